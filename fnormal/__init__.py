@@ -1,0 +1,28 @@
+"""fnormal: surface normals of faces. See README.md, and docs/conventions.md for frames and units."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from fnormal.checkpoint import load_model
+    from fnormal.errors import FNormalError
+    from fnormal.predictor import FaceNormals, Predictor
+
+_HOMES = {
+    "load_model": "fnormal.checkpoint",
+    "FNormalError": "fnormal.errors",
+    "Predictor": "fnormal.predictor",
+    "FaceNormals": "fnormal.predictor",
+}
+__all__ = ["FNormalError", "FaceNormals", "Predictor", "__version__", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: ``import fnormal`` alone must not cost torch's seconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fnormal' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,68 @@
+"""What a training sample goes through: resizing, mirroring, and what cameras do to a picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.normals import unit
+
+F32 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+
+def resize_image(image: F32, size_px: int) -> F32:
+    """Resize an image [S, S, 3] to [size, size, 3], averaging when it shrinks."""
+    import cv2
+
+    if image.shape[0] == size_px:
+        return image
+    method = cv2.INTER_AREA if image.shape[0] > size_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method))
+
+
+def resize_normals(normals: F32, mask: Bools, size_px: int) -> tuple[F32, Bools]:
+    """Resize normals [S, S, 3] inside a mask [S, S] without blending in the background's zeros."""
+    if normals.shape[0] == size_px:
+        return normals, mask
+    total = resize_image(normals * mask[..., None], size_px)
+    kept = resize_image(mask.astype(np.float32)[..., None].repeat(3, 2), size_px)[..., 0] > 0.5
+    return unit(total) * kept[..., None], kept
+
+
+def mirror_image(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Left-right mirror of [H, W, ...]."""
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def mirror_normals(normals: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Left-right mirror of a normal map [H, W, 3]: the x components change sign too."""
+    return mirror_image(normals) * np.array([-1, 1, 1], normals.dtype)
+
+
+def photometric(image: F32, rng: np.random.Generator) -> F32:
+    """Exposure, contrast, gamma, colour cast, blur, grain and grey, each with some chance.
+
+    Args:
+        image: In [0, 1]. [S, S, 3]
+        rng: The sample's own generator.
+    """
+    import cv2
+
+    image = image ** np.float32(np.exp(rng.uniform(-0.35, 0.35)))
+    gain = rng.uniform(0.75, 1.25) * (1 + rng.uniform(-0.08, 0.08, 3))
+    image = image * gain.astype(np.float32)
+    mean = image.mean()
+    image = mean + (image - mean) * np.float32(rng.uniform(0.75, 1.2))
+    if rng.random() < 0.15:
+        image = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    if rng.random() < 0.3:
+        side = image.shape[0]
+        small = max(16, int(side * rng.uniform(0.35, 0.9)))
+        image = cv2.resize(resize_image(image, small), (side, side), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < 0.5:
+        grain = rng.standard_normal(image.shape, np.float32)
+        image = image + np.float32(rng.uniform(0, 0.04)) * grain
+    return np.clip(image, 0, 1, dtype=np.float32)

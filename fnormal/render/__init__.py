@@ -1,0 +1,1 @@
+"""Scan geometry -> image, normals, mask and depth."""

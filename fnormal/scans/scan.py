@@ -1,0 +1,46 @@
+"""What every reader gives: a named mesh, upright and facing the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.mesh import Mesh
+
+DEFAULT_SAMPLED_SCANS = 100  # heads that a generative source gives when nobody says how many
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan in its upright pose: x right, y up, z toward the viewer, any unit.
+
+    Attributes:
+        name: Unique inside its data set.
+        subject: Who it is; scans of one person share it.
+        mesh: Geometry, and colour if there is any.
+        landmarks: The 68 points, or None: then they are detected on a frontal render. [68, 3]
+    """
+
+    name: str
+    subject: str
+    mesh: Mesh
+    landmarks: npt.NDArray[np.float32] | None = None
+
+
+class ScanReader(Protocol):
+    """A data set of scans; ``load`` is a pure function of its index."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the scans, in the order of ``load``."""
+
+    @property
+    def licence(self) -> str:
+        """Licence and attribution of the source, for the files made from it."""
+
+    def load(self, index: int) -> Scan:
+        """Read or make scan ``index``."""
