@@ -28,8 +28,14 @@ def resize_normals(normals: F32, mask: Bools, size_px: int) -> tuple[F32, Bools]
     if normals.shape[0] == size_px:
         return normals, mask
     total = resize_image(normals * mask[..., None], size_px)
-    kept = resize_image(mask.astype(np.float32)[..., None].repeat(3, 2), size_px)[..., 0] > 0.5
+    kept = resize_mask(mask, size_px)
     return unit(total) * kept[..., None], kept
+
+
+def resize_mask(mask: Bools, size_px: int) -> Bools:
+    """Resize a mask [S, S]: a pixel is in where at least half of it was."""
+    share = resize_image(mask.astype(np.float32)[..., None].repeat(3, 2), size_px)[..., 0]
+    return np.asarray(share > 0.5)
 
 
 def mirror_image(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -39,7 +45,7 @@ def mirror_image(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def mirror_normals(normals: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Left-right mirror of a normal map [H, W, 3]: the x components change sign too."""
-    return mirror_image(normals) * np.array([-1, 1, 1], normals.dtype)
+    return np.asarray(mirror_image(normals) * np.array([-1, 1, 1], normals.dtype))
 
 
 def photometric(image: F32, rng: np.random.Generator) -> F32:
@@ -65,4 +71,4 @@ def photometric(image: F32, rng: np.random.Generator) -> F32:
     if rng.random() < 0.5:
         grain = rng.standard_normal(image.shape, np.float32)
         image = image + np.float32(rng.uniform(0, 0.04)) * grain
-    return np.clip(image, 0, 1, dtype=np.float32)
+    return np.asarray(np.clip(image, 0, 1), np.float32)

@@ -17,6 +17,7 @@ from fnormal.augment import (
     mirror_normals,
     photometric,
     resize_image,
+    resize_mask,
     resize_normals,
 )
 from fnormal.dataset import Dataset, Modality, Sample
@@ -95,9 +96,9 @@ def prepare(sample: Sample, size_px: int, rng: np.random.Generator | None) -> Sa
     mask, normals, image = sample.mask, sample.normals, sample.image
     if normals is not None:
         normals, mask = resize_normals(normals.astype(np.float32), mask, size_px)
-    elif mask.shape[0] != size_px:
-        mask = resize_image(mask.astype(np.float32)[..., None].repeat(3, 2), size_px)[..., 0] > 0.5
-    pixels = None if image is None else resize_image(image.astype(np.float32) / 255, size_px)
+    else:
+        mask = resize_mask(mask, size_px)
+    pixels = None if image is None else resize_image(image.astype(np.float32) / np.float32(255), size_px)
     if rng is not None:
         if rng.random() < 0.5:
             mask = mirror_image(mask)

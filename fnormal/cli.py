@@ -119,9 +119,7 @@ def render_dataset(
         size_px=size, lighting=lighting, mask=mask, crop_jitter=crop_jitter, seed=seed,
     )  # fmt: skip
     source = None if scans == "auto" else Path(scans)
-    steps = workflow.render_dataset(
-        source, dataset, out, options, scans=count, layout=layout, resume=resume
-    )
+    steps = workflow.render_dataset(source, dataset, out, options, scans=count, layout=layout, resume=resume)
     console.follow(steps, as_json=as_json)
 
 
@@ -230,6 +228,34 @@ def predict(
         sys.stdout.buffer.write(workflow.predict_stream(inputs, predictor, options))
         return
     console.follow(workflow.predict(inputs, Path(out), predictor, options), as_json=as_json)
+
+
+@app.command()
+def enhance(
+    photo: Annotated[Path, typer.Argument(help="Picture of a face.")],
+    out: Annotated[Path, typer.Option(help="Folder.")],
+    mesh: Annotated[Optional[Path], typer.Option(help="Coarse mesh; default: FaceMesh's.")] = None,  # noqa: UP045
+    normals: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Normal map of the photo instead of a prediction."),
+    ] = None,
+    weights: Weights = None,
+    landmarks: Landmarks = None,
+    device: Device = "cpu",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Put a photo's normals onto a coarse mesh: GLB, PLY and a before/after picture (Figs. 1, 5).
+
+    Example: `fnormal enhance face.jpg --mesh prn.obj --out enhanced/`
+    """
+    _set_threads(threads)
+    from fnormal.commands.enhance_mesh import enhance_mesh
+    from fnormal.predictor import Predictor
+
+    predictor = Predictor(weights, device=_device(device))
+    steps = enhance_mesh(photo, out, predictor, mesh=mesh, normals=normals, landmarks=landmarks)
+    console.follow(steps, as_json=as_json)
 
 
 @app.command("import-weights")

@@ -128,4 +128,4 @@ VIEWS = 10  # views of a scan in a set that the paper does not use
 SEED = 0
 SUPERSAMPLE = 3  # colour samples a pixel side; normals are the centre sample, never blended
 EYE_DISTANCE_MM = 63.0  # mean distance of the pupils, scales a photo's mesh to metres
-BLEND_LENGTH_MM = 20.0  # enhance: details below this size come from the normals
+ENHANCE_CROP_SCALE = 1.45  # enhance: wider than the paper's crop, so that it holds the forehead

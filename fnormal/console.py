@@ -92,12 +92,17 @@ def follow(steps: Iterable[Progress], *, as_json: bool = False) -> None:
 def print_table(title: str, rows: dict[str, Any]) -> None:
     """The paper's table (Tables 1, 2) and the pooled figures, on stderr."""
     table = Table(title=title)
-    for column in ("", "mean +- std", *(f"< {t:g}" for t in ERROR_THRESHOLDS_DEG), "pooled", "median", "rmse"):
+    for column in (
+        "",
+        "mean +- std",
+        *(f"< {t:g}" for t in ERROR_THRESHOLDS_DEG),
+        "pooled",
+        "median",
+        "rmse",
+    ):
         table.add_column(column, justify="left" if column == "" else "right")
     for name, row in rows.items():
         below = [f"{value:.1f} %" for value in row.below_pct.values()]
         pooled = (row.pooled_mean_deg, row.pooled_median_deg, row.pooled_rmse_deg)
-        table.add_row(
-            name, f"{row.mean_deg:.2f} +- {row.std_deg:.2f}", *below, *(f"{v:.2f}" for v in pooled)
-        )
+        table.add_row(name, f"{row.mean_deg:.2f} +- {row.std_deg:.2f}", *below, *(f"{v:.2f}" for v in pooled))
     Console(stderr=True).print(table)

@@ -114,6 +114,7 @@ class DatasetWriter:
             format=FORMAT, version=VERSION, modality=self.modality, frame=FRAME, size=size,
             config=self._config, fnormal_version=__version__, licence=licence, n_done=0,
         )  # fmt: skip
+        shape: tuple[int, ...]
         for name in (*_FIELDS[self.modality], "mask"):
             shape = (size, size) if name == "mask" else (size, size, 3)
             file.create_dataset(
@@ -213,7 +214,9 @@ class Dataset:
             points = file["landmarks"][index] if "landmarks" in file else None
             view = file["view"][index] if "view" in file else None
         except OSError as error:
-            raise FNormalError(f"{self.path} is damaged at sample {index} ({error}); make it again") from error
+            raise FNormalError(
+                f"{self.path} is damaged at sample {index} ({error}); make it again"
+            ) from error
         return Sample(mask, self.subjects[index], self.sources[index], **fields, landmarks=points, view=view)
 
 

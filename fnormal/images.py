@@ -35,9 +35,7 @@ def atomic(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
         os.close(handle)
     except OSError as error:
-        raise FNormalError(
-            f"cannot write {path}: {error.strerror or error}; choose another --out"
-        ) from error
+        raise FNormalError(f"cannot write {path}: {error.strerror or error}; choose another --out") from error
     temporary = Path(name)
     try:
         yield temporary
@@ -101,17 +99,26 @@ def list_images(path: Path) -> list[Path]:
     return found
 
 
-def write_image(
-    path: Path, pixels: npt.NDArray[Any], text: dict[str, str] | None = None
-) -> None:
-    """Write uint8 or uint16 pixels [H, W] or [H, W, 3] as PNG, with text chunks ``text``."""
+def encode_png(pixels: npt.NDArray[Any]) -> bytes:
+    """uint8 or uint16 pixels [H, W] or [H, W, 3] (RGB) as PNG."""
     import cv2
 
     order = pixels if pixels.ndim == 2 else pixels[..., ::-1]  # OpenCV writes B, G, R
     done, data = cv2.imencode(".png", np.ascontiguousarray(order))
     if not done:
         raise RuntimeError(f"OpenCV could not encode {pixels.shape} {pixels.dtype} as PNG")
-    write_bytes(path, _with_text(data.tobytes(), text or {}))
+    return bytes(data.tobytes())
+
+
+def write_image(path: Path, pixels: npt.NDArray[Any], text: dict[str, str] | None = None) -> None:
+    """Write uint8 or uint16 pixels [H, W] or [H, W, 3] as PNG, with text chunks ``text``."""
+    write_bytes(path, _with_text(encode_png(pixels), text or {}))
+
+
+def srgb_to_linear(srgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """SRGB values in 0..1 as linear light (IEC 61966-2-1)."""
+    low, high = srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4
+    return np.where(srgb <= 0.04045, low, high).astype(np.float32)
 
 
 def _with_text(png: bytes, text: dict[str, str]) -> bytes:

@@ -104,11 +104,30 @@ def loop_subdivision(faces: I32, n_vertices: int) -> Subdivision:
         weights.append(keep[keep > 0])
     shape = (n_vertices + len(edges), n_vertices)
     entries = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns)))
-    mid = new[index].reshape(-1, 3)  # midpoints of edges 01, 12, 20 of every face
+    return Subdivision(coo_matrix(entries, shape=shape).tocsr(), _split(faces, new[index]))
+
+
+def midpoint_subdivision(faces: I32, n_vertices: int) -> Subdivision:
+    """Every triangle into four with the edges' midpoints: the surface stays where it was."""
+    from scipy.sparse import coo_matrix
+
+    halves = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    edges, index = np.unique(halves, axis=0, return_inverse=True)
+    new = n_vertices + np.arange(len(edges))
+    old = np.arange(n_vertices)
+    rows = np.concatenate([old, new, new])
+    columns = np.concatenate([old, edges[:, 0], edges[:, 1]])
+    weights = np.concatenate([np.ones(n_vertices), np.full(2 * len(edges), 0.5)])
+    matrix = coo_matrix((weights, (rows, columns)), shape=(n_vertices + len(edges), n_vertices))
+    return Subdivision(matrix.tocsr(), _split(faces, new[index.reshape(-1)]))
+
+
+def _split(faces: I32, midpoints: npt.NDArray[Any]) -> I32:
+    """Four triangles for each: ``midpoints`` of edges 01, 12, 20 of every face in turn. [3F]"""
     a, b, c = faces.T
-    ab, bc, ca = mid.T
-    finer = np.stack([(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]).transpose(2, 0, 1)
-    return Subdivision(coo_matrix(entries, shape=shape).tocsr(), finer.reshape(-1, 3).astype(np.int32))
+    ab, bc, ca = midpoints.reshape(-1, 3).T
+    finer = np.stack([(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)])
+    return np.ascontiguousarray(finer.transpose(2, 0, 1).reshape(-1, 3), np.int32)
 
 
 def _vertex_rules(
@@ -235,3 +254,14 @@ def _vtk_polygons(words: list[str], upper: list[str]) -> npt.NDArray[np.int64]:
                 else:  # every second triangle of a strip is wound the other way round
                     triangles.append((ids[k], ids[k + 1 + k % 2], ids[k + 2 - k % 2]))
     return np.array(triangles, np.int64).reshape(-1, 3)
+
+
+def encode_ply(mesh: Mesh) -> bytes:
+    """Binary PLY with vertex normals, and vertex colours where the mesh has them."""
+    import trimesh
+
+    colors = None if mesh.colors is None else np.rint(255 * mesh.colors).astype(np.uint8)
+    out = trimesh.Trimesh(
+        mesh.vertices, mesh.faces, vertex_normals=mesh.normals, vertex_colors=colors, process=False
+    )
+    return bytes(trimesh.exchange.ply.export_ply(out, vertex_normal=True))

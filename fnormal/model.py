@@ -12,6 +12,8 @@ image decoder D_I     latent -> image [3, S]
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -23,9 +25,7 @@ STRIDE_PX = 32
 
 def conv_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """A same-size convolution and ReLU; the decoders have no batch norm."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
 
 
 class BasicBlock(nn.Module):
@@ -57,9 +57,7 @@ class Encoder(nn.Module):
         super().__init__()
         c1, c2, c3, c4 = arch.trunk
         self.full = (
-            nn.Sequential(conv_relu(3, arch.full, 3), conv_relu(arch.full, arch.full, 3))
-            if full
-            else None
+            nn.Sequential(conv_relu(3, arch.full, 3), conv_relu(arch.full, arch.full, 3)) if full else None
         )
         self.stem = nn.Sequential(
             nn.Conv2d(3, c1, 7, 2, 3, bias=False), nn.BatchNorm2d(c1), nn.ReLU(inplace=True)
@@ -123,9 +121,7 @@ class NormalDecoder(nn.Module):
         )
         outputs = (*(w - n for w, n in zip(wide[1:], narrow[1:], strict=True)),)
         outputs = (*outputs, arch.normal_decoder[4])
-        self.convs = nn.ModuleList(
-            conv_relu(i, o, 3) for i, o in zip(wide, outputs, strict=True)
-        )
+        self.convs = nn.ModuleList(conv_relu(i, o, 3) for i, o in zip(wide, outputs, strict=True))
         self.last = nn.Conv2d(arch.normal_decoder[4], 3, 1)
         # bilinear, corners aligned: what the authors' weights were trained with
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
@@ -156,9 +152,7 @@ class ImageDecoder(nn.Module):
     def __init__(self, arch: Arch) -> None:
         super().__init__()
         widths = (arch.trunk[3], *arch.image_decoder)
-        self.convs = nn.ModuleList(
-            conv_relu(i, o, 3) for i, o in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.convs = nn.ModuleList(conv_relu(i, o, 3) for i, o in itertools.pairwise(widths))
         self.last = nn.Conv2d(widths[-1], 3, 1)
         self.upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
 

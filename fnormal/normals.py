@@ -83,13 +83,13 @@ def encode_rgb(normals: Floats, mask: Bools, bits: int = 8) -> npt.NDArray[np.un
     top = (1 << bits) - 1
     code = np.rint((np.clip(normals, -1, 1) + 1) * (top / 2))
     code[~mask] = 0
-    return code.astype(np.uint8 if bits == 8 else np.uint16)
+    return np.asarray(code, np.uint8 if bits == 8 else np.uint16)
 
 
 def decode_rgb(
     code: npt.NDArray[np.unsignedinteger[Any]],
 ) -> tuple[npt.NDArray[np.float32], Bools]:
     """Inverse of :func:`encode_rgb`: unit normals [H, W, 3] and the mask of pixels that are not 0."""
-    mask = code.any(axis=-1)
+    mask = np.asarray(code.any(axis=-1))
     raw = code.astype(np.float32) * np.float32(2 / np.iinfo(code.dtype).max) - 1
     return unit(np.where(mask[..., None], raw, 0)), mask

@@ -16,7 +16,7 @@ from fnormal.checkpoint import load_weights
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around, whole_picture
-from fnormal.faces.detect import FaceBox, detect_faces
+from fnormal.faces.detect import FaceBox, detect_faces, read_landmarks
 from fnormal.faces.masks import face_mask, hull_mask
 from fnormal.model import CrossModalNet
 from fnormal.normals import unit
@@ -107,6 +107,26 @@ class Predictor:
         """Faces of an RGB picture [H, W, 3], largest first."""
         return detect_faces(picture, self._landmark_model)
 
+    def find_faces(
+        self, picture: npt.NDArray[np.uint8], name: str, landmarks: Path | None = None
+    ) -> list[FaceBox]:
+        """Detected faces, or the one of a landmark file.
+
+        Args:
+            picture: RGB. [H, W, 3]
+            name: What to call it in the message.
+            landmarks: File of 68 points to use instead of detection.
+
+        Raises:
+            FNormalError: No face is found.
+        """
+        faces = [read_landmarks(landmarks)] if landmarks else self.detect(picture)
+        if not faces:
+            raise FNormalError(
+                f"no face found in {name}; give --landmarks, or --no-crop if it already is a face crop"
+            )
+        return faces
+
     def predict(
         self,
         picture: npt.NDArray[Any],
@@ -155,6 +175,4 @@ class Predictor:
         inside[crop.y_px : crop.y_px + crop.side_px, crop.x_px : crop.x_px + crop.side_px] = True
         mask = mask & inside
         confidence = np.clip(np.linalg.norm(full, axis=-1), 0, 1) * mask
-        return FaceNormals(
-            unit(full) * mask[..., None], mask, confidence.astype(np.float32), crop, face
-        )
+        return FaceNormals(unit(full) * mask[..., None], mask, confidence.astype(np.float32), crop, face)

@@ -94,9 +94,7 @@ def _normals(data: Dataset, index: int) -> npt.NDArray[np.floating[Any]]:
     return value
 
 
-def evaluate(
-    path: Path, weights: Path | None, *, batch_size: int, mirror: bool, device: str
-) -> Rows:
+def evaluate(path: Path, weights: Path | None, *, batch_size: int, mirror: bool, device: str) -> Rows:
     """The rows of the table, by name: the network, then what needs none."""
     data = open_pairs(path)
     model, info = load_weights(weights)

@@ -6,17 +6,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-
-from fnormal import __version__
 from fnormal.config import CROP_SCALE
 from fnormal.errors import FNormalError
-from fnormal.faces.detect import FaceBox, read_landmarks
-from fnormal.images import NORMAL_FORMATS, list_images, read_image, write_image, write_json, write_normals
-from fnormal.predictor import FaceNormals, Predictor
+from fnormal.images import NORMAL_FORMATS, list_images, read_image
+from fnormal.predictor import Predictor
 from fnormal.progress import Progress
+from fnormal.results import write_result
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,12 @@ def predict(
     if options.landmarks is not None and len(jobs) > 1:
         raise FNormalError("--landmarks belongs to one picture; give one INPUT")
     for done, (source, stem) in enumerate(jobs, 1):
-        failed, written = "", ()
+        failed, written = "", list[Path]()
         try:
-            written = tuple(_predict_one(source, stem, predictor, options))
+            written += _predict_one(source, stem, predictor, options)
         except FNormalError as error:
             failed = str(error)
-        yield Progress(done, len(jobs), "pictures", source, failed, written)
+        yield Progress(done, len(jobs), "pictures", source, failed, tuple(written))
 
 
 def predict_stream(inputs: Sequence[str], predictor: Predictor, options: PredictOptions) -> bytes:
@@ -91,28 +88,10 @@ def _jobs(inputs: Sequence[str], out: Path) -> list[tuple[str, Path]]:
     return jobs
 
 
-def find_faces(
-    source: str, picture: Any, predictor: Predictor, landmarks: Path | None
-) -> list[FaceBox]:
-    """Detected faces, or the one of a landmark file.
-
-    Raises:
-        FNormalError: No face is found.
-    """
-    faces = [read_landmarks(landmarks)] if landmarks else predictor.detect(picture)
-    if not faces:
-        raise FNormalError(
-            f"no face found in {source}; give --landmarks, or --no-crop if it already is a face crop"
-        )
-    return faces
-
-
-def _predict_one(
-    source: str, stem: Path, predictor: Predictor, options: PredictOptions
-) -> Iterator[Path]:
+def _predict_one(source: str, stem: Path, predictor: Predictor, options: PredictOptions) -> Iterator[Path]:
     picture = read_image(source)
     if options.crop:
-        faces = find_faces(source, picture, predictor, options.landmarks)
+        faces = predictor.find_faces(picture, source, options.landmarks)
         faces = faces if options.faces == "all" else faces[:1]
         results = predictor.predict(picture, faces, scale=options.scale, forehead=options.forehead)
     else:
@@ -120,38 +99,3 @@ def _predict_one(
     for number, result in enumerate(results, 1):
         name = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
         yield from write_result(name, source, result, options.frame, options.format)
-
-
-def write_result(
-    stem: Path, source: str, result: FaceNormals, frame: str, format: str
-) -> Iterator[Path]:
-    """Write ``<stem>_normals``, ``<stem>_mask.png`` and ``<stem>.json``; the JSON comes last."""
-    normals = stem.with_name(f"{stem.name}_normals{NORMAL_FORMATS[format]}")
-    mask = stem.with_name(f"{stem.name}_mask.png")
-    crop = result.crop.as_dict()
-    note = {"fnormal:crop": f"{crop['x_px']},{crop['y_px']},{crop['side_px']}"}
-    write_normals(normals, result.normals, result.mask, frame=frame, format=format, note=note)
-    yield normals
-    write_image(mask, result.mask.astype(np.uint8) * 255)
-    yield mask
-    about = stem.with_name(f"{stem.name}.json")
-    write_json(about, describe(source, result, frame) | {"normals": normals.name, "mask": mask.name})
-    yield about
-
-
-def describe(source: str, result: FaceNormals, frame: str) -> dict[str, Any]:
-    """What a reader of the files must know."""
-    face = result.face
-    return {
-        "picture": source,
-        "frame": frame,
-        "axes": "of the camera; see docs/conventions.md",
-        "background": 0,
-        "height_px": result.mask.shape[0],
-        "width_px": result.mask.shape[1],
-        "crop": result.crop.as_dict(),
-        "box": None if face is None else list(face.box),
-        "landmarks": None if face is None else face.landmarks.tolist(),
-        "mean_confidence": float(result.confidence[result.mask].mean()) if result.mask.any() else 0.0,
-        "fnormal_version": __version__,
-    }

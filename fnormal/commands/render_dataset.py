@@ -13,17 +13,16 @@ import numpy.typing as npt
 from fnormal.config import CROP_SIZE_PX, MAX_ANGLE_DEG, SCAN_SETS, SEED, VIEWS
 from fnormal.dataset import MAX_LIGHTS, VIEW_DTYPE, DatasetWriter, Sample
 from fnormal.errors import FNormalError
-from fnormal.faces.detect import detect_faces
 from fnormal.faces.masks import hull_mask
 from fnormal.progress import Progress
 from fnormal.render.camera import Camera, frame_face, random_rotation
 from fnormal.render.gl import Render, Renderer
-from fnormal.render.lighting import LIGHTINGS, Lighting, headlight, random_backdrop
+from fnormal.render.landmarks import lift_landmarks
+from fnormal.render.lighting import LIGHTINGS, Lighting, random_backdrop
 from fnormal.scans import open_scans
 from fnormal.scans.scan import Scan
 
 F32 = npt.NDArray[np.float32]
-_FRONTAL_SIDE_PX = 640  # of the picture in which landmarks are sought
 _SHIFT = 0.15  # largest shift of a jittered crop, in units of its extra scale
 
 
@@ -100,41 +99,12 @@ def render_dataset(
 
 def render_scan(renderer: Renderer, scan: Scan, index: int, options: RenderOptions) -> list[Sample]:
     """All views of one scan."""
-    renderer.load(scan.mesh)
     points = scan.landmarks
     if points is None:
-        points = lift_landmarks(renderer, scan)
+        points = lift_landmarks(renderer, scan.mesh, scan.name)
+    else:
+        renderer.load(scan.mesh)
     return [_render_view(renderer, scan, points, index, v, options) for v in range(options.views)]
-
-
-def lift_landmarks(renderer: Renderer, scan: Scan) -> F32:
-    """Detect the 68 points on a frontal render of the loaded scan and lift them onto it. [68, 3]
-
-    Raises:
-        FNormalError: No face is found: the scan does not face the viewer.
-    """
-    camera = frame_face(scan.mesh.vertices, np.eye(3, dtype=np.float32), _FRONTAL_SIDE_PX, 1.05)
-    front = renderer.render(camera, headlight())
-    faces = detect_faces(front.image)
-    if not faces:
-        raise FNormalError(
-            f"{scan.name}: no face on its frontal render; set axes in a --layout so that x is right,"
-            " y up and z toward the viewer"
-        )
-    return _onto_surface(camera, front, faces[0].landmarks)
-
-
-def _onto_surface(camera: Camera, front: Render, pixels: F32) -> F32:
-    """Pixels [68, 2] of a frontal render as mesh points [68, 3], by the nearest pixel with depth."""
-    from scipy.ndimage import distance_transform_edt
-
-    nearest = distance_transform_edt(~front.mask, return_distances=False, return_indices=True)
-    column = np.clip(np.rint(pixels[:, 0]).astype(int), 0, camera.width_px - 1)
-    row = np.clip(np.rint(pixels[:, 1]).astype(int), 0, camera.height_px - 1)
-    z = front.z[tuple(nearest[:, row, column])]
-    x = (pixels[:, 0] - (camera.width_px - 1) / 2) / camera.px_per_unit + camera.center[0]
-    y = camera.center[1] - (pixels[:, 1] - (camera.height_px - 1) / 2) / camera.px_per_unit
-    return np.stack([x, y, z], axis=1).astype(np.float32)
 
 
 def _render_view(

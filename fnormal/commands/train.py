@@ -120,7 +120,9 @@ class Trainer:
             self.paired_steps += 1
             if auto and parts.normal_encoder:
                 losses["normals_to_normals"] = self._update(
-                    lambda: normal_loss(model.normals_to_normals(_of(batch.normals)), _of(batch.normals), mask)
+                    lambda: normal_loss(
+                        model.normals_to_normals(_of(batch.normals)), _of(batch.normals), mask
+                    )
                 )
             both = auto and parts.image_decoder
             losses["image_to_normals"] = self._update(lambda: self._paired_loss(batch, both))
@@ -129,10 +131,12 @@ class Trainer:
                 lambda: image_loss(model.image_to_image(_of(batch.image)), _of(batch.image), mask)
             )
         else:
-            losses["normals_to_normals"] = self._update(
-                lambda: normal_loss(model.normals_to_normals(_of(batch.normals)), _of(batch.normals), mask)
-            )
+            losses["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
         return losses
+
+    def _auto_normals_loss(self, batch: Batch) -> Tensor:
+        gt = _of(batch.normals)
+        return normal_loss(self.model.normals_to_normals(gt), gt, batch.mask)
 
     def _paired_loss(self, batch: Batch, image_to_image: bool) -> Tensor:
         """Image-to-normals plus image-to-image, summed with equal weights (3.3)."""
@@ -219,9 +223,7 @@ def learning_rate(options: TrainOptions, progress: float) -> float:
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warm) / (1 - warm)))
 
 
-def open_sets(
-    pairs: Sequence[Path], images: Sequence[Path], normals: Sequence[Path]
-) -> list[Dataset]:
+def open_sets(pairs: Sequence[Path], images: Sequence[Path], normals: Sequence[Path]) -> list[Dataset]:
     """Open training sets and check that each is what its flag says."""
     sets = []
     for modality, paths in (("pairs", pairs), ("images", images), ("normals", normals)):
@@ -309,7 +311,8 @@ def _end_epoch(
     trainer: Trainer, val_set: Dataset | None, best: Path, licence: str, log: Any
 ) -> Iterator[Progress]:
     """Validate, log, and keep the best weights (without a validation set: the newest)."""
-    options, record = trainer.options, {"epoch": trainer.epoch + 1}
+    options = trainer.options
+    record: dict[str, Any] = {"epoch": trainer.epoch + 1}
     if val_set is not None:
         trainer.model.eval()
         summary = network_errors(trainer.model, val_set, options.size_px, batch_size=options.batch_size)
@@ -324,7 +327,5 @@ def _end_epoch(
             return
         trainer.best_deg = error
     record.update(options=asdict(options), samples=[[s.path.name, len(s)] for s in trainer.sets])
-    info = WeightsInfo(
-        options.arch, options.ablation, options.size_px, licence=licence, figures=record
-    )
+    info = WeightsInfo(options.arch, options.ablation, options.size_px, licence=licence, figures=record)
     save_weights(best, trainer.model, info)

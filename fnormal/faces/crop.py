@@ -46,9 +46,7 @@ class Crop:
         part = picture[self.y_px : self.y_px + self.side_px, self.x_px : self.x_px + self.side_px]
         return _resize(part, self.size_px)
 
-    def paste(
-        self, crop: npt.NDArray[Any], height_px: int, width_px: int
-    ) -> npt.NDArray[Any]:
+    def paste(self, crop: npt.NDArray[Any], height_px: int, width_px: int) -> npt.NDArray[Any]:
         """Put a crop [size, size, ...] back into a picture of zeros [H, W, ...].
 
         Vectors are interpolated: renormalise normals afterwards.
@@ -96,12 +94,10 @@ def crop_around(
         size_px: Side after resizing.
     """
     low, high = landmarks.min(axis=0), landmarks.max(axis=0)
-    side = int(round(float((high - low).max()) * scale))
+    side = round(float((high - low).max()) * scale)
     side = max(2, min(side, height_px, width_px))
-    x, y = (int(round(float(v))) for v in (low + high) / 2 - side / 2)
-    return Crop(
-        min(max(x, 0), width_px - side), min(max(y, 0), height_px - side), side, size_px
-    )
+    x, y = (round(float(v)) for v in (low + high) / 2 - side / 2)
+    return Crop(min(max(x, 0), width_px - side), min(max(y, 0), height_px - side), side, size_px)
 
 
 def whole_picture(height_px: int, width_px: int, size_px: int = CROP_SIZE_PX) -> Crop:

@@ -42,7 +42,7 @@ class FaceBox:
 
 
 def find_landmark_model(path: Path | None = None) -> Path:
-    """dlib's 68-point model: ``path``, ``$FNORMAL_LANDMARKS``, a PyPI package, or Debian's file.
+    """Dlib's 68-point model: ``path``, ``$FNORMAL_LANDMARKS``, a PyPI package, or Debian's file.
 
     Raises:
         FNormalError: None of them exists; the message names the remedies.

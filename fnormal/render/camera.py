@@ -70,7 +70,7 @@ def rotation_about(axis: npt.NDArray[np.float64], angle_rad: float) -> F32:
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     turn = np.eye(3) + np.sin(angle_rad) * cross + (1 - np.cos(angle_rad)) * cross @ cross
-    return turn.astype(np.float32)
+    return np.asarray(turn, np.float32)
 
 
 def random_rotation(rng: np.random.Generator, max_angle_deg: float) -> F32:

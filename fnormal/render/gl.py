@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from fnormal.config import SUPERSAMPLE
 from fnormal.errors import FNormalError
+from fnormal.images import srgb_to_linear
 from fnormal.mesh import Mesh
 from fnormal.render.camera import Camera
 from fnormal.render.lighting import Lighting
@@ -54,11 +55,6 @@ def _pyrender() -> Any:
     except (ImportError, OSError, AttributeError) as error:
         raise FNormalError(f"no headless OpenGL ({error}); install it: {_REMEDY}") from error
     return pyrender
-
-
-def _linear(srgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    low, high = srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4
-    return np.where(srgb <= 0.04045, low, high).astype(np.float32)
 
 
 class Renderer:
@@ -112,7 +108,7 @@ class Renderer:
         else:
             srgb = np.full((len(mesh.vertices), 3), 0.6, np.float32)
             colors = np.ones((len(srgb), 4), np.float32)
-            colors[:, :3] = _linear(srgb if mesh.colors is None else mesh.colors)
+            colors[:, :3] = srgb_to_linear(srgb if mesh.colors is None else mesh.colors)
         material = pyrender.MetallicRoughnessMaterial(baseColorTexture=texture, doubleSided=True)
         primitive = pyrender.Primitive(
             positions=mesh.vertices, normals=mesh.normals, indices=mesh.faces,
@@ -152,12 +148,12 @@ class Renderer:
         )
         scene.add(lens, pose=view)
         self._platform.make_current()
-        return self._drawer.draw(scene, lighting, camera.width_px * k, camera.height_px * k)  # type: ignore[no-any-return]
+        size = (camera.width_px * k, camera.height_px * k)
+        color, normal_z = self._drawer.draw(scene, lighting, *size)
+        return color, normal_z
 
 
-def _downsample(
-    color: npt.NDArray[np.uint8], k: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def _downsample(color: npt.NDArray[np.uint8], k: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Average k x k samples. uint8 [kH, kW, 4] -> image [H, W, 3] over black, and coverage [H, W]."""
     import cv2
 

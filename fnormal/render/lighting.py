@@ -42,9 +42,7 @@ def headlight() -> Lighting:
 def paper_lighting(rng: np.random.Generator) -> Lighting:
     """Section 4.2: one light from a random direction with z > 0, intensity in [0, 2], no ambient."""
     strength = rng.uniform(0.0, LIGHT_INTENSITY_MAX)
-    return Lighting(
-        _front(rng, 1), np.full((1, 3), strength, np.float32), np.zeros(3, np.float32)
-    )
+    return Lighting(_front(rng, 1), np.full((1, 3), strength, np.float32), np.zeros(3, np.float32))
 
 
 def rich_lighting(rng: np.random.Generator) -> Lighting:
@@ -72,7 +70,7 @@ def _front(rng: np.random.Generator, count: int) -> F32:
     """``count`` directions uniform on the half sphere z > 0. [count, 3]"""
     toward = rng.normal(size=(count, 3))
     toward[:, 2] = np.abs(toward[:, 2])
-    return (toward / np.linalg.norm(toward, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(toward / np.linalg.norm(toward, axis=1, keepdims=True), np.float32)
 
 
 def random_backdrop(rng: np.random.Generator, size_px: int) -> npt.NDArray[np.uint8]:
@@ -84,4 +82,4 @@ def random_backdrop(rng: np.random.Generator, size_px: int) -> npt.NDArray[np.ui
     base = rng.uniform(0, 255, 3) + rng.normal(0, spread, (cells, cells, 3))
     noise = rng.normal(0, rng.uniform(0, 8), (size_px, size_px, 3))
     coarse = cv2.resize(base, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
-    return np.clip(coarse.reshape(size_px, size_px, 3) + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(coarse.reshape(size_px, size_px, 3) + noise, 0, 255), np.uint8)

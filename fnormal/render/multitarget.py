@@ -22,11 +22,13 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
         self._program_cache = ShaderProgramCache(shader_dir=str(shader_dir))
         self._lighting: Lighting | None = None
         self._target: tuple[int, list[int]] | None = None
+        self._size = (1, 1)
 
     def draw(self, scene: Any, lighting: Lighting, width: int, height: int) -> tuple[Any, Any]:
         """Colour uint8 [height, width, 4] and normal + camera z float32 [height, width, 4], top row first."""
-        if (self.viewport_width, self.viewport_height) != (width, height):
+        if (width, height) != self._size:
             self._delete_main_framebuffer()
+            self._size = (width, height)
         self.viewport_width, self.viewport_height = width, height
         self._lighting = lighting
         color, normal_z = self.render(scene, RenderFlags.OFFSCREEN | RenderFlags.SKIP_CULL_FACES)
@@ -50,9 +52,7 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
         lighting = self._lighting
         assert lighting is not None, "draw() sets it"
         program.set_uniform("n_lights", len(lighting.directions))
-        for i, (toward, rgb) in enumerate(
-            zip(lighting.directions, lighting.intensities, strict=True)
-        ):
+        for i, (toward, rgb) in enumerate(zip(lighting.directions, lighting.intensities, strict=True)):
             program.set_uniform(f"light_direction[{i}]", toward)
             program.set_uniform(f"light_rgb[{i}]", rgb)
         program.set_uniform("ambient_rgb", lighting.ambient)
@@ -92,9 +92,10 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
         return planes[0], planes[1]
 
     def _delete_main_framebuffer(self) -> None:
-        if getattr(self, "_target", None) is not None:
-            GL.glDeleteFramebuffers(1, [self._target[0]])
-            GL.glDeleteRenderbuffers(3, self._target[1])
+        if self._target is not None:
+            frame, buffers = self._target
+            GL.glDeleteFramebuffers(1, [frame])
+            GL.glDeleteRenderbuffers(3, buffers)
         self._target = None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,9 +48,7 @@ class MakeHumanHeads:
         self._used, local = np.unique(triangulate(quads), return_inverse=True)
         self._finer = loop_subdivision(local.reshape(-1, 3).astype(np.int32), len(self._used))
         names = np.array([str(n) for n in self._model["target_names"]])
-        self._folders = {
-            folder: np.flatnonzero(np.char.startswith(names, folder + "/")) for folder in _MIXES
-        }
+        self._folders = {folder: np.flatnonzero(np.char.startswith(names, folder + "/")) for folder in _MIXES}
         macro = np.char.startswith(names, "macrodetails/")
         baby = np.char.find(names, "baby") >= 0
         self._macro = np.flatnonzero(macro & ~baby)
@@ -116,7 +113,7 @@ def _from_mpfb2(folder: Path) -> dict[str, npt.NDArray[Any]]:
     for folder_name in [*_MIXES, "macrodetails"]:
         root = folder / "targets" / folder_name
         for path in sorted(root.rglob("*.target.gz")):
-            rows = np.loadtxt(gzip.open(path, "rt"), comments="#", ndmin=2)
+            rows = np.loadtxt(path, comments="#", ndmin=2)  # np.loadtxt opens .gz itself
             names.append(path.relative_to(folder / "targets").as_posix().removesuffix(".target.gz"))
             indices.append(rows[:, 0].astype(np.int32))
             deltas.append(rows[:, 1:4].astype(np.float32))

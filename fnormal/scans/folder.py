@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,11 @@ from fnormal.images import IMAGE_SUFFIXES, read_image
 from fnormal.mesh import MESH_SUFFIXES, Mesh, make_mesh, read_mesh
 from fnormal.normals import frame_matrix
 from fnormal.scans.scan import Scan
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 @dataclass(frozen=True)

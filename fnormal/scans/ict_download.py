@@ -81,7 +81,11 @@ def model_from_objs(folder: Path) -> dict[str, npt.NDArray[Any]]:
     expressions = sorted(set(folder.glob("*.obj")) - {neutral_path, *identities})
 
     def deltas(paths: list[Path]) -> npt.NDArray[np.float32]:
-        return np.stack([_read_obj(p)[0] - neutral for p in paths]) if paths else np.zeros((0, *neutral.shape), np.float32)
+        return (
+            np.stack([_read_obj(p)[0] - neutral for p in paths])
+            if paths
+            else np.zeros((0, *neutral.shape), np.float32)
+        )
 
     return {
         "neutral": neutral, "identity": deltas(identities), "expression": deltas(expressions),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ def face_features(vertices: F32, landmarks: F32, unit_per_cm: float) -> Features
     cm = unit_per_cm
     inner = landmarks[[60, 61, 62, 63, 64, 65, 66, 67, 60]]
     outer = landmarks[[48, 50, 51, 52, 54, 56, 57, 58, 48]]
-    lips = np.exp(-((_distance(vertices, (inner + outer) / 2) / (0.42 * cm)) ** 4))
+    lips = np.exp(-((_distance(vertices, np.asarray((inner + outer) / 2, np.float32)) / (0.42 * cm)) ** 4))
     brows = np.exp(
         -(np.minimum(_distance(vertices, landmarks[17:22]), _distance(vertices, landmarks[22:27]))
           / (0.38 * cm)) ** 2
@@ -69,18 +70,17 @@ def _waves(
     points: F32, rng: np.random.Generator, count: int, lengths: tuple[float, float]
 ) -> npt.NDArray[Any]:
     """A smooth random field of unit variance: plane waves with log-uniform wavelengths. [V]"""
-    wavelength = np.exp(rng.uniform(*np.log(lengths), count))
+    wavelength = np.exp(rng.uniform(math.log(lengths[0]), math.log(lengths[1]), count))
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     wave = (2 * np.pi / wavelength[:, None]) * direction
     phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
     field: npt.NDArray[Any] = np.sin(points @ wave.T.astype(np.float32) + phase)
-    return field.sum(axis=1) * np.sqrt(2 / count)
+    total: npt.NDArray[Any] = field.sum(axis=1) * np.sqrt(2 / count)
+    return total
 
 
-def paint(
-    vertices: F32, features: Features, rng: np.random.Generator, unit_per_cm: float
-) -> F32:
+def paint(vertices: F32, features: Features, rng: np.random.Generator, unit_per_cm: float) -> F32:
     """Skin colours, sRGB in 0..1. [V, 3]"""
     at = rng.uniform(0, len(_TONES) - 1)
     low = min(int(at), len(_TONES) - 2)
@@ -98,12 +98,10 @@ def paint(
         (features.brows * rng.uniform(0.1, 0.95), hair),
     ):
         skin = skin + amount[:, None] * (color - skin)
-    return np.clip(skin, 0.01, 1).astype(np.float32)
+    return np.asarray(np.clip(skin, 0.01, 1), np.float32)
 
 
-def relief(
-    vertices: F32, normals: F32, rng: np.random.Generator, unit_per_cm: float, slope: float
-) -> F32:
+def relief(vertices: F32, normals: F32, rng: np.random.Generator, unit_per_cm: float, slope: float) -> F32:
     """Push vertices [V, 3] along their normals by a fine random field of rms slope ``slope``.
 
     Parametric heads are smooth; without relief a network never learns that shading shows detail.

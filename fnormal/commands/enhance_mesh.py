@@ -1,0 +1,245 @@
+"""enhance PHOTO --mesh M: the photo's normals on a coarse mesh (section 4, Figs. 1 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.config import ENHANCE_CROP_SCALE, EYE_DISTANCE_MM
+from fnormal.enhance.align import Alignment, align, outward
+from fnormal.enhance.append import blend, sample, vertex_weights
+from fnormal.enhance.gltf import encode_glb
+from fnormal.enhance.topology import landmark_vertices
+from fnormal.errors import FNormalError
+from fnormal.faces.crop import crop_around
+from fnormal.faces.detect import FaceBox
+from fnormal.faces.facemesh import facemesh
+from fnormal.faces.masks import face_mask
+from fnormal.images import read_image, read_normals, write_bytes, write_image, write_json
+from fnormal.mesh import (
+    Mesh,
+    encode_ply,
+    loop_subdivision,
+    make_mesh,
+    midpoint_subdivision,
+    read_mesh,
+    vertex_normals,
+)
+from fnormal.normals import angular_error_deg, unit
+from fnormal.predictor import FaceNormals, Predictor
+from fnormal.progress import Progress
+from fnormal.render.camera import Camera, frame_face, rotation_about
+from fnormal.render.gl import Renderer
+from fnormal.render.landmarks import lift_landmarks
+from fnormal.render.lighting import headlight
+from fnormal.results import write_result
+
+F32 = npt.NDArray[np.float32]
+RGB = npt.NDArray[np.uint8]
+
+_EDGE_PX = 1.6  # meshes are subdivided until their mean edge is shorter: normals sit on vertices
+_MAX_ROUNDS = 4
+_MAX_FACES = 600_000
+_PANEL_PX = 360
+_SIDE_VIEW_DEG = 35.0
+_GREY = 0.62  # sRGB of the clay in the before/after picture
+
+
+@dataclass(frozen=True)
+class Enhanced:
+    """A mesh with appended normals, in the photo's pixel frame (y up), and how it came about.
+
+    Attributes:
+        before: The coarse mesh, subdivided, with its own normals.
+        after: The same vertices with appended normals.
+        weights: How far each vertex trusts the prediction. [V]
+        alignment: None for FaceMesh, which is born aligned.
+    """
+
+    before: Mesh
+    after: Mesh
+    weights: F32
+    alignment: Alignment | None
+
+
+def enhance_mesh(
+    photo: Path,
+    out: Path,
+    predictor: Predictor,
+    *,
+    mesh: Path | None = None,
+    normals: Path | None = None,
+    landmarks: Path | None = None,
+) -> Iterator[Progress]:
+    """Write the normals, ``<stem>_enhanced.glb``, ``.ply``, ``.json`` and ``<stem>_before_after.png``.
+
+    Args:
+        photo: The picture.
+        out: Folder.
+        predictor: Network and detection.
+        mesh: Coarse mesh of this photo; None for FaceMesh.
+        normals: A normal map of the photo's size instead of a prediction.
+        landmarks: File of 68 points instead of detection.
+
+    Raises:
+        FNormalError: No face, a mesh that does not fit, or files that are not what they should be.
+    """
+    picture = read_image(photo)
+    face = predictor.find_faces(picture, str(photo), landmarks)[0]
+    if normals is None:
+        result = predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)[0]
+    else:
+        result = _given_normals(normals, picture, face)
+    with Renderer(supersample=1) as renderer:
+        coarse, alignment = coarse_mesh(renderer, picture, face, mesh)
+        enhanced = append_normals(renderer, coarse, alignment, result)
+    with Renderer() as renderer:
+        sheet = before_after(renderer, picture, result, enhanced)
+    stem = out / photo.stem
+    written = list(write_result(stem, str(photo), result, "opengl", "png16"))
+    written += _write(stem, picture, face, result, enhanced)
+    write_image(stem.with_name(f"{stem.name}_before_after.png"), sheet)
+    written.append(stem.with_name(f"{stem.name}_before_after.png"))
+    yield Progress(1, 1, "photos", written=tuple(written))
+
+
+def _given_normals(path: Path, picture: RGB, face: FaceBox) -> FaceNormals:
+    """A normal map from a file, as if it had been predicted."""
+    values, known = read_normals(path)
+    height, width = picture.shape[:2]
+    if values.shape[:2] != (height, width):
+        raise FNormalError(
+            f"{path} is {values.shape[1]}x{values.shape[0]}, the photo {width}x{height};"
+            " give a normal map in the photo's own pixels"
+        )
+    mask = known & face_mask(face.landmarks, height, width)
+    crop = crop_around(face.landmarks, height, width, scale=ENHANCE_CROP_SCALE)
+    return FaceNormals(values * mask[..., None], mask, mask.astype(np.float32), crop, face)
+
+
+def coarse_mesh(
+    renderer: Renderer, picture: RGB, face: FaceBox, path: Path | None
+) -> tuple[Mesh, Alignment | None]:
+    """The coarse mesh in the photo's pixel frame, subdivided to the pixel, with its own normals."""
+    if path is None:
+        mesh, alignment, rule = facemesh(picture, face), None, loop_subdivision
+    else:
+        given = read_mesh(path)
+        alignment = align(_mesh_landmarks(renderer, given, path), face.landmarks, picture.shape[0])
+        mesh, rule = replace(given, vertices=alignment(given.vertices)), midpoint_subdivision
+    faces = outward(mesh.faces, mesh.vertices)
+    parts: dict[str, Any] = {"uv": mesh.uv, "colors": mesh.colors}
+    vertices = mesh.vertices
+    vertex_normal = vertex_normals(vertices, faces)
+    for _ in range(_MAX_ROUNDS):
+        if _mean_edge(vertices, faces) < _EDGE_PX or 4 * len(faces) > _MAX_FACES:
+            break
+        finer = rule(faces, len(vertices))
+        parts = {k: None if v is None else finer(v) for k, v in parts.items()}
+        vertices, vertex_normal, faces = finer(vertices), unit(finer(vertex_normal)), finer.faces
+    if path is None:  # Loop's rule moves vertices, so their normals are those of the smooth surface
+        vertex_normal = vertex_normals(vertices, faces)
+    if parts["colors"] is None and (mesh.texture is None or parts["uv"] is None):
+        parts |= {"uv": _photo_uv(vertices, picture), "texture": picture}
+    else:
+        parts["texture"] = mesh.texture
+    return make_mesh(vertices, faces, normals=vertex_normal, **parts), alignment
+
+
+def _mean_edge(vertices: F32, faces: npt.NDArray[np.int32]) -> float:
+    corners = vertices[faces]
+    return float(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).mean())
+
+
+def _photo_uv(vertices: F32, picture: RGB) -> F32:
+    """Texture coordinates (v up) that project the photo onto an aligned mesh."""
+    height, width = picture.shape[:2]
+    return np.asarray((vertices[:, :2] + 0.5) / (width, height), np.float32)
+
+
+def _mesh_landmarks(renderer: Renderer, mesh: Mesh, path: Path) -> F32:
+    """The mesh's 68 points: by its known topology, else detected on a frontal render. [68, 3]"""
+    known = landmark_vertices(len(mesh.vertices))
+    if known is not None:
+        return mesh.vertices[known]
+    try:
+        return lift_landmarks(renderer, mesh, path.name)
+    except FNormalError as error:
+        raise FNormalError(
+            f"no face on a frontal view of {path}: it must face +z with y up, or have PRNet's vertices"
+        ) from error
+
+
+def append_normals(
+    renderer: Renderer, mesh: Mesh, alignment: Alignment | None, result: FaceNormals
+) -> Enhanced:
+    """Blend the prediction into the vertex normals wherever the photo shows the vertex well."""
+    crop, height = result.crop, result.mask.shape[0]
+    side = crop.side_px
+    middle = (crop.x_px + (side - 1) / 2, height - 1 - (crop.y_px + (side - 1) / 2))
+    camera = Camera(np.eye(3, dtype=np.float32), middle, side / 2, min(side, 1024), min(side, 1024))
+    renderer.load(mesh)
+    view = renderer.render(camera, headlight())
+    nearest = np.where(view.mask, view.z, -np.inf).astype(np.float32)
+    at = np.rint(camera.project(mesh.vertices)[:, :2]).astype(int)
+    inside = ((at >= 0) & (at < camera.width_px)).all(axis=1)
+    front = np.full(len(at), np.inf, np.float32)
+    front[inside] = nearest[at[inside, 1], at[inside, 0]]
+    xy = np.stack([mesh.vertices[:, 0], height - 1 - mesh.vertices[:, 1]], axis=1)
+    pred = unit(sample(result.normals, xy))
+    weights = vertex_weights(mesh.vertices, mesh.normals, pred, result.mask, front, side)
+    after = replace(mesh, normals=blend(mesh.normals, pred, weights))
+    return Enhanced(mesh, after, weights, alignment)
+
+
+def before_after(renderer: Renderer, picture: RGB, result: FaceNormals, enhanced: Enhanced) -> RGB:
+    """Photo and normals, then the clay mesh before and after, from the front and from the side."""
+    crop = replace(result.crop, size_px=_PANEL_PX)
+    shown = np.rint(127.5 * (result.normals + 1)).astype(np.uint8) * result.mask[..., None]
+    panels = [[crop.cut(picture), crop.cut(shown)]]
+    turn = rotation_about(np.array([0.0, 1.0, 0.0]), np.radians(_SIDE_VIEW_DEG))
+    for rotation in (np.eye(3, dtype=np.float32), turn):
+        camera = frame_face(enhanced.before.vertices, rotation, _PANEL_PX, 1.1)
+        row = []
+        for mesh in (enhanced.before, enhanced.after):
+            clay = np.full(mesh.vertices.shape, _GREY, np.float32)
+            renderer.load(replace(mesh, colors=clay, texture=None, uv=None))
+            drawn = renderer.render(camera, headlight())
+            row.append(np.where(drawn.alpha[..., None] > 0, drawn.image, 255).astype(np.uint8))
+        panels.append(row)
+    return np.concatenate([np.concatenate(column, axis=0) for column in panels], axis=1)
+
+
+def _write(stem: Path, picture: RGB, face: FaceBox, result: FaceNormals, enhanced: Enhanced) -> list[Path]:
+    """Write the mesh in metres around the face, and the way back to photo pixels."""
+    height = picture.shape[0]
+    eyes = [face.landmarks[e].mean(axis=0) for e in (slice(36, 42), slice(42, 48))]
+    metres = EYE_DISTANCE_MM / 1000 / float(np.linalg.norm(eyes[0] - eyes[1]))
+    center = enhanced.after.vertices.mean(axis=0)
+    mesh = replace(
+        enhanced.after, vertices=np.asarray((enhanced.after.vertices - center) * metres, np.float32)
+    )
+    # metres -> photo pixels: x, row (y down), z toward the viewer
+    to_photo = np.diag([1 / metres, -1 / metres, 1 / metres, 1.0])
+    to_photo[:3, 3] = center * (1, -1, 1) + (0, height - 1, 0)
+    touched = enhanced.weights > 0.5
+    changed = angular_error_deg(enhanced.before.normals, enhanced.after.normals)
+    about: dict[str, Any] = {
+        "frame": "x right, y up, z toward the viewer; metres, eyes 63 mm apart",
+        "to_photo_px": to_photo.tolist(),
+        "alignment": "FaceMesh" if enhanced.alignment is None else enhanced.alignment.kind,
+        "residual_px": None if enhanced.alignment is None else enhanced.alignment.residual_px,
+        "vertices": len(mesh.vertices),
+        "enhanced_share": float(touched.mean()),
+        "mean_change_deg": float(changed[touched].mean()) if touched.any() else 0.0,
+    }
+    glb, ply, note = (stem.with_name(f"{stem.name}_enhanced{s}") for s in (".glb", ".ply", ".json"))
+    write_bytes(glb, encode_glb(mesh, about))
+    write_bytes(ply, encode_ply(mesh))
+    write_json(note, about)
+    return [glb, ply, note]

