@@ -13,7 +13,7 @@ F32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 
-def resize_image(image: F32, size_px: int) -> F32:
+def resize_image(image: npt.NDArray[Any], size_px: int) -> npt.NDArray[Any]:
     """Resize an image [S, S, 3] to [size, size, 3], averaging when it shrinks."""
     import cv2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,15 +65,39 @@ def plan_epoch(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
+class ResizedSamples:
+    """Samples of a data set at the network's size, kept in memory as long as ``cache_bytes`` lasts.
+
+    Decoding and shrinking a 256-pixel sample costs as much as a training step of a small network.
+    """
+
+    def __init__(self, source: Dataset, size_px: int, cache_bytes: int) -> None:
+        self.source, self.size_px = source, size_px
+        self._cache: dict[int, Sample] = {}
+        self._room = cache_bytes // (size_px * size_px * 10)  # 3 + 3 x 2 + 1 bytes a pixel
+
+    def __len__(self) -> int:
+        """Samples."""
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample ``index``: image uint8, normals float16."""
+        if index in self._cache:
+            return self._cache[index]
+        small = resize_sample(self.source[index], self.size_px)
+        if len(self._cache) < self._room:
+            self._cache[index] = small
+        return small
+
+
 class EpochBatches(TorchDataset[Batch]):
     """The batches of one epoch, from ``first`` on, as a map-style data set of whole batches."""
 
     def __init__(
-        self, sets: Sequence[Dataset], *, batch_size: int, size_px: int, seed: int, epoch: int,
+        self, sets: Sequence[ResizedSamples], *, batch_size: int, seed: int, epoch: int,
         first: int = 0, augment: bool = True,
     ) -> None:  # fmt: skip
-        self.sets, self.size_px, self.augment = sets, size_px, augment
-        self.key = (seed, epoch)
+        self.sets, self.augment, self.key = sets, augment, (seed, epoch)
         self.plan = plan_epoch([len(s) for s in sets], batch_size, seed, epoch)[first:]
 
     def __len__(self) -> int:
@@ -83,42 +107,52 @@ class EpochBatches(TorchDataset[Batch]):
     def __getitem__(self, position: int) -> Batch:
         """Batch ``position``."""
         which, indices = self.plan[position]
-        source = self.sets[which]
         samples = []
         for index in indices:
+            sample = self.sets[which][int(index)]
             rng = np.random.default_rng(np.random.SeedSequence([*self.key, which, int(index)]))
-            samples.append(prepare(source[int(index)], self.size_px, rng if self.augment else None))
-        return collate(source.modality, samples)
+            samples.append(augment_sample(sample, rng) if self.augment else sample)
+        return collate(self.sets[which].source.modality, samples)
 
 
-def prepare(sample: Sample, size_px: int, rng: np.random.Generator | None) -> Sample:
-    """Resize a sample and, with ``rng``, mirror it and change its light: float32, image in [0, 1]."""
+def resize_sample(sample: Sample, size_px: int) -> Sample:
+    """A sample at another size; normals are never blended with the background."""
     mask, normals, image = sample.mask, sample.normals, sample.image
+    if mask.shape[0] == size_px:
+        return sample
     if normals is not None:
-        normals, mask = resize_normals(normals.astype(np.float32), mask, size_px)
+        small, mask = resize_normals(normals.astype(np.float32), mask, size_px)
+        normals = small.astype(np.float16)
     else:
         mask = resize_mask(mask, size_px)
-    pixels = None if image is None else resize_image(image.astype(np.float32) / np.float32(255), size_px)
-    if rng is not None:
-        if rng.random() < 0.5:
-            mask = mirror_image(mask)
-            normals = None if normals is None else mirror_normals(normals)
-            pixels = None if pixels is None else mirror_image(pixels)
-        pixels = None if pixels is None else photometric(pixels, rng)
-    return Sample(mask, sample.subject, sample.source, pixels, normals)  # type: ignore[arg-type]
+    image = None if image is None else resize_image(image, size_px)
+    return replace(sample, mask=mask, normals=normals, image=image)
+
+
+def augment_sample(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Mirror a sample half of the time, and change the light of its picture."""
+    mask, normals, image = sample.mask, sample.normals, sample.image
+    if rng.random() < 0.5:
+        mask = mirror_image(mask)
+        normals = None if normals is None else mirror_normals(normals)
+        image = None if image is None else mirror_image(image)
+    if image is not None:
+        changed = photometric(image.astype(np.float32) / np.float32(255), rng)
+        image = np.rint(255 * changed).astype(np.uint8)
+    return replace(sample, mask=mask, normals=normals, image=image)
 
 
 def collate(modality: Modality, samples: Sequence[Sample]) -> Batch:
-    """Stack prepared samples."""
+    """Stack samples: float32, images in [0, 1]."""
 
-    def stack(name: str) -> Tensor | None:
-        first = getattr(samples[0], name)
-        if first is None:
+    def stack(name: str, scale: float) -> Tensor | None:
+        if getattr(samples[0], name) is None:
             return None
-        return torch.from_numpy(np.stack([getattr(s, name) for s in samples])).permute(0, 3, 1, 2)
+        stacked = torch.from_numpy(np.stack([getattr(s, name) for s in samples]))
+        return stacked.permute(0, 3, 1, 2).float() * scale
 
     mask = torch.from_numpy(np.stack([s.mask for s in samples]))
-    return Batch(modality, mask, stack("image"), stack("normals"))
+    return Batch(modality, mask, stack("image", 1 / 255), stack("normals", 1.0))
 
 
 def loader(batches: EpochBatches, workers: int) -> DataLoader[Batch]:

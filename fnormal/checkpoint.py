@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import warnings
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -162,7 +163,9 @@ def import_authors(path: Path) -> CrossModalNet:
     if not path.is_file():
         raise FNormalError(f"no such checkpoint: {path}; check the path")
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of pickle protocols: what matters is whether it loads
+            warnings.simplefilter("ignore", UserWarning)
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise FNormalError(
             f"{path} is not a plain state dict that torch.load(weights_only=True) accepts;"

@@ -146,6 +146,7 @@ def train(
     precision: Precision = "fp32",
     seed: Seed = config.SEED,
     workers: Annotated[int, typer.Option(min=0, help="Processes that read samples.")] = 0,
+    cache_gb: Annotated[float, typer.Option(min=0, help="Memory for decoded samples.")] = config.CACHE_GB,
     device: Device = "cpu",
     threads: Threads = None,
     as_json: Json = False,
@@ -161,7 +162,7 @@ def train(
         epochs=epochs, batch_size=batch_size, learning_rate=lr, schedule=schedule, optimizer=optimizer,
         arch=arch, ablation=ablation, size_px=size, gradient_weight=gradient_weight,
         cross_modal_every=cross_modal_every, augment=augment, precision=precision, seed=seed,
-        workers=workers, device=_device(device),
+        workers=workers, cache_gb=cache_gb, device=_device(device),
     )  # fmt: skip
     sets = workflow.open_sets(pairs or [], images or [], normals or [])
     steps = workflow.train(sets, out, options, val=val, init=init, resume=resume)

@@ -22,7 +22,7 @@ def normal_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
         mask: True on the face. [B, H, W]
     """
     # eps keeps the gradient finite where an output is exactly 0, as at the first step
-    cosine = torch.cosine_similarity(pred_raw.float(), gt_normals, dim=1, eps=1e-6)
+    cosine = (torch.nn.functional.normalize(pred_raw.float(), dim=1, eps=1e-6) * gt_normals).sum(dim=1)
     return masked_mean(1 - cosine, mask.to(cosine.dtype))
 
 

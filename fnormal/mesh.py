@@ -75,7 +75,7 @@ class Subdivision:
 
 
 def loop_subdivision(faces: I32, n_vertices: int) -> Subdivision:
-    """Loop's rule with Warren's weights; boundaries follow the cubic curve rule.
+    """Loop's rule with his own weights; boundaries follow the cubic curve rule.
 
     Args:
         faces: Triangles over ``n_vertices`` welded vertices. [F, 3]
@@ -137,7 +137,8 @@ def _vertex_rules(
     boundary = np.zeros(n, bool)
     boundary[edges[count != 2]] = True
     degree = np.bincount(edges.reshape(-1), minlength=n)
-    share = np.where(degree == 3, 3 / 16, 3 / (8 * np.maximum(degree, 1)))
+    valence = np.maximum(degree, 1)
+    share = (5 / 8 - (3 / 8 + np.cos(2 * np.pi / valence) / 4) ** 2) / valence
     share = np.where(boundary, 0.0, share)
     rules = [(np.ones(len(edges), bool), np.where(boundary, 0.0, 1 - share * degree), share)]
     rim = ~inner

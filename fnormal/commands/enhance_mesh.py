@@ -210,7 +210,7 @@ def before_after(renderer: Renderer, picture: RGB, result: FaceNormals, enhanced
             clay = np.full(mesh.vertices.shape, _GREY, np.float32)
             renderer.load(replace(mesh, colors=clay, texture=None, uv=None))
             drawn = renderer.render(camera, headlight())
-            row.append(np.where(drawn.alpha[..., None] > 0, drawn.image, 255).astype(np.uint8))
+            row.append(drawn.over(np.full_like(drawn.image, 255)))
         panels.append(row)
     return np.concatenate([np.concatenate(column, axis=0) for column in panels], axis=1)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fnormal.batches import collate, prepare
+from fnormal.batches import collate, resize_sample
 from fnormal.checkpoint import load_weights
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
@@ -55,7 +55,7 @@ def network_errors(
     device = next(model.parameters()).device
     for start in range(0, len(data), batch_size):
         samples = [data[i] for i in range(start, min(start + batch_size, len(data)))]
-        batch = collate(data.modality, [prepare(s, size_px, None) for s in samples]).to(device)
+        batch = collate(data.modality, [resize_sample(s, size_px) for s in samples]).to(device)
         assert batch.image is not None, "open_pairs() saw to it"
         with torch.inference_mode():
             raw = mirrored_mean(model, batch.image) if mirror else model.image_to_normals(batch.image)

@@ -16,7 +16,7 @@ from fnormal.errors import FNormalError
 from fnormal.faces.masks import hull_mask
 from fnormal.progress import Progress
 from fnormal.render.camera import Camera, frame_face, random_rotation
-from fnormal.render.gl import Render, Renderer
+from fnormal.render.gl import Renderer
 from fnormal.render.landmarks import lift_landmarks
 from fnormal.render.lighting import LIGHTINGS, Lighting, random_backdrop
 from fnormal.scans import open_scans
@@ -125,7 +125,7 @@ def _render_view(
     if options.modality == "pairs":
         image = drawn.image
         if options.lighting == "rich":
-            image = _over(drawn, random_backdrop(rng, options.size_px))
+            image = drawn.over(random_backdrop(rng, options.size_px))
     return Sample(
         mask, scan.subject, scan.name, image, drawn.normals * mask[..., None], landmarks,
         _record(rotation, lighting, (options.seed, index, view)),
@@ -142,12 +142,6 @@ def _jittered(camera: Camera, jitter: float, rng: np.random.Generator) -> Camera
         camera.rotation, (float(x), float(y)), camera.half_width * scale,
         camera.width_px, camera.height_px,
     )  # fmt: skip
-
-
-def _over(drawn: Render, backdrop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The picture over a backdrop; the renderer's colours are already times their coverage."""
-    share = 1 - drawn.alpha[..., None].astype(np.float32) / 255
-    return np.rint(np.minimum(drawn.image + share * backdrop, 255)).astype(np.uint8)
 
 
 def _record(rotation: F32, lighting: Lighting, seed: tuple[int, int, int]) -> npt.NDArray[np.void]:

@@ -18,10 +18,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fnormal.batches import Batch, EpochBatches, loader
+from fnormal.batches import Batch, EpochBatches, ResizedSamples, loader
 from fnormal.checkpoint import WeightsInfo, load_weights, save_weights
 from fnormal.commands.evaluate import network_errors, open_pairs
-from fnormal.config import BATCH_SIZE, CROP_SIZE_PX, EPOCHS, LEARNING_RATE, SEED
+from fnormal.config import BATCH_SIZE, CACHE_GB, CROP_SIZE_PX, EPOCHS, LEARNING_RATE, SEED
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
 from fnormal.images import atomic
@@ -50,6 +50,7 @@ class TrainOptions:
         precision: ``fp32`` or ``bf16`` autocast.
         seed: Of initialisation, order and augmentation.
         workers: Processes that read samples; 0 reads in this one.
+        cache_gb: Memory for decoded samples, used where this process reads.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -67,10 +68,11 @@ class TrainOptions:
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = SEED
     workers: int = 0
+    cache_gb: float = CACHE_GB
     device: str = "cpu"
 
 
-_FREE_TO_CHANGE = {"workers", "device", "precision"}  # a resumed run may differ in these
+_FREE_TO_CHANGE = {"workers", "cache_gb", "device", "precision"}  # a resumed run may differ in these
 
 
 class Trainer:
@@ -80,7 +82,9 @@ class Trainer:
         if options.size_px % STRIDE_PX:
             raise FNormalError(f"--size {options.size_px} is no multiple of {STRIDE_PX}")
         torch.manual_seed(options.seed)
-        self.options, self.sets = options, sets
+        room = 0 if options.workers else int(options.cache_gb * 2**30 / max(1, len(sets)))
+        self.options = options
+        self.sets = [ResizedSamples(s, options.size_px, room) for s in sets]
         self.model = CrossModalNet(options.arch, options.ablation)
         if init is not None:
             self._start_from(init)
@@ -104,8 +108,8 @@ class Trainer:
         """What is left of the current epoch."""
         o = self.options
         return EpochBatches(
-            self.sets, batch_size=o.batch_size, size_px=o.size_px, seed=o.seed, epoch=self.epoch,
-            first=self.step, augment=o.augment,
+            self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
+            augment=o.augment,
         )  # fmt: skip
 
     def iterate(self, batch: Batch, progress: float) -> dict[str, float]:
@@ -208,9 +212,9 @@ def _of(tensor: Tensor | None) -> Tensor:
     return tensor
 
 
-def _comparable(options: TrainOptions, sets: Sequence[Dataset]) -> dict[str, Any]:
+def _comparable(options: TrainOptions, sets: Sequence[ResizedSamples]) -> dict[str, Any]:
     settings = {k: v for k, v in asdict(options).items() if k not in _FREE_TO_CHANGE}
-    return {**settings, "sets": [[s.path.name, len(s)] for s in sets]}
+    return {**settings, "sets": [[s.source.path.name, len(s)] for s in sets]}
 
 
 def learning_rate(options: TrainOptions, progress: float) -> float:
@@ -326,6 +330,6 @@ def _end_epoch(
         if error >= trainer.best_deg:
             return
         trainer.best_deg = error
-    record.update(options=asdict(options), samples=[[s.path.name, len(s)] for s in trainer.sets])
+    record.update(options=asdict(options), samples=[[s.source.path.name, len(s)] for s in trainer.sets])
     info = WeightsInfo(options.arch, options.ablation, options.size_px, licence=licence, figures=record)
     save_weights(best, trainer.model, info)

@@ -23,6 +23,7 @@ _INPUT_PX = 192
 _BOX_SCALE = 1.5  # side of the network's input / larger side of the points' box, as it was trained
 _EYES_68 = (slice(36, 42), slice(42, 48))  # right and left eye of the subject
 _EYES_468 = (33, 263)  # outer corners
+_CORNERS = (33, 263, 78)  # where the eyes' and the mouth's holes begin
 _MIN_SCORE = 0.0  # a logit: below it the network itself doubts that it sees a face
 
 
@@ -77,11 +78,45 @@ def facemesh(picture: npt.NDArray[np.uint8], face: FaceBox) -> Mesh:
     if score < _MIN_SCORE:
         raise FNormalError("FaceMesh sees no face in the detected box; give --mesh or --landmarks")
     vertices = points * np.array([1, -1, 1]) + np.array([0, picture.shape[0] - 1, 0])
+    return make_mesh(vertices, facemesh_triangles(), source="FaceMesh")
+
+
+@lru_cache(maxsize=1)
+def facemesh_triangles() -> npt.NDArray[np.int32]:
+    """MediaPipe's triangles (Apache-2.0), with the holes of the eyes and the mouth closed. [F, 3]"""
     table = resources.files("fnormal") / "data" / "facemesh_triangles.npy"
     with table.open("rb") as handle:
         faces = np.load(handle, allow_pickle=False).astype(np.int32)
-    # the table winds clockwise where y points up
-    return make_mesh(vertices, faces, source="FaceMesh")
+    loops = sorted(_boundary_loops(faces), key=len)
+    strips = [_strip(loop) for loop in loops[:-1]]  # the longest is the face's own rim
+    return np.concatenate([faces, *strips])
+
+
+def _boundary_loops(faces: npt.NDArray[np.int32]) -> list[list[int]]:
+    """Closed chains of directed edges that belong to one triangle alone."""
+    edges = {(int(a), int(b)) for f in faces for a, b in zip(f, np.roll(f, -1), strict=True)}
+    after = {a: b for a, b in edges if (b, a) not in edges}
+    loops = []
+    while after:
+        loop = [min(after)]
+        while (following := after.pop(loop[-1])) != loop[0]:
+            loop.append(following)
+        loops.append(loop)
+    return loops
+
+
+def _strip(loop: list[int]) -> npt.NDArray[np.int32]:
+    """Close a lens-shaped hole between its corners: a strip from lid to lid, wound against its rim."""
+    corner = next((i for i, v in enumerate(loop) if v in _CORNERS), 0)
+    ring = loop[corner:] + loop[:corner]
+    near, far, triangles = 1, len(ring) - 1, [(ring[0], ring[-1], ring[1])]
+    while near + 1 < far:
+        triangles.append((ring[near], ring[far], ring[near + 1]))
+        near += 1
+        if near < far - 1:
+            triangles.append((ring[near], ring[far], ring[far - 1]))
+            far -= 1
+    return np.array(triangles, np.int32)
 
 
 def _run(

@@ -44,6 +44,11 @@ class Render:
     mask: npt.NDArray[np.bool_]
     z: npt.NDArray[np.float32]
 
+    def over(self, backdrop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The picture over a backdrop [H, W, 3]; its colours are already times their coverage."""
+        share = 1 - self.alpha[..., None].astype(np.float32) / 255
+        return np.rint(np.minimum(self.image + share * backdrop, 255)).astype(np.uint8)
+
 
 def _pyrender() -> Any:
     """Import pyrender with EGL chosen, or say which Debian packages are missing."""

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from fnormal.errors import FNormalError
 from fnormal.mesh import loop_subdivision, make_mesh, triangulate, vertex_normals
-from fnormal.scans import skin
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
+from fnormal.scans.skin import face_features, paint, relief
 
 LICENCE = "ICT-FaceKit, (c) USC Institute for Creative Technologies, MIT licence"
 _SKIN = ("M_Face", "M_BackHead")
@@ -53,7 +53,7 @@ class IctFaceKit:
         self._mouth = [(part([name]), color) for name, color in _MOUTH.items()]
         self._eyes = [(part([ball]), np.unique(part([iris]))) for ball, iris in _EYES]
         neutral = self._model["neutral"]
-        self._features = skin.face_features(
+        self._features = face_features(
             self._finer(neutral[: self._n_skin]), neutral[self._model["multipie68"]], _CM
         )
 
@@ -63,8 +63,8 @@ class IctFaceKit:
         shape = self._shape(rng)
         smooth = self._finer(shape[: self._n_skin])
         slope = float(rng.choice([0.0, rng.uniform(0.0, 0.20)], p=[0.25, 0.75]))
-        skin_xyz = skin.relief(smooth, vertex_normals(smooth, self._finer.faces), rng, _CM, slope)
-        colors = skin.paint(smooth, self._features, rng, _CM)
+        skin_xyz = relief(smooth, vertex_normals(smooth, self._finer.faces), rng, _CM, slope)
+        colors = paint(smooth, self._features, rng, _CM)
         vertices, faces, paints = [skin_xyz], [self._finer.faces], [colors]
         iris_rgb = rng.uniform([0.15, 0.1, 0.08], [0.45, 0.45, 0.5])
         for triangles, color in self._mouth:

@@ -1,0 +1,75 @@
+"""Shared fixtures: analytic scenes, small data sets, and the free data where it is at hand."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fnormal.dataset import DatasetWriter, Sample
+from fnormal.normals import unit
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("the free face data (../shared/data) is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Path:
+    """NASA's portrait of Eileen Collins, public domain, as scikit-image ships it."""
+    spec = importlib.util.find_spec("skimage")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(place) / "data" / "astronaut.png").is_file():
+            return path
+    if (path := SHARED / "photos" / "astronaut.png").is_file():
+        return path
+    pytest.skip("no astronaut.png: pip install --no-deps scikit-image")
+
+
+def bump_normals(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Normals of a smooth random relief on a sphere cap, and its round mask: a face of sorts."""
+    y, x = (np.mgrid[:size, :size] - (size - 1) / 2) / (size / 2)
+    a, b, c = rng.uniform(2, 5, 3)
+    slope_x = 0.8 * x + 0.3 * np.cos(a * x + c)
+    slope_y = -0.8 * y + 0.3 * np.sin(b * y)
+    mask = x**2 + y**2 < 0.8
+    normals = unit(np.stack([slope_x, slope_y, np.ones_like(x)], axis=-1))
+    return (normals * mask[..., None]).astype(np.float32), mask
+
+
+def make_samples(count: int, size: int, modality: str = "pairs", seed: int = 0) -> list[Sample]:
+    """Lambertian pictures of :func:`bump_normals`, one subject each."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for i in range(count):
+        normals, mask = bump_normals(size, rng)
+        light = unit(np.array([*rng.uniform(-0.6, 0.6, 2), 1.0]))
+        shade = np.clip(normals @ light, 0, 1)[..., None] * rng.uniform(0.5, 1, 3)
+        image = np.rint(255 * shade * mask[..., None]).astype(np.uint8)
+        samples.append(
+            Sample(
+                mask, f"subject{i}", f"scan{i}",
+                image if modality != "normals" else None,
+                normals if modality != "images" else None,
+            )
+        )  # fmt: skip
+    return samples
+
+
+def write_set(path: Path, count: int, size: int, modality: str = "pairs", seed: int = 0) -> Path:
+    writer = DatasetWriter(path, modality, size, config={"seed": seed}, licence="test")
+    writer.append(make_samples(count, size, modality, seed))
+    writer.finish()
+    return path
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    return write_set(tmp_path / "pairs.h5", 4, 64)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fnormal.batches import ResizedSamples, plan_epoch
+from fnormal.dataset import Dataset, DatasetWriter
+from fnormal.errors import FNormalError
+from fnormal.normals import angular_error_deg
+from tests.conftest import make_samples, write_set
+
+
+@pytest.mark.parametrize("modality", ["pairs", "images", "normals"])
+def test_samples_come_back(tmp_path: Path, modality: str) -> None:
+    samples = make_samples(3, 32, modality)
+    data = Dataset(write_set(tmp_path / "d.h5", 3, 32, modality))
+    assert (data.modality, data.size_px, len(data)) == (modality, 32, 3)
+    assert data.subjects == ["subject0", "subject1", "subject2"]
+    for i, sample in enumerate(samples):
+        back = data[i]
+        assert np.array_equal(back.mask, sample.mask)
+        assert (back.image is None) == (modality == "normals")
+        assert (back.normals is None) == (modality == "images")
+        if sample.image is not None:
+            assert np.array_equal(back.image, sample.image)
+        if sample.normals is not None:
+            error = angular_error_deg(back.normals, sample.normals)[sample.mask]
+            assert error.max() < 0.06, "float16"
+    assert [p.name for p in tmp_path.iterdir()] == ["d.h5"]
+
+
+def test_schema_of_the_file(pairs: Path) -> None:
+    with h5py.File(pairs) as file:
+        assert dict(file.attrs) | {"config": "", "fnormal_version": ""} == {
+            "format": "fnormal-dataset", "version": 1, "modality": "pairs", "frame": "opengl",
+            "size": 64, "config": "", "fnormal_version": "", "licence": "test", "n_done": 4,
+        }  # fmt: skip
+        assert file["normals"].attrs["code"] == "float16"
+        assert file["image"].chunks == (1, 64, 64, 3)
+        assert set(file) == {"image", "normals", "mask", "subject", "source", "landmarks", "view"}
+
+
+def test_a_killed_run_resumes_to_the_same_arrays(tmp_path: Path) -> None:
+    whole = Dataset(write_set(tmp_path / "whole.h5", 4, 32))
+    samples = make_samples(4, 32)
+    path = tmp_path / "d.h5"
+    first = DatasetWriter(path, "pairs", 32, config={"seed": 0}, licence="test")
+    first.append(samples[:2])
+    first.close()
+    assert not path.exists()
+    second = DatasetWriter(path, "pairs", 32, config={"seed": 0}, licence="test", resume=True)
+    assert second.n_done == 2
+    second.append(samples[2:])
+    second.finish()
+    with h5py.File(whole.path) as a, h5py.File(path) as b:
+        for name in a:
+            assert a[name][:].tobytes() == b[name][:].tobytes() or name in ("subject", "source")
+            assert list(a["subject"]) == list(b["subject"])
+
+
+def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
+    first = DatasetWriter(tmp_path / "d.h5", "pairs", 32, config={"seed": 0}, licence="test")
+    first.append(make_samples(1, 32))
+    first.close()
+    with pytest.raises(FNormalError, match="other settings"):
+        DatasetWriter(tmp_path / "d.h5", "pairs", 32, config={"seed": 1}, licence="", resume=True)
+
+
+def test_nothing_is_overwritten(pairs: Path) -> None:
+    before = pairs.read_bytes()
+    with pytest.raises(FNormalError, match="exists already"):
+        DatasetWriter(pairs, "pairs", 64, config={}, licence="")
+    assert pairs.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "text", "foreign", "frame"])
+def test_damaged_files_get_one_line(pairs: Path, damage: str) -> None:
+    if damage == "missing":
+        pairs.unlink()
+    elif damage == "truncated":
+        pairs.write_bytes(pairs.read_bytes()[:5000])
+    elif damage == "text":
+        pairs.write_text("hello")
+    else:
+        with h5py.File(pairs, "r+") as file:
+            file.attrs["format" if damage == "foreign" else "frame"] = "opencv"
+    with pytest.raises(FNormalError) as caught:
+        Dataset(pairs)
+    assert str(pairs) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_open_handles_do_not_cross_processes(pairs: Path) -> None:
+    data = Dataset(pairs)
+    expected = data[1].image
+    again = pickle.loads(pickle.dumps(data))
+    assert again._handle is None
+    assert np.array_equal(again[1].image, expected)
+
+
+def test_cache_gives_what_the_file_gives(pairs: Path) -> None:
+    data = Dataset(pairs)
+    cached, plain = ResizedSamples(data, 32, 10**9), ResizedSamples(data, 32, 0)
+    for _ in range(2):
+        for i in range(len(data)):
+            assert np.array_equal(cached[i].normals, plain[i].normals)
+            assert np.array_equal(cached[i].image, plain[i].image)
+    assert (len(cached._cache), len(plain._cache)) == (4, 0)
+
+
+def test_every_batch_has_one_modality_and_every_sample_its_turn() -> None:
+    plan = plan_epoch([64, 32, 5], 16, seed=0, epoch=0)
+    assert sorted(len(indices) for _, indices in plan) == [5, 16, 16, 16, 16, 16, 16]
+    for which, size in enumerate([64, 32, 5]):
+        seen = np.concatenate([indices for w, indices in plan if w == which])
+        assert sorted(seen) == list(range(size))
+    again, other = plan_epoch([64, 32, 5], 16, 0, 0), plan_epoch([64, 32, 5], 16, 0, 1)
+    assert all(a == b and np.array_equal(i, j) for (a, i), (b, j) in zip(plan, again, strict=True))
+    assert any(not np.array_equal(i, j) for (_, i), (_, j) in zip(plan, other, strict=True))

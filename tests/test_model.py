@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from fnormal.checkpoint import import_authors
+from fnormal.config import ABLATIONS, ARCHS
+from fnormal.errors import FNormalError
+from fnormal.model import CrossModalNet, fuse_max
+from tests.authors_network import Reference, random_state
+
+
+@pytest.fixture(scope="module")
+def authors(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reference, CrossModalNet]:
+    state = random_state()
+    path = tmp_path_factory.mktemp("authors") / "model.pth"
+    torch.save(state, path)
+    return Reference(state), import_authors(path)
+
+
+def test_authors_state_dict_has_404_keys() -> None:
+    assert len(random_state()) == 404
+
+
+@pytest.mark.parametrize("name", ["image_to_normals", "image_to_image", "normals_to_normals"])
+def test_passes_equal_the_plain_reference(
+    authors: tuple[Reference, CrossModalNet], name: str
+) -> None:
+    reference, model = authors
+    torch.manual_seed(1)
+    x = torch.rand(2, 3, 96, 64)
+    with torch.inference_mode():
+        expected, actual = getattr(reference, name)(x), getattr(model, name)(x)
+    assert expected.std() > 0.01, "a dead reference proves nothing"
+    assert (actual - expected).abs().max() < 1e-5 * max(1.0, float(expected.abs().max()))
+
+
+def test_parameter_counts_of_the_authors_network() -> None:
+    model = CrossModalNet("paper")
+    counts = [
+        sum(p.numel() for p in part.parameters()) / 1e6
+        for part in (model.image_encoder, model.normal_encoder, model.normal_decoder, model.image_decoder)
+    ]
+    assert counts == pytest.approx([11.22, 11.18, 8.34, 4.50], abs=0.005)
+
+
+def test_fuse_max_touches_the_last_channels_only() -> None:
+    decoded, skip = torch.randn(2, 5, 4, 4), torch.randn(2, 2, 4, 4)
+    fused = fuse_max(decoded, skip)
+    assert torch.equal(fused[:, :3], decoded[:, :3])
+    assert torch.equal(fused[:, 3:], torch.maximum(decoded[:, 3:], skip))
+
+
+def test_normal_pass_never_sees_the_image_encoder() -> None:
+    model = CrossModalNet("tiny")
+    model.normals_to_normals(torch.rand(2, 3, 64, 64)).sum().backward()
+    assert all(p.grad is None for p in model.image_encoder.parameters())
+    assert all(p.grad is None for p in model.normal_decoder.adapters.parameters())
+    assert all(p.grad is not None for p in model.normal_encoder.parameters())
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+@pytest.mark.parametrize("arch", ["lite", "tiny", "paper"])
+def test_ablations_have_their_branches_and_no_others(arch: str, ablation: str) -> None:
+    model, x = CrossModalNet(arch, ablation).eval(), torch.rand(1, 3, 64, 32)
+    parts = ABLATIONS[ablation]
+    assert model.image_to_normals(x).shape == x.shape
+    for present, call in (
+        (parts.normal_encoder, model.normals_to_normals),
+        (parts.image_decoder, model.image_to_image),
+    ):
+        if present:
+            assert call(x).shape == x.shape
+        else:
+            with pytest.raises(FNormalError, match=r"Fig\. 6"):
+                call(x)
+
+
+def test_skips_reach_the_normals_except_in_no_skip() -> None:
+    """Zeroing the latent leaves the picture's detail in (a), (c), (d) and removes it in (b)."""
+    x = torch.rand(1, 3, 64, 64)
+    for ablation in ABLATIONS:
+        torch.manual_seed(0)
+        model = CrossModalNet("tiny", ablation).eval()
+        _, skips = model.image_encoder(x)
+        latent = torch.zeros(1, ARCHS["tiny"].trunk[3], 2, 2)
+        out = [model.normal_decoder(latent, s) for s in (skips, [s * 0 for s in skips])]
+        assert torch.equal(*out) == (ablation == "no-skip")
+
+
+def test_concat_decoder_is_narrower_by_its_skips() -> None:
+    """Fig. 3: a standard decoder's processed features have m channels fewer than ours."""
+    ours = CrossModalNet("paper").normal_decoder
+    standard = CrossModalNet("paper", "plain").normal_decoder
+    skips = ARCHS["paper"].skips
+    for a, b, skip in zip(
+        (ours.latent, *ours.convs[:4]), (standard.latent, *standard.convs[:4]), skips, strict=True
+    ):
+        assert a[0].out_channels - b[0].out_channels == skip
+    assert [c[0].in_channels for c in ours.convs] == [c[0].in_channels for c in standard.convs]
+
+
+def test_wrong_size_names_the_right_one() -> None:
+    with pytest.raises(FNormalError, match="pad to 128x96"):
+        CrossModalNet("tiny").image_to_normals(torch.rand(1, 3, 100, 96))
+
+
+def test_unknown_names_are_refused() -> None:
+    for arguments in (("huge",), ("paper", "half")):
+        with pytest.raises(FNormalError, match="unknown"):
+            CrossModalNet(*arguments)
+
+
+def test_features_are_latent_then_skips() -> None:
+    model = CrossModalNet("lite").eval()
+    shapes = [tuple(f.shape[1:]) for f in model.features(torch.rand(1, 3, 64, 64))]
+    c1, c2, c3, c4 = ARCHS["lite"].trunk
+    assert shapes == [
+        (c4, 2, 2), (c3, 4, 4), (c2, 8, 8), (c1, 16, 16), (c1, 32, 32), (ARCHS["lite"].full, 64, 64),
+    ]  # fmt: skip
+
+
+def test_old_checkpoints_without_batch_counts_load(tmp_path: Path) -> None:
+    state = {k: v for k, v in random_state().items() if not k.endswith("num_batches_tracked")}
+    torch.save(state, tmp_path / "old.pth")
+    model = import_authors(tmp_path / "old.pth")
+    assert model.state_dict()["image_encoder.stem.1.num_batches_tracked"] == 0
