@@ -55,13 +55,21 @@ def test_subdivision_counts_and_partition_of_unity(rule: object) -> None:
     assert fine.volume > 0
 
 
-def test_loop_agrees_with_trimesh_on_closed_and_open_meshes() -> None:
-    for s in (sphere(2), trimesh.Trimesh(*_sheet(), process=False)):
-        finer = loop_subdivision(s.faces.astype(np.int32), len(s.vertices))
-        theirs, _ = trimesh.remesh.subdivide_loop(s.vertices, s.faces, iterations=1)
-        ours = finer(s.vertices)
-        distance = np.linalg.norm(ours[:, None] - theirs[None], axis=-1).min(axis=1)
-        assert distance.max() < 1e-5
+def test_loop_agrees_with_trimesh_on_closed_meshes() -> None:
+    s = sphere(2)
+    theirs, _ = trimesh.remesh.subdivide_loop(s.vertices, s.faces, iterations=1)
+    ours = loop_subdivision(s.faces.astype(np.int32), len(s.vertices))(s.vertices)
+    assert np.linalg.norm(ours[:, None] - theirs[None], axis=-1).min(axis=1).max() < 1e-5
+
+
+def test_loop_leaves_the_rim_to_its_own_curve() -> None:
+    """A boundary is subdivided as a cubic B-spline of boundary vertices alone."""
+    vertices, faces = _sheet()
+    matrix = loop_subdivision(faces, len(vertices)).matrix.toarray()
+    for vertex, before, behind in ((2, 1, 3), (4, 3, 5), (11, 5, 17), (5, 4, 11)):
+        expected = np.zeros(len(vertices))
+        expected[[vertex, before, behind]] = 3 / 4, 1 / 8, 1 / 8
+        assert matrix[vertex] == pytest.approx(expected)
 
 
 def _sheet() -> tuple[np.ndarray, np.ndarray]:
