@@ -81,9 +81,7 @@ def test_imports_point_down(name: str, path: Path) -> None:
 
 @pytest.mark.parametrize(("library", "home"), HOMES.items())
 def test_heavy_libraries_have_one_home(library: str, home: str | tuple[str, ...]) -> None:
-    users = {
-        name for name, path in modules() if any(n.split(".")[0] == library for n in imported(path))
-    }
+    users = {name for name, path in modules() if any(n.split(".")[0] == library for n in imported(path))}
     assert users
     assert all(user.startswith(home) for user in users), users
 

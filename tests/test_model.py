@@ -25,9 +25,7 @@ def test_authors_state_dict_has_404_keys() -> None:
 
 
 @pytest.mark.parametrize("name", ["image_to_normals", "image_to_image", "normals_to_normals"])
-def test_passes_equal_the_plain_reference(
-    authors: tuple[Reference, CrossModalNet], name: str
-) -> None:
+def test_passes_equal_the_plain_reference(authors: tuple[Reference, CrossModalNet], name: str) -> None:
     reference, model = authors
     torch.manual_seed(1)
     x = torch.rand(2, 3, 96, 64)

@@ -68,9 +68,7 @@ def test_an_interrupted_run_resumes_exactly(three_sets: list[Dataset], tmp_path:
             break
     assert not (tmp_path / "cut" / "best.safetensors").exists()
     run(three_sets, tmp_path / "cut", TINY, resume=True)
-    whole, cut = (
-        torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("whole", "cut")
-    )
+    whole, cut = (torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("whole", "cut"))
     assert all(torch.equal(whole["model"][k], cut["model"][k]) for k in whole["model"])
     ours, theirs = whole["optimizer"]["state"], cut["optimizer"]["state"]
     assert all(torch.equal(ours[i]["exp_avg"], theirs[i]["exp_avg"]) for i in ours)

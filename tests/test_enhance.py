@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from fnormal.commands.enhance_mesh import append_normals, enhance_mesh
+from fnormal.enhance.align import align, outward
+from fnormal.enhance.append import blend, sample, vertex_weights
+from fnormal.enhance.gltf import encode_glb
+from fnormal.enhance.topology import landmark_vertices
+from fnormal.errors import FNormalError
+from fnormal.faces.crop import Crop
+from fnormal.images import read_normals, write_normals
+from fnormal.mesh import make_mesh, read_mesh
+from fnormal.normals import angular_error_deg, unit
+from fnormal.predictor import FaceNormals, Predictor
+from fnormal.render.camera import rotation_about
+from fnormal.render.gl import Renderer
+
+
+@pytest.fixture
+def face(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """PRNet's canonical face in a 256-pixel frame (y up): vertices and its 68 landmarks."""
+    mesh = read_mesh(shared_data / "prnet" / "canonical_like_prnet.obj")
+    ids = landmark_vertices(len(mesh.vertices))
+    assert ids is not None
+    return mesh.vertices, mesh.vertices[ids]
+
+
+def seen(points: np.ndarray, height: int) -> np.ndarray:
+    """Landmarks of an aligned mesh as a detector gives them: x, y down."""
+    return np.stack([points[:, 0], height - 1 - points[:, 1]], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("PRNet", lambda p, h: p),
+        ("3DDFA", lambda p, h: p + [0, 1, 0]),
+        ("y down", lambda p, h: p * [1, -1, 1] + [0, h - 1, 0]),
+        ("scale and shift", lambda p, h: (p - [3, 900, 0]) * 0.3),  # PRNet's bug over 1000 px
+        ("scale and shift, y down", lambda p, h: p * [0.5, -0.5, 0.5]),
+        ("weak-perspective", lambda p, h: 0.01 * p @ rotation_about(np.array([1, 2, 0.5]), 0.6)),
+    ],
+)
+def test_every_known_way_of_lying_over_a_photo_is_solved(
+    face: tuple[np.ndarray, np.ndarray], kind: str, change: object
+) -> None:
+    vertices, points = face
+    height = 300
+    rng = np.random.default_rng(0)
+    detected = seen(points, height) + rng.normal(0, 0.3, (68, 2))
+    change = change
+    solved = align(change(points, height).astype(np.float32), detected.astype(np.float32), height)  # type: ignore[operator]
+    assert kind in solved.kind
+    assert solved.residual_px < 1.2
+    back = solved(change(vertices, height).astype(np.float32))  # type: ignore[operator]
+    assert np.abs(back[:, :2] - vertices[:, :2]).max() < 3
+    assert np.corrcoef(back[:, 2], vertices[:, 2])[0, 1] > 0.999, "nearer stays nearer"
+
+
+def test_a_mesh_of_something_else_is_refused(face: tuple[np.ndarray, np.ndarray]) -> None:
+    _, points = face
+    wrong = np.random.default_rng(0).permutation(points)
+    with pytest.raises(FNormalError, match=r"does not fit.*px"):
+        align(wrong, seen(points, 256).astype(np.float32), 256)
+
+
+def test_faces_look_at_the_viewer_whoever_wound_them(face: tuple[np.ndarray, np.ndarray]) -> None:
+    s = trimesh.creation.icosphere(subdivisions=2)
+    vertices, faces = s.vertices.astype(np.float32), s.faces.astype(np.int32)
+    half = faces[vertices[faces][..., 2].min(axis=1) > -0.1]
+    for given in (faces, half):
+        for wound in (given, given[:, ::-1].copy()):
+            right = outward(wound, vertices)
+            mesh = make_mesh(vertices, right)
+            used = np.unique(right)
+            assert angular_error_deg(mesh.normals[used], vertices[used]).mean() < 15
+
+
+def test_samples_are_bilinear_and_zero_outside() -> None:
+    y, x = np.mgrid[:40, :50].astype(np.float32)
+    picture = np.stack([x, y, x + y], axis=-1)
+    xy = np.random.default_rng(0).uniform(1, 38, (50_000, 2)).astype(np.float32)
+    assert np.abs(sample(picture, xy)[:, :2] - xy).max() < 0.05
+    assert not sample(picture, np.array([[-9, 3], [3, 99]], np.float32)).any()
+
+
+def test_weights_fall_where_the_photo_does_not_show_the_vertex() -> None:
+    mask = np.zeros((100, 100), bool)
+    mask[10:90, 10:90] = True
+    vertices = np.array([[50, 50, 0], [50, 50, -40], [50, 50, 0], [11, 50, 0], [50, 50, 0], [2, 2, 0]])
+    toward = np.array([0, 0, 1.0])
+    normals = np.array([toward, toward, unit(np.array([1, 0, 0.1])), toward, toward, toward])
+    pred = np.array([toward] * 4 + [unit(np.array([1, 0, 0.2]))] + [toward * 0])
+    weights = vertex_weights(
+        vertices.astype(np.float32), normals.astype(np.float32), pred.astype(np.float32), mask,
+        np.zeros(6, np.float32), 100.0,
+    )  # fmt: skip
+    assert weights[0] == 1
+    assert weights[[1, 2, 4, 5]].tolist() == [0, 0, 0, 0], "hidden, grazing, contradicted, outside"
+    assert 0 < weights[3] < 0.7, "fading at the rim"
+
+
+def test_blending_goes_from_coarse_to_predicted() -> None:
+    a, b = unit(np.array([[1.0, 0, 1]] * 3)), unit(np.array([[0.0, 1, 1]] * 3))
+    mixed = blend(a, b, np.array([0, 0.5, 1], np.float32))
+    assert mixed[[0, 2]] == pytest.approx(np.stack([a[0], b[0]]))
+    assert np.linalg.norm(mixed, axis=1) == pytest.approx(1)
+
+
+@pytest.mark.gl
+def test_appended_normals_are_the_photos_and_only_where_it_sees(face: tuple[np.ndarray, np.ndarray]) -> None:
+    """A flat sheet in front of a hidden one, under a map of known normals: 0.1 degrees, and untouched."""
+    y, x = np.mgrid[40:216:2, 40:216:2].astype(np.float32)
+    front = np.stack([x, y, 0 * x], axis=-1).reshape(-1, 3)
+    corner = np.arange(88 * 88).reshape(88, 88)[:-1, :-1].reshape(-1)
+    faces = np.concatenate([
+        np.stack([corner, corner + 1, corner + 88], axis=1),
+        np.stack([corner + 1, corner + 89, corner + 88], axis=1),
+    ])  # fmt: skip
+    behind = front - [0, 0, 50]
+    mesh = make_mesh(np.concatenate([front, behind]), np.concatenate([faces, faces + len(front)]))
+    row, column = np.mgrid[:256, :256]
+    wanted = unit(np.stack([0.3 * np.sin(column / 30), 0.3 * np.cos(row / 25), 1 + 0 * row], axis=-1))
+    mask = np.ones((256, 256), bool)
+    result = FaceNormals(wanted, mask, mask.astype(np.float32), Crop(0, 0, 256), None)
+    with Renderer(supersample=1) as renderer:
+        done = append_normals(renderer, mesh, None, result)
+    n = len(front)
+    expected = wanted[255 - front[:, 1].astype(int), front[:, 0].astype(int)]
+    assert angular_error_deg(done.after.normals[:n], expected).max() < 0.1
+    assert np.array_equal(done.after.normals[n:], mesh.normals[n:])
+
+
+def test_glb_opens_elsewhere_with_its_normals(tmp_path: Path) -> None:
+    s = trimesh.creation.icosphere(subdivisions=2)
+    bent = unit(s.vertices + [0.3, 0, 0])
+    uv = np.random.default_rng(0).uniform(0, 1, (len(s.vertices), 2)).astype(np.float32)
+    picture = np.random.default_rng(1).integers(0, 255, (16, 16, 3), np.uint8)
+    for parts in ({"uv": uv, "texture": picture}, {"colors": np.full((len(uv), 3), 0.5, np.float32)}, {}):
+        mesh = make_mesh(s.vertices, s.faces, normals=bent, **parts)
+        path = tmp_path / "m.glb"
+        path.write_bytes(encode_glb(mesh, {"to_photo_px": [[1]]}))
+        back = trimesh.load(path, process=False, force="mesh")
+        assert back.vertices == pytest.approx(mesh.vertices, abs=1e-6)
+        assert back.faces.tolist() == mesh.faces.tolist()
+        assert back.vertex_normals == pytest.approx(bent, abs=1e-5)
+        if "uv" in parts:
+            again = read_mesh(path)
+            assert again.uv == pytest.approx(uv, abs=1e-6)
+            assert np.array_equal(again.texture, picture)
+        raw = path.read_bytes()
+        size = int.from_bytes(raw[12:16], "little")
+        assert json.loads(raw[20 : 20 + size])["scenes"][0]["extras"] == {"to_photo_px": [[1]]}
+        assert int.from_bytes(raw[8:12], "little") == len(raw)
+
+
+@pytest.mark.gl
+@pytest.mark.parametrize("kind", ["facemesh", "prnet"])
+def test_the_main_job_on_a_real_photo(
+    request: pytest.FixtureRequest, astronaut: Path, tmp_path: Path, kind: str
+) -> None:
+    mesh = None
+    if kind == "prnet":
+        mesh = request.getfixturevalue("shared_data") / "prnet" / "canonical_like_prnet.obj"
+    (step,) = enhance_mesh(astronaut, tmp_path, Predictor(), mesh=mesh)
+    assert {p.name for p in step.written} == {
+        "astronaut_normals.png", "astronaut_mask.png", "astronaut.json", "astronaut_enhanced.glb",
+        "astronaut_enhanced.ply", "astronaut_enhanced.json", "astronaut_before_after.png",
+    }  # fmt: skip
+    assert {p.name for p in tmp_path.iterdir()} == {p.name for p in step.written}
+    normals, mask = read_normals(tmp_path / "astronaut_normals.png")
+    assert normals[mask].mean(axis=0)[2] > 0.5, "a face looks at the viewer"
+    about = json.loads((tmp_path / "astronaut_enhanced.json").read_text())
+    assert about["enhanced_share"] > 0.3
+    assert 2 < about["mean_change_deg"] < 30
+    glb = trimesh.load(tmp_path / "astronaut_enhanced.glb", process=False, force="mesh")
+    assert 0.1 < np.ptp(glb.vertices[:, 0]) < 0.25, "metres"
+    corners = glb.vertices @ np.array(about["to_photo_px"])[:2, :3].T + np.array(about["to_photo_px"])[:2, 3]
+    landmarks = np.array(json.loads((tmp_path / "astronaut.json").read_text())["landmarks"])
+    assert corners.min(axis=0) == pytest.approx(landmarks.min(axis=0), abs=40), "back on the photo"
+
+
+@pytest.mark.gl
+def test_given_normals_replace_the_prediction(astronaut: Path, tmp_path: Path) -> None:
+    toward = np.zeros((512, 512, 3), np.float32)
+    toward[..., 2] = 1
+    path = tmp_path / "flat.png"
+    write_normals(path, toward, np.ones((512, 512), bool), frame="opencv", format="png16", note={})
+    list(enhance_mesh(astronaut, tmp_path / "out", Predictor(), normals=path))
+    normals, mask = read_normals(tmp_path / "out" / "astronaut_normals.png")
+    assert angular_error_deg(normals[mask], np.array([0, 0, 1])).max() < 0.01
+    write_normals(path, toward[:99], np.ones((99, 512), bool), frame="opengl", format="png16", note={})
+    with pytest.raises(FNormalError, match="512x99, the photo 512x512"):
+        list(enhance_mesh(astronaut, tmp_path / "out", Predictor(), normals=path))

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import fnormal
+from fnormal.errors import FNormalError
+from fnormal.faces.detect import FaceBox
+from fnormal.images import read_image
+from fnormal.normals import angular_error_deg
+from fnormal.predictor import check_range, mirrored_mean
+
+
+@pytest.fixture(scope="module")
+def predictor() -> fnormal.Predictor:
+    return fnormal.Predictor()
+
+
+def test_a_portrait_has_a_face_with_plausible_normals(predictor: fnormal.Predictor, astronaut: Path) -> None:
+    (face,) = predictor.predict(read_image(astronaut))
+    assert face.normals.shape == (512, 512, 3)
+    length = np.linalg.norm(face.normals, axis=-1)
+    assert np.abs(length - face.mask).max() < 1e-5
+    x, y, z = face.normals[face.mask].T
+    assert z.mean() > 0.6
+    assert face.face is not None
+    columns, rows = np.meshgrid(np.arange(512), np.arange(512))
+    at = face.face.landmarks
+    cheeks = (rows > at[29, 1]) & (rows < at[50, 1]) & face.mask
+    left, right = (
+        face.normals[cheeks & s][:, 0].mean() for s in (columns < at[4, 0] + 15, columns > at[12, 0] - 15)
+    )
+    assert left < -0.2 < 0.2 < right, "cheeks look outwards"
+    assert face.normals[int(at[8, 1]) - 4, int(at[8, 0]), 1] < 0.1, "the chin does not look up"
+    assert (face.confidence[face.mask] > 0.5).mean() > 0.95
+
+
+def test_floats_and_bytes_agree(predictor: fnormal.Predictor, astronaut: Path) -> None:
+    picture = read_image(astronaut)
+    (a,) = predictor.predict(picture)
+    (b,) = predictor.predict(picture.astype(np.float32) / 255)
+    assert np.array_equal(a.normals, b.normals)
+
+
+def test_given_boxes_are_taken(predictor: fnormal.Predictor, astronaut: Path) -> None:
+    picture = read_image(astronaut)
+    box = predictor.detect(picture)[0]
+    (a,), (b,) = predictor.predict(picture), predictor.predict(picture, [box])
+    assert np.array_equal(a.normals, b.normals)
+    wider = predictor.predict(picture, [box], scale=1.6, forehead=True)[0]
+    assert wider.mask.sum() > a.mask.sum()
+    inner = a.mask & wider.mask
+    assert angular_error_deg(a.normals, wider.normals)[inner].mean() < 12
+
+
+def test_no_face_is_an_empty_list(predictor: fnormal.Predictor) -> None:
+    assert predictor.predict(np.zeros((100, 100, 3), np.uint8)) == []
+    with pytest.raises(FNormalError, match="no face found in x"):
+        predictor.find_faces(np.zeros((100, 100, 3), np.uint8), "x")
+
+
+def test_a_mirrored_picture_has_mirrored_normals(predictor: fnormal.Predictor) -> None:
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        a = mirrored_mean(predictor.model, image)
+        b = mirrored_mean(predictor.model, image.flip(-1)).flip(-1)
+    assert (a - b * torch.tensor([-1, 1, 1])[:, None, None]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.full((8, 8, 3), 200.0), "divide by 255"),
+        (np.full((8, 8, 3), -0.5), "not -0.5"),
+        (np.linspace(0.5, 1, 192).reshape(8, 8, 3), r"\(x \+ 1\) / 2"),
+        (np.zeros((8, 8)), "convert it to RGB"),
+        (np.zeros((8, 8, 4), np.uint8), "convert it to RGB"),
+    ],
+)
+def test_wrong_ranges_are_refused(picture: np.ndarray, message: str) -> None:
+    with pytest.raises(FNormalError, match=message):
+        check_range(picture)
+
+
+def test_faces_at_the_border_stay_inside(predictor: fnormal.Predictor) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 255, (120, 160, 3), np.uint8)
+    points = rng.uniform(-20, 60, (68, 2)).astype(np.float32)
+    (face,) = predictor.predict(picture, [FaceBox((0, 0, 60, 60), points, 1.0)])
+    assert face.normals.shape == (120, 160, 3)
+    assert face.mask.any()
