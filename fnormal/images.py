@@ -170,7 +170,7 @@ def _save_npy(path: Path, array: nm.Floats) -> None:
 def _save_tiff(path: Path, array: nm.Floats) -> None:
     import tifffile
 
-    tifffile.imwrite(path, array)
+    tifffile.imwrite(path, array, photometric="rgb")
 
 
 def read_normals(path: Path, frame: str | None = None) -> tuple[npt.NDArray[np.float32], nm.Bools]:

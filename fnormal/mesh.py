@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal.errors import FNormalError
+from fnormal.normals import unit
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -165,14 +166,28 @@ def read_mesh(path: Path) -> Mesh:
     import trimesh
 
     try:
-        loaded = trimesh.load(path, process=False, maintain_order=True, force="mesh")
+        loaded = trimesh.load(path, process=False, maintain_order=True)
+        loaded, pose = _single(loaded)
     except Exception as error:  # trimesh raises whatever its parsers meet in a broken file
         raise FNormalError(
             f"cannot read {path} as a mesh ({type(error).__name__}: {error}); re-export it"
         ) from error
     if not isinstance(loaded, trimesh.Trimesh) or not len(loaded.faces):
         raise FNormalError(f"{path} has no triangles; export it as a mesh, not as points")
-    return _from_trimesh(path, loaded)
+    return _from_trimesh(path, loaded, pose)
+
+
+def _single(loaded: Any) -> tuple[Any, npt.NDArray[np.float64]]:
+    """The one mesh of a scene and its pose [4, 4]; trimesh's own merge would lose its normals."""
+    import trimesh
+
+    if not isinstance(loaded, trimesh.Scene):
+        return loaded, np.eye(4)
+    nodes = list(loaded.graph.nodes_geometry)
+    if len(nodes) != 1:
+        return loaded.to_mesh(), np.eye(4)
+    pose, name = loaded.graph[nodes[0]]
+    return loaded.geometry[name], np.asarray(pose, np.float64)
 
 
 def make_mesh(
@@ -194,7 +209,7 @@ def make_mesh(
     return Mesh(vertices, faces, **parts)
 
 
-def _from_trimesh(path: Path, loaded: Any) -> Mesh:
+def _from_trimesh(path: Path, loaded: Any, pose: npt.NDArray[np.float64]) -> Mesh:
     visual, uv, texture, colors = loaded.visual, None, None, None
     if getattr(visual, "uv", None) is not None and len(visual.uv) == len(loaded.vertices):
         uv = np.asarray(visual.uv, np.float32)
@@ -203,9 +218,10 @@ def _from_trimesh(path: Path, loaded: Any) -> Mesh:
     if visual.kind == "vertex":
         colors = np.asarray(visual.vertex_colors[:, :3], np.float32) / 255
     given = loaded._cache.cache.get("vertex_normals")  # only what the file itself states
-    normals = None if given is None else np.asarray(given, np.float32)
+    normals = None if given is None else unit(given @ np.linalg.inv(pose[:3, :3]))
+    vertices = loaded.vertices @ pose[:3, :3].T + pose[:3, 3]
     return make_mesh(
-        loaded.vertices, loaded.faces,
+        vertices, loaded.faces,
         source=str(path), normals=normals, uv=uv, texture=texture, colors=colors,
     )  # fmt: skip
 

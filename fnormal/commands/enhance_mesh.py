@@ -179,13 +179,16 @@ def append_normals(
     renderer: Renderer, mesh: Mesh, alignment: Alignment | None, result: FaceNormals
 ) -> Enhanced:
     """Blend the prediction into the vertex normals wherever the photo shows the vertex well."""
+    import cv2
+
     crop, height = result.crop, result.mask.shape[0]
     side = crop.side_px
     middle = (crop.x_px + (side - 1) / 2, height - 1 - (crop.y_px + (side - 1) / 2))
     camera = Camera(np.eye(3, dtype=np.float32), middle, side / 2, min(side, 1024), min(side, 1024))
     renderer.load(mesh)
     view = renderer.render(camera, headlight())
-    nearest = np.where(view.mask, view.z, -np.inf).astype(np.float32)
+    # the largest of the neighbours: a vertex on an edge need not lie in a pixel that the edge covers
+    nearest = cv2.dilate(np.where(view.mask, view.z, -np.inf).astype(np.float32), np.ones((3, 3)))
     at = np.rint(camera.project(mesh.vertices)[:, :2]).astype(int)
     inside = ((at >= 0) & (at < camera.width_px)).all(axis=1)
     front = np.full(len(at), np.inf, np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,7 +50,8 @@ class MakeHumanHeads:
         self._finer = loop_subdivision(local.reshape(-1, 3).astype(np.int32), len(self._used))
         names = np.array([str(n) for n in self._model["target_names"]])
         self._folders = {folder: np.flatnonzero(np.char.startswith(names, folder + "/")) for folder in _MIXES}
-        macro = np.char.startswith(names, "macrodetails/")
+        # subfolders of macrodetails scale the whole body: nothing for a head that is framed anyway
+        macro = np.char.startswith(names, "macrodetails/") & (np.char.count(names, "/") == 1)
         baby = np.char.find(names, "baby") >= 0
         self._macro = np.flatnonzero(macro & ~baby)
 
@@ -93,6 +95,13 @@ def _load_model(source: Path | None) -> dict[str, npt.NDArray[Any]]:
         raise FNormalError(f"cannot read {source} as an npz archive; fetch it again") from error
 
 
+def _read_target(path: Path) -> npt.NDArray[np.float64]:
+    """Rows ``vertex dx dy dz`` of a target; some of MakeHuman's are empty. [N, 4]"""
+    with gzip.open(path, "rt") as handle:
+        rows = [line.split() for line in handle if line.strip() and not line.startswith("#")]
+    return np.array(rows, np.float64).reshape(-1, 4)
+
+
 def _from_mpfb2(folder: Path) -> dict[str, npt.NDArray[Any]]:
     """Read MakeHuman's own files: ``3dobjs/base.obj`` and ``targets/**/*.target.gz``."""
     obj = folder / "3dobjs" / "base.obj"
@@ -113,7 +122,7 @@ def _from_mpfb2(folder: Path) -> dict[str, npt.NDArray[Any]]:
     for folder_name in [*_MIXES, "macrodetails"]:
         root = folder / "targets" / folder_name
         for path in sorted(root.rglob("*.target.gz")):
-            rows = np.loadtxt(path, comments="#", ndmin=2)  # np.loadtxt opens .gz itself
+            rows = _read_target(path)
             names.append(path.relative_to(folder / "targets").as_posix().removesuffix(".target.gz"))
             indices.append(rows[:, 0].astype(np.int32))
             deltas.append(rows[:, 1:4].astype(np.float32))
