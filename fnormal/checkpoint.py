@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import warnings
 from dataclasses import asdict, dataclass, field
@@ -166,7 +165,7 @@ def import_authors(path: Path) -> CrossModalNet:
         with warnings.catch_warnings():  # of pickle protocols: what matters is whether it loads
             warnings.simplefilter("ignore", UserWarning)
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # torch's unpickler raises whatever it meets in a file that is none
         raise FNormalError(
             f"{path} is not a plain state dict that torch.load(weights_only=True) accepts;"
             " save model.state_dict() alone"

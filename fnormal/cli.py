@@ -163,8 +163,9 @@ def train(
     """
     _set_threads(threads)
     from fnormal.commands import train as workflow
+    from fnormal.trainer import TrainOptions
 
-    options = workflow.TrainOptions(
+    options = TrainOptions(
         epochs=epochs, batch_size=batch_size, learning_rate=lr, schedule=schedule, optimizer=optimizer,
         arch=arch, ablation=ablation, size_px=size, gradient_weight=gradient_weight,
         cross_modal_every=cross_modal_every, augment=augment, precision=precision, seed=seed,

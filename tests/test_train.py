@@ -14,11 +14,12 @@ import torch
 from fnormal.augment import mirror_normals, photometric, resize_normals
 from fnormal.checkpoint import load_weights
 from fnormal.commands.evaluate import baseline_errors, evaluate, network_errors
-from fnormal.commands.train import Trainer, TrainOptions, learning_rate, open_sets, train
+from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
 from fnormal.normals import angular_error_deg
+from fnormal.trainer import Trainer, TrainOptions, learning_rate
 from tests.conftest import bump_normals, write_set
 
 TINY = TrainOptions(epochs=2, batch_size=2, arch="tiny", size_px=64, learning_rate=1e-3)

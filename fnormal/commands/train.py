@@ -3,228 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
-import pickle
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from fnormal.batches import Batch, EpochBatches, ResizedSamples, loader
-from fnormal.checkpoint import WeightsInfo, load_weights, save_weights
+from fnormal.batches import loader
+from fnormal.checkpoint import WeightsInfo, save_weights
 from fnormal.commands.evaluate import network_errors, open_pairs
-from fnormal.config import BATCH_SIZE, CACHE_GB, CROP_SIZE_PX, EPOCHS, LEARNING_RATE, SEED
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
-from fnormal.images import atomic
-from fnormal.losses import gradient_loss, image_loss, normal_loss
-from fnormal.model import STRIDE_PX, CrossModalNet
 from fnormal.progress import Progress
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to train; the defaults are the paper's (4.1) where it says.
-
-    Attributes:
-        epochs: Passes over all sets.
-        batch_size: Samples a batch.
-        learning_rate: Of Adam; with ``one-cycle`` the peak.
-        schedule: ``constant`` (the paper's) or ``one-cycle``.
-        optimizer: ``adam`` (the paper's) or ``adamw``.
-        arch: Name in ``config.ARCHS``.
-        ablation: Name in ``config.ABLATIONS``.
-        size_px: Side of the network's input, a multiple of 32.
-        gradient_weight: Of the loss on normal differences; 0 is the paper.
-        cross_modal_every: 1 trains the auto-encoding passes on every paired batch, as the paper; k
-            on every k-th, which costs less where the budget is small.
-        augment: Mirror and change the light of samples.
-        precision: ``fp32`` or ``bf16`` autocast.
-        seed: Of initialisation, order and augmentation.
-        workers: Processes that read samples; 0 reads in this one.
-        cache_gb: Memory for decoded samples, used where this process reads.
-        device: ``cpu`` or ``cuda``.
-    """
-
-    epochs: int = EPOCHS
-    batch_size: int = BATCH_SIZE
-    learning_rate: float = LEARNING_RATE
-    schedule: Literal["constant", "one-cycle"] = "constant"
-    optimizer: Literal["adam", "adamw"] = "adam"
-    arch: str = "paper"
-    ablation: str = "full"
-    size_px: int = CROP_SIZE_PX
-    gradient_weight: float = 0.0
-    cross_modal_every: int = 1
-    augment: bool = True
-    precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = SEED
-    workers: int = 0
-    cache_gb: float = CACHE_GB
-    device: str = "cpu"
-
-
-_FREE_TO_CHANGE = {"workers", "cache_gb", "device", "precision"}  # a resumed run may differ in these
-
-
-class Trainer:
-    """The state of a run: everything that :meth:`save` writes and an exact resume needs."""
-
-    def __init__(self, options: TrainOptions, sets: Sequence[Dataset], init: Path | None) -> None:
-        if options.size_px % STRIDE_PX:
-            raise FNormalError(f"--size {options.size_px} is no multiple of {STRIDE_PX}")
-        torch.manual_seed(options.seed)
-        room = 0 if options.workers else int(options.cache_gb * 2**30 / max(1, len(sets)))
-        self.options = options
-        self.sets = [ResizedSamples(s, options.size_px, room) for s in sets]
-        self.model = CrossModalNet(options.arch, options.ablation)
-        if init is not None:
-            self._start_from(init)
-        self.device = torch.device(options.device)
-        self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
-        self.optimizer = kind(self.model.parameters(), lr=options.learning_rate, fused=True)
-        self.epoch = self.step = self.paired_steps = 0  # step counts inside the epoch
-        self.best_deg = math.inf
-
-    def _start_from(self, init: Path) -> None:
-        model, info = load_weights(init)
-        if (info.arch, info.ablation) != (self.options.arch, self.options.ablation):
-            raise FNormalError(
-                f"{init} is a {info.arch}/{info.ablation} network, not"
-                f" {self.options.arch}/{self.options.ablation}; set --arch and --ablation"
-            )
-        self.model.load_state_dict(model.state_dict())
-
-    def batches(self) -> EpochBatches:
-        """What is left of the current epoch."""
-        o = self.options
-        return EpochBatches(
-            self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
-            augment=o.augment,
-        )  # fmt: skip
-
-    def iterate(self, batch: Batch, progress: float) -> dict[str, float]:
-        """The iterations of one batch (3.3); ``progress`` in [0, 1) sets the learning rate."""
-        rate = learning_rate(self.options, progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        model, mask, parts = self.model, batch.mask, self.model.ablation
-        losses: dict[str, float] = {}
-        if batch.modality == "pairs":
-            auto = self.paired_steps % self.options.cross_modal_every == 0
-            self.paired_steps += 1
-            if auto and parts.normal_encoder:
-                losses["normals_to_normals"] = self._update(
-                    lambda: normal_loss(
-                        model.normals_to_normals(_of(batch.normals)), _of(batch.normals), mask
-                    )
-                )
-            both = auto and parts.image_decoder
-            losses["image_to_normals"] = self._update(lambda: self._paired_loss(batch, both))
-        elif batch.modality == "images":
-            losses["image_to_image"] = self._update(
-                lambda: image_loss(model.image_to_image(_of(batch.image)), _of(batch.image), mask)
-            )
-        else:
-            losses["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
-        return losses
-
-    def _auto_normals_loss(self, batch: Batch) -> Tensor:
-        gt = _of(batch.normals)
-        return normal_loss(self.model.normals_to_normals(gt), gt, batch.mask)
-
-    def _paired_loss(self, batch: Batch, image_to_image: bool) -> Tensor:
-        """Image-to-normals plus image-to-image, summed with equal weights (3.3)."""
-        image, gt = _of(batch.image), _of(batch.normals)
-        if image_to_image:
-            raw, pred_image = self.model.image_to_both(image)
-            loss = normal_loss(raw, gt, batch.mask) + image_loss(pred_image, image, batch.mask)
-        else:
-            raw = self.model.image_to_normals(image)
-            loss = normal_loss(raw, gt, batch.mask)
-        if self.options.gradient_weight:
-            loss = loss + self.options.gradient_weight * gradient_loss(raw, gt, batch.mask)
-        return loss
-
-    def _update(self, loss_of: Any) -> float:
-        """One optimiser step on the loss; a loss that is not finite stops the run."""
-        bf16 = self.options.precision == "bf16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
-            loss: Tensor = loss_of()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise FNormalError(
-                f"the loss became {value} in epoch {self.epoch + 1}; lower --lr and --resume from the"
-                " last checkpoint"
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)  # far above the usual norm of ~0.5
-        self.optimizer.step()
-        return value
-
-    def save(self, path: Path) -> None:
-        """Write everything a resume needs, whole or not at all."""
-        state = {
-            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch, "step": self.step, "paired_steps": self.paired_steps,
-            "best_deg": self.best_deg, "options": json.dumps(_comparable(self.options, self.sets)),
-        }  # fmt: skip
-        with atomic(path) as temporary:
-            torch.save(state, temporary)
-
-    def load(self, path: Path) -> None:
-        """Go on from :meth:`save`'s file.
-
-        Raises:
-            FNormalError: No such file, damaged, or of a run with other settings.
-        """
-        if not path.is_file():
-            raise FNormalError(f"nothing to resume: {path} does not exist; leave --resume out")
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-            raise FNormalError(f"{path} is damaged; remove it and start again") from error
-        was, now = json.loads(state["options"]), _comparable(self.options, self.sets)
-        changed = sorted(k for k in now if was.get(k) != now[k])
-        if changed:
-            raise FNormalError(
-                f"{path} was trained with another {changed[0]}: {was.get(changed[0])}, not"
-                f" {now[changed[0]]}; use the same settings or another --out"
-            )
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.paired_steps, self.best_deg = state["paired_steps"], state["best_deg"]
-
-
-def _of(tensor: Tensor | None) -> Tensor:
-    assert tensor is not None, "a batch holds what its modality names"
-    return tensor
-
-
-def _comparable(options: TrainOptions, sets: Sequence[ResizedSamples]) -> dict[str, Any]:
-    settings = {k: v for k, v in asdict(options).items() if k not in _FREE_TO_CHANGE}
-    return {**settings, "sets": [[s.source.path.name, len(s)] for s in sets]}
-
-
-def learning_rate(options: TrainOptions, progress: float) -> float:
-    """The rate at ``progress`` in [0, 1]: constant, or a warm-up over 8 % and a cosine to 0."""
-    if options.schedule == "constant":
-        return options.learning_rate
-    warm = 0.08
-    if progress < warm:
-        return options.learning_rate * (0.05 + 0.95 * progress / warm)
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warm) / (1 - warm)))
+from fnormal.trainer import Trainer, TrainOptions
 
 
 def open_sets(pairs: Sequence[Path], images: Sequence[Path], normals: Sequence[Path]) -> list[Dataset]:

@@ -1,0 +1,43 @@
+"""How far a mean head in the right pose gets: the baseline that knows the pose and sees no pixel.
+
+python benchmarks/mean_face.py ict_facekit.npz DATA.h5 ...
+Every sample needs /view (its rotation); the head is ICT-FaceKit's neutral, framed by its own landmarks.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from fnormal.dataset import Dataset
+from fnormal.mesh import make_mesh, triangulate
+from fnormal.metrics import ErrorMeter
+from fnormal.render.camera import frame_face
+from fnormal.render.gl import Renderer
+from fnormal.render.lighting import headlight
+
+
+def main(model_path: Path, *paths: Path) -> None:
+    model = np.load(model_path)
+    names = [str(n) for n in model["material_names"]]
+    skin = np.isin(model["material_of_quad"], [names.index(n) for n in ("M_Face", "M_BackHead")])
+    mesh = make_mesh(model["neutral"], triangulate(model["quads"][skin]))
+    landmarks = model["neutral"][model["multipie68"]]
+    with Renderer(supersample=1) as renderer:
+        renderer.load(mesh)
+        for path in paths:
+            data, meter = Dataset(path), ErrorMeter()
+            for i in range(len(data)):
+                sample = data[i]
+                camera = frame_face(landmarks, sample.view["rotation"], data.size_px)
+                drawn = renderer.render(camera, headlight())
+                pred = np.where(drawn.mask[..., None], drawn.normals, (0, 0, 1))
+                meter.add(pred, sample.normals, sample.mask)
+            row = meter.summary()
+            print(f"{path.name}\tmean head, right pose\t{row.mean_deg:.2f} +- {row.std_deg:.2f}")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
