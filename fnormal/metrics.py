@@ -12,6 +12,7 @@ from fnormal.config import ERROR_THRESHOLDS_DEG
 from fnormal.errors import FNormalError
 from fnormal.normals import Bools, Floats, angular_error_deg
 
+NO_ANSWER_DEG = 90.0  # what a predicted vector of length 0 costs: it has no direction
 _BIN_DEG = 0.01  # resolution of the pooled median
 
 
@@ -68,6 +69,7 @@ class ErrorMeter:
         if not np.isfinite(pred).all():
             raise FNormalError("predicted normals are not finite; the weights are damaged")
         error = angular_error_deg(pred, gt_normals[mask])
+        error[~pred.any(axis=-1)] = NO_ANSWER_DEG
         self._means.append(float(error.mean()))
         bins = np.minimum((error / _BIN_DEG).astype(np.int64), len(self._counts) - 1)
         self._counts += np.bincount(bins, minlength=len(self._counts))

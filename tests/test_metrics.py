@@ -33,6 +33,10 @@ def test_thresholds_are_strict_and_the_mask_rules() -> None:
     assert meter.summary().pooled_rmse_deg == pytest.approx(0, abs=1e-6)
 
 
+def test_no_answer_is_no_perfect_answer() -> None:
+    assert ErrorMeter().add(np.zeros((1, 2, 3)), tilted(0, 40), np.ones((1, 2), bool)) == 90
+
+
 def test_bad_input_is_refused() -> None:
     with pytest.raises(FNormalError, match="empty"):
         ErrorMeter().add(tilted(0), tilted(0), np.zeros((1, 1), bool))

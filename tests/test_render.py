@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,6 +9,7 @@ import trimesh
 from scipy.ndimage import binary_erosion
 
 from fnormal.config import LIGHT_INTENSITY_MAX, MAX_ANGLE_DEG
+from fnormal.errors import FNormalError
 from fnormal.mesh import make_mesh
 from fnormal.normals import angular_error_deg
 from fnormal.render.camera import (
@@ -161,3 +163,9 @@ def test_rich_light_is_bounded() -> None:
         total = light.intensities.sum(axis=0) + light.ambient
         assert (total > 0.3).all()
         assert (total < 4).all()
+
+
+def test_missing_opengl_names_the_debian_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyrender", None)  # what an ImportError inside it looks like
+    with pytest.raises(FNormalError, match=r"libegl1 libgl1-mesa-dri libgl1 libxrender1"):
+        Renderer()
