@@ -9,7 +9,7 @@ import trimesh
 
 from fnormal.commands.enhance_mesh import append_normals, enhance_mesh
 from fnormal.enhance.align import align, outward
-from fnormal.enhance.append import blend, sample, vertex_weights
+from fnormal.enhance.append import blend, sample, smooth, vertex_weights
 from fnormal.enhance.gltf import encode_glb
 from fnormal.enhance.topology import landmark_vertices
 from fnormal.errors import FNormalError
@@ -104,6 +104,17 @@ def test_weights_fall_where_the_photo_does_not_show_the_vertex() -> None:
     assert weights[0] == 1
     assert weights[[1, 2, 4, 5]].tolist() == [0, 0, 0, 0], "hidden, grazing, contradicted, outside"
     assert 0 < weights[3] < 0.7, "fading at the rim"
+
+
+def test_smoothing_removes_teeth_and_keeps_what_is_even() -> None:
+    s = trimesh.creation.icosphere(subdivisions=3)
+    even = np.full(len(s.vertices), 0.7, np.float32)
+    assert smooth(even, s.faces) == pytest.approx(even, abs=1e-6)
+    teeth = (np.random.default_rng(0).random(len(s.vertices)) > 0.5).astype(np.float32)
+    calm = smooth(teeth, s.faces)
+    assert 0 <= calm.min() <= calm.max() <= 1
+    ends = s.edges_unique
+    assert np.abs(np.diff(calm[ends], axis=1)).mean() < 0.15 * np.abs(np.diff(teeth[ends], axis=1)).mean()
 
 
 def test_blending_goes_from_coarse_to_predicted() -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fnormal.config import ENHANCE_CROP_SCALE, EYE_DISTANCE_MM
 from fnormal.enhance.align import Alignment, align, outward
-from fnormal.enhance.append import blend, sample, vertex_weights
+from fnormal.enhance.append import blend, sample, smooth, vertex_weights
 from fnormal.enhance.gltf import encode_glb
 from fnormal.enhance.topology import landmark_vertices
 from fnormal.errors import FNormalError
@@ -36,7 +36,7 @@ from fnormal.progress import Progress
 from fnormal.render.camera import Camera, frame_face, rotation_about
 from fnormal.render.gl import Renderer
 from fnormal.render.landmarks import lift_landmarks
-from fnormal.render.lighting import headlight
+from fnormal.render.lighting import headlight, raking_light
 from fnormal.results import write_result
 
 F32 = npt.NDArray[np.float32]
@@ -196,6 +196,7 @@ def append_normals(
     xy = np.stack([mesh.vertices[:, 0], height - 1 - mesh.vertices[:, 1]], axis=1)
     pred = unit(sample(result.normals, xy))
     weights = vertex_weights(mesh.vertices, mesh.normals, pred, result.mask, front, side)
+    weights = smooth(weights, mesh.faces) * (np.linalg.norm(pred, axis=1) > 0.5)
     after = replace(mesh, normals=blend(mesh.normals, pred, weights))
     return Enhanced(mesh, after, weights, alignment)
 
@@ -212,7 +213,7 @@ def before_after(renderer: Renderer, picture: RGB, result: FaceNormals, enhanced
         for mesh in (enhanced.before, enhanced.after):
             clay = np.full(mesh.vertices.shape, _GREY, np.float32)
             renderer.load(replace(mesh, colors=clay, texture=None, uv=None))
-            drawn = renderer.render(camera, headlight())
+            drawn = renderer.render(camera, raking_light())
             row.append(drawn.over(np.full_like(drawn.image, 255)))
         panels.append(row)
     return np.concatenate([np.concatenate(column, axis=0) for column in panels], axis=1)
