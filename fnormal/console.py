@@ -77,7 +77,7 @@ def follow(steps: Iterable[Progress], *, as_json: bool = False) -> None:
                 tasks[step.unit] = bar.add_task(step.unit, total=step.total, note="")
             bar.update(tasks[step.unit], completed=step.done, note=step.note)
             every = max(1, step.total // _LINES)
-            if not console.is_terminal and step.note and step.total >= _LINES and step.done % every == 0:
+            if not console.is_terminal and step.note and step.total > 1 and step.done % every == 0:
                 print(f"{step.unit} {step.done}/{step.total} {step.note}", file=sys.stderr)  # noqa: T201
             if step.failed:
                 failures.append(step.failed)
