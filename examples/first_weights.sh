@@ -1,5 +1,5 @@
 #!/bin/sh
-# How fnormal/data/lite.safetensors was made: about 20 minutes of rendering and 1.2 hours of training
+# How fnormal/data/lite.safetensors was made: about 20 minutes of rendering and an hour of training
 # on two CPU cores.
 set -eu
 out=${1:?usage: first_weights.sh OUT [ICT] [MAKEHUMAN]}
