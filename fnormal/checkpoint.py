@@ -82,6 +82,8 @@ def load_weights(path: Path | str | None = None) -> tuple[CrossModalNet, Weights
     values = json.loads(metadata[_KEY])
     values.pop("fnormal_version")
     info = WeightsInfo(**values)
+    if info.frame != "opengl":
+        raise FNormalError(f"{place} predicts normals in frame '{info.frame}'; fnormal runs opengl alone")
     model = CrossModalNet(info.arch, info.ablation)
     _load_strictly(model, state, place)
     return model.eval(), info

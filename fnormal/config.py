@@ -124,6 +124,7 @@ ABLATIONS = {
 
 # --- Ours: what the paper leaves open --------------------------------------------------------
 BATCH_SIZE = 16
+MAX_LIGHTS = 4  # directional lights of a rendered view, in the shader and in /view
 CACHE_GB = 2.0  # decoded training samples kept in memory
 VIEWS = 10  # views of a scan in a set that the paper does not use
 SEED = 0

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal import __version__
+from fnormal.config import MAX_LIGHTS
 from fnormal.errors import FNormalError
 
 FORMAT, VERSION = "fnormal-dataset", 1
 FRAME = "opengl"  # the only frame a data set is written in
 Modality = Literal["pairs", "images", "normals"]
-MAX_LIGHTS = 4  # the most that /view records
 VIEW_DTYPE = np.dtype(
     [
         ("rotation", np.float32, (3, 3)),

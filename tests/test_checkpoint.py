@@ -45,7 +45,10 @@ def test_wrong_files_are_refused_in_one_line(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, foreign)
     other = tmp_path / "other.safetensors"
     save_weights(other, CrossModalNet("tiny", "plain"), WeightsInfo("tiny", "full"))
+    framed = tmp_path / "framed.safetensors"
+    save_weights(framed, CrossModalNet("tiny"), WeightsInfo("tiny", frame="opencv"))
     for path, message in (
+        (framed, "frame 'opencv'"),
         (tmp_path / "none", "no such weights"),
         (truncated, "not a readable safetensors"),
         (foreign, "no configuration inside"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.commands.enhance_mesh import append_normals, enhance_mesh
+from fnormal.commands.enhance_mesh import _photo_texture, append_normals, enhance_mesh
 from fnormal.enhance.align import align, outward
 from fnormal.enhance.append import blend, sample, smooth, vertex_weights
 from fnormal.enhance.gltf import encode_glb
@@ -122,6 +122,19 @@ def test_blending_goes_from_coarse_to_predicted() -> None:
     mixed = blend(a, b, np.array([0, 0.5, 1], np.float32))
     assert mixed[[0, 2]] == pytest.approx(np.stack([a[0], b[0]]))
     assert np.linalg.norm(mixed, axis=1) == pytest.approx(1)
+
+
+def test_the_photo_lands_on_the_mesh_where_it_shows_it() -> None:
+    y, x = np.mgrid[:200, :300]
+    picture = np.stack([x % 256, y, 0 * x], axis=-1).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    vertices = rng.uniform((40, 30, 0), (190, 150, 9), (500, 3)).astype(np.float32)
+    uv, part = _photo_texture(vertices, picture)
+    assert part.shape[0] < 125, "not the whole photo"
+    row, column = (1 - uv[:, 1]) * part.shape[0] - 0.5, uv[:, 0] * part.shape[1] - 0.5
+    color = sample(part.astype(np.float32), np.stack([column, row], axis=1))
+    assert color[:, 0] == pytest.approx(vertices[:, 0], abs=0.05)
+    assert color[:, 1] == pytest.approx(199 - vertices[:, 1], abs=0.05)
 
 
 @pytest.mark.gl

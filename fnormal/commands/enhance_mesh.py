@@ -145,7 +145,7 @@ def coarse_mesh(
     if path is None:  # Loop's rule moves vertices, so their normals are those of the smooth surface
         vertex_normal = vertex_normals(vertices, faces)
     if parts["colors"] is None and (mesh.texture is None or parts["uv"] is None):
-        parts |= {"uv": _photo_uv(vertices, picture), "texture": picture}
+        parts["uv"], parts["texture"] = _photo_texture(vertices, picture)
     else:
         parts["texture"] = mesh.texture
     return make_mesh(vertices, faces, normals=vertex_normal, **parts), alignment
@@ -156,10 +156,15 @@ def _mean_edge(vertices: F32, faces: npt.NDArray[np.int32]) -> float:
     return float(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).mean())
 
 
-def _photo_uv(vertices: F32, picture: RGB) -> F32:
-    """Texture coordinates (v up) that project the photo onto an aligned mesh."""
+def _photo_texture(vertices: F32, picture: RGB) -> tuple[F32, RGB]:
+    """Project the photo onto an aligned mesh: texture coordinates (v up), and the part of it that is used."""
     height, width = picture.shape[:2]
-    return np.asarray((vertices[:, :2] + 0.5) / (width, height), np.float32)
+    xy = np.stack([vertices[:, 0], height - 1 - vertices[:, 1]], axis=1)
+    low = np.clip(np.floor(xy.min(axis=0)), 0, (width - 2, height - 2)).astype(int)
+    high = np.clip(np.ceil(xy.max(axis=0)) + 1, low + 2, (width, height)).astype(int)
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    uv = (xy - low + 0.5) / (high - low)
+    return np.asarray(uv * (1, -1) + (0, 1), np.float32), np.ascontiguousarray(part)
 
 
 def _mesh_landmarks(renderer: Renderer, mesh: Mesh, path: Path) -> F32:

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fnormal.config import CROP_SIZE_PX, MAX_ANGLE_DEG, SCAN_SETS, SEED, VIEWS
-from fnormal.dataset import MAX_LIGHTS, VIEW_DTYPE, DatasetWriter, Sample
+from fnormal.config import CROP_SIZE_PX, MAX_ANGLE_DEG, MAX_LIGHTS, SCAN_SETS, SEED, VIEWS
+from fnormal.dataset import VIEW_DTYPE, DatasetWriter, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.masks import hull_mask
 from fnormal.progress import Progress

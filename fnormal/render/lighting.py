@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fnormal.config import LIGHT_INTENSITY_MAX
+from fnormal.config import LIGHT_INTENSITY_MAX, MAX_LIGHTS
 
 F32 = npt.NDArray[np.float32]
-MAX_LIGHTS = 4  # as many as the shader loops over
 
 
 @dataclass(frozen=True)

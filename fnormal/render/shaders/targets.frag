@@ -9,6 +9,7 @@ in vec3 albedo_linear;
 #endif
 in vec3 turned_normal;
 in float camera_z;
+// room for config.MAX_LIGHTS
 uniform int n_lights;
 uniform vec3 light_direction[4];
 uniform vec3 light_rgb[4];
