@@ -20,15 +20,31 @@ from fnormal.normals import angular_error_deg, unit
 from fnormal.predictor import FaceNormals, Predictor
 from fnormal.render.camera import rotation_about
 from fnormal.render.gl import Renderer
+from tests.test_faces import circle_landmarks
 
 
 @pytest.fixture
-def face(shared_data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """PRNet's canonical face in a 256-pixel frame (y up): vertices and its 68 landmarks."""
+def face() -> tuple[np.ndarray, np.ndarray]:
+    """A face of sorts in a 256-pixel frame (y up): an ellipsoid with a nose, and its 68 landmarks."""
+    flat = circle_landmarks() * 0.7 + (22, 22)
+    flat[:, 1] = 255 - flat[:, 1]
+    rng = np.random.default_rng(0)
+    xy = np.concatenate([flat, rng.uniform(60, 195, (400, 2))])
+    away = (xy - xy[:68].mean(axis=0)) / 90
+    z = 70 * np.sqrt(np.clip(1.3 - (away**2).sum(axis=1), 0.05, None))
+    z += 25 * np.exp(-((away / 0.2) ** 2).sum(axis=1))
+    vertices = np.column_stack([xy, z]).astype(np.float32)
+    return vertices, vertices[:68]
+
+
+def test_prnets_landmarks_are_where_a_face_has_them(shared_data: Path) -> None:
     mesh = read_mesh(shared_data / "prnet" / "canonical_like_prnet.obj")
     ids = landmark_vertices(len(mesh.vertices))
     assert ids is not None
-    return mesh.vertices, mesh.vertices[ids]
+    points = mesh.vertices[ids]
+    assert points[8, 1] < points[57, 1] < points[33, 1] < points[27, 1]
+    assert points[36, 0] < points[45, 0]
+    assert landmark_vertices(len(mesh.vertices) - 1) is None
 
 
 def seen(points: np.ndarray, height: int) -> np.ndarray:
@@ -70,7 +86,7 @@ def test_a_mesh_of_something_else_is_refused(face: tuple[np.ndarray, np.ndarray]
         align(wrong, seen(points, 256).astype(np.float32), 256)
 
 
-def test_faces_look_at_the_viewer_whoever_wound_them(face: tuple[np.ndarray, np.ndarray]) -> None:
+def test_faces_look_at_the_viewer_whoever_wound_them() -> None:
     s = trimesh.creation.icosphere(subdivisions=2)
     vertices, faces = s.vertices.astype(np.float32), s.faces.astype(np.int32)
     half = faces[vertices[faces][..., 2].min(axis=1) > -0.1]
@@ -138,7 +154,7 @@ def test_the_photo_lands_on_the_mesh_where_it_shows_it() -> None:
 
 
 @pytest.mark.gl
-def test_appended_normals_are_the_photos_and_only_where_it_sees(face: tuple[np.ndarray, np.ndarray]) -> None:
+def test_appended_normals_are_the_photos_and_only_where_it_sees() -> None:
     """A flat sheet in front of a hidden one, under a map of known normals: 0.1 degrees, and untouched."""
     y, x = np.mgrid[40:216:2, 40:216:2].astype(np.float32)
     front = np.stack([x, y, 0 * x], axis=-1).reshape(-1, 3)
