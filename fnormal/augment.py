@@ -7,20 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fnormal.images import resize_image
 from fnormal.normals import unit
 
 F32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
-
-
-def resize_image(image: npt.NDArray[Any], size_px: int) -> npt.NDArray[Any]:
-    """Resize an image [S, S, 3] to [size, size, 3], averaging when it shrinks."""
-    import cv2
-
-    if image.shape[0] == size_px:
-        return image
-    method = cv2.INTER_AREA if image.shape[0] > size_px else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method))
 
 
 def resize_normals(normals: F32, mask: Bools, size_px: int) -> tuple[F32, Bools]:
@@ -34,8 +25,7 @@ def resize_normals(normals: F32, mask: Bools, size_px: int) -> tuple[F32, Bools]
 
 def resize_mask(mask: Bools, size_px: int) -> Bools:
     """Resize a mask [S, S]: a pixel is in where at least half of it was."""
-    share = resize_image(mask.astype(np.float32)[..., None].repeat(3, 2), size_px)[..., 0]
-    return np.asarray(share > 0.5)
+    return np.asarray(resize_image(mask.astype(np.float32), size_px) > 0.5)
 
 
 def mirror_image(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -55,8 +45,6 @@ def photometric(image: F32, rng: np.random.Generator) -> F32:
         image: In [0, 1]. [S, S, 3]
         rng: The sample's own generator.
     """
-    import cv2
-
     image = image ** np.float32(np.exp(rng.uniform(-0.35, 0.35)))
     gain = rng.uniform(0.75, 1.25) * (1 + rng.uniform(-0.08, 0.08, 3))
     image = image * gain.astype(np.float32)
@@ -67,7 +55,7 @@ def photometric(image: F32, rng: np.random.Generator) -> F32:
     if rng.random() < 0.3:
         side = image.shape[0]
         small = max(16, int(side * rng.uniform(0.35, 0.9)))
-        image = cv2.resize(resize_image(image, small), (side, side), interpolation=cv2.INTER_LINEAR)
+        image = resize_image(resize_image(image, small), side)
     if rng.random() < 0.5:
         grain = rng.standard_normal(image.shape, np.float32)
         image = image + np.float32(rng.uniform(0, 0.04)) * grain

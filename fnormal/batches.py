@@ -16,11 +16,11 @@ from fnormal.augment import (
     mirror_image,
     mirror_normals,
     photometric,
-    resize_image,
     resize_mask,
     resize_normals,
 )
 from fnormal.dataset import Dataset, Modality, Sample
+from fnormal.images import resize_image
 
 
 @dataclass(frozen=True)

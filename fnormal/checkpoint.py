@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fnormal import __version__
-from fnormal.config import CROP_SIZE_PX
+from fnormal.config import CROP_SIZE_PX, FRAME
 from fnormal.errors import FNormalError
 from fnormal.images import atomic
 from fnormal.model import CrossModalNet
@@ -41,7 +41,7 @@ class WeightsInfo:
     arch: str
     ablation: str = "full"
     size_px: int = CROP_SIZE_PX
-    frame: str = "opengl"
+    frame: str = FRAME
     licence: str = "unknown"
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -82,8 +82,8 @@ def load_weights(path: Path | str | None = None) -> tuple[CrossModalNet, Weights
     values = json.loads(metadata[_KEY])
     values.pop("fnormal_version")
     info = WeightsInfo(**values)
-    if info.frame != "opengl":
-        raise FNormalError(f"{place} predicts normals in frame '{info.frame}'; fnormal runs opengl alone")
+    if info.frame != FRAME:
+        raise FNormalError(f"{place} predicts normals in frame '{info.frame}'; fnormal runs {FRAME} alone")
     model = CrossModalNet(info.arch, info.ablation)
     _load_strictly(model, state, place)
     return model.eval(), info

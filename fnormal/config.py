@@ -123,6 +123,7 @@ ABLATIONS = {
 }
 
 # --- Ours: what the paper leaves open --------------------------------------------------------
+FRAME = "opengl"  # x right, y up, z toward the viewer: the one frame inside fnormal
 BATCH_SIZE = 16
 MAX_LIGHTS = 4  # directional lights of a rendered view, in the shader and in /view
 CACHE_GB = 2.0  # decoded training samples kept in memory

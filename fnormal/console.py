@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -28,10 +28,9 @@ from fnormal.progress import Progress
 _LINES = 20  # plain lines that a long piece of work prints where there is no terminal
 
 
-def fail(message: str) -> NoReturn:
-    """One line on stderr, exit 1."""
+def _say(message: str) -> None:
+    """One line on stderr, whatever the message holds."""
     print(f"fnormal: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
-    raise Exit(1)
 
 
 class FNormalGroup(TyperGroup):
@@ -42,9 +41,10 @@ class FNormalGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except FNormalError as error:
-            fail(str(error))
+            _say(str(error))
+            raise Exit(1) from None
         except KeyboardInterrupt:
-            print("fnormal: stopped", file=sys.stderr)  # noqa: T201
+            _say("stopped")
             raise Exit(130) from None
         except BrokenPipeError:
             sys.stderr.close()  # the reader has gone, as in `| head`: nothing is wrong
@@ -81,12 +81,12 @@ def follow(steps: Iterable[Progress], *, as_json: bool = False) -> None:
                 print(f"{step.unit} {step.done}/{step.total} {step.note}", file=sys.stderr)  # noqa: T201
             if step.failed:
                 failures.append(step.failed)
-                print(f"fnormal: {' '.join(step.failed.split())}", file=sys.stderr)  # noqa: T201
+                _say(step.failed)
             for path in step.written:
                 emit(str(path), as_json=as_json)
     if failures:
         if len(failures) > 1:
-            print(f"fnormal: {len(failures)} failed, see above", file=sys.stderr)  # noqa: T201
+            _say(f"{len(failures)} failed, see above")
         raise Exit(1)
 
 

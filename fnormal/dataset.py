@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal import __version__
-from fnormal.config import MAX_LIGHTS
+from fnormal.config import FRAME, MAX_LIGHTS
 from fnormal.errors import FNormalError
 
 FORMAT, VERSION = "fnormal-dataset", 1
-FRAME = "opengl"  # the only frame a data set is written in
 Modality = Literal["pairs", "images", "normals"]
 VIEW_DTYPE = np.dtype(
     [

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal import normals as nm
+from fnormal.config import FRAME
 from fnormal.errors import FNormalError
 
 RGB = npt.NDArray[np.uint8]
@@ -99,6 +100,16 @@ def list_images(path: Path) -> list[Path]:
     return found
 
 
+def resize_image(image: npt.NDArray[Any], size_px: int) -> npt.NDArray[Any]:
+    """Resize a square picture [S, S, ...] to [size, size, ...], averaging when it shrinks."""
+    import cv2
+
+    if image.shape[0] == size_px:
+        return image
+    method = cv2.INTER_AREA if image.shape[0] > size_px else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method))
+
+
 def encode_png(pixels: npt.NDArray[Any]) -> bytes:
     """uint8 or uint16 pixels [H, W] or [H, W, 3] (RGB) as PNG."""
     import cv2
@@ -116,13 +127,13 @@ def write_image(path: Path, pixels: npt.NDArray[Any], text: dict[str, str] | Non
 
 
 def srgb_to_linear(srgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """SRGB values in 0..1 as linear light (IEC 61966-2-1)."""
+    """Convert sRGB values in 0..1 to linear light (IEC 61966-2-1)."""
     low, high = srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4
     return np.where(srgb <= 0.04045, low, high).astype(np.float32)
 
 
 def _with_text(png: bytes, text: dict[str, str]) -> bytes:
-    """Insert PNG iTXt-free text chunks (tEXt, Latin-1) after the header of ``png``."""
+    """Insert text chunks (tEXt, Latin-1) after the header of ``png``."""
     import zlib
 
     header_end = 8 + 25  # signature, then IHDR: 4 length + 4 name + 13 data + 4 check
@@ -153,13 +164,11 @@ def write_normals(
         text = {"fnormal:frame": frame, "fnormal:space": "camera", **note}
         write_image(path, nm.encode_rgb(turned, mask, bits), text)
         return
-    writer: Callable[[Path], Any] = lambda temporary: _save_npy(temporary, turned)  # noqa: E731
-    if format == "tiff":
-        writer = lambda temporary: _save_tiff(temporary, turned)  # noqa: E731
-    elif format != "npy":
+    writers = {"npy": _save_npy, "tiff": _save_tiff}
+    if format not in writers:
         raise FNormalError(f"unknown format '{format}': use {', '.join(NORMAL_FORMATS)}")
     with atomic(path) as temporary:
-        writer(temporary)
+        writers[format](temporary, turned)
 
 
 def _save_npy(path: Path, array: nm.Floats) -> None:
@@ -212,7 +221,7 @@ def read_normals(path: Path, frame: str | None = None) -> tuple[npt.NDArray[np.f
         value, mask = nm.decode_rgb(raw)
     else:
         value, mask = nm.unit(raw), np.asarray(np.linalg.norm(raw, axis=-1) > 0.5)
-    return nm.from_frame(value, frame or "opengl"), mask
+    return nm.from_frame(value, frame or FRAME), mask
 
 
 def _png_frame(path: Path) -> str | None:

@@ -171,8 +171,6 @@ class Predictor:
         with torch.inference_mode():
             mean = mirrored_mean(self.model, image)[0].permute(1, 2, 0).cpu().numpy()
         full = crop.paste(mean, height, width)
-        inside = np.zeros((height, width), bool)
-        inside[crop.y_px : crop.y_px + crop.side_px, crop.x_px : crop.x_px + crop.side_px] = True
-        mask = mask & inside
+        mask = mask & crop.paste(np.ones((crop.size_px, crop.size_px), bool), height, width)
         confidence = np.clip(np.linalg.norm(full, axis=-1), 0, 1) * mask
         return FaceNormals(unit(full) * mask[..., None], mask, confidence.astype(np.float32), crop, face)

@@ -1,68 +1,25 @@
-"""What one training run is: its options, its state, and the iterations of one batch (section 3.3)."""
+"""What one training run is: its state, and the iterations of one batch (section 3.3)."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fnormal.batches import Batch, EpochBatches, ResizedSamples
 from fnormal.checkpoint import load_weights
-from fnormal.config import BATCH_SIZE, CACHE_GB, CROP_SIZE_PX, EPOCHS, LEARNING_RATE, SEED
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
 from fnormal.images import atomic
 from fnormal.losses import gradient_loss, image_loss, normal_loss
 from fnormal.model import STRIDE_PX, CrossModalNet
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to train; the defaults are the paper's (4.1) where it says.
-
-    Attributes:
-        epochs: Passes over all sets.
-        batch_size: Samples a batch.
-        learning_rate: Of Adam; with ``one-cycle`` the peak.
-        schedule: ``constant`` (the paper's) or ``one-cycle``.
-        optimizer: ``adam`` (the paper's) or ``adamw``.
-        arch: Name in ``config.ARCHS``.
-        ablation: Name in ``config.ABLATIONS``.
-        size_px: Side of the network's input, a multiple of 32.
-        gradient_weight: Of the loss on normal differences; 0 is the paper.
-        cross_modal_every: 1 trains the auto-encoding passes on every paired batch, as the paper; k
-            on every k-th, which costs less where the budget is small.
-        augment: Mirror and change the light of samples.
-        precision: ``fp32`` or ``bf16`` autocast.
-        seed: Of initialisation, order and augmentation.
-        workers: Processes that read samples; 0 reads in this one.
-        cache_gb: Memory for decoded samples, used where this process reads.
-        device: ``cpu`` or ``cuda``.
-    """
-
-    epochs: int = EPOCHS
-    batch_size: int = BATCH_SIZE
-    learning_rate: float = LEARNING_RATE
-    schedule: Literal["constant", "one-cycle"] = "constant"
-    optimizer: Literal["adam", "adamw"] = "adam"
-    arch: str = "paper"
-    ablation: str = "full"
-    size_px: int = CROP_SIZE_PX
-    gradient_weight: float = 0.0
-    cross_modal_every: int = 1
-    augment: bool = True
-    precision: Literal["fp32", "bf16"] = "fp32"
-    seed: int = SEED
-    workers: int = 0
-    cache_gb: float = CACHE_GB
-    device: str = "cpu"
-
+from fnormal.options import TrainOptions
 
 _FREE_TO_CHANGE = {"workers", "cache_gb", "device", "precision"}  # a resumed run may differ in these
 
@@ -109,23 +66,17 @@ class Trainer:
         rate = learning_rate(self.options, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        model, mask, parts = self.model, batch.mask, self.model.ablation
+        parts = self.model.ablation
         losses: dict[str, float] = {}
         if batch.modality == "pairs":
             auto = self.paired_steps % self.options.cross_modal_every == 0
             self.paired_steps += 1
             if auto and parts.normal_encoder:
-                losses["normals_to_normals"] = self._update(
-                    lambda: normal_loss(
-                        model.normals_to_normals(_of(batch.normals)), _of(batch.normals), mask
-                    )
-                )
+                losses["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
             both = auto and parts.image_decoder
             losses["image_to_normals"] = self._update(lambda: self._paired_loss(batch, both))
         elif batch.modality == "images":
-            losses["image_to_image"] = self._update(
-                lambda: image_loss(model.image_to_image(_of(batch.image)), _of(batch.image), mask)
-            )
+            losses["image_to_image"] = self._update(lambda: self._auto_image_loss(batch))
         else:
             losses["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
         return losses
@@ -133,6 +84,10 @@ class Trainer:
     def _auto_normals_loss(self, batch: Batch) -> Tensor:
         gt = _of(batch.normals)
         return normal_loss(self.model.normals_to_normals(gt), gt, batch.mask)
+
+    def _auto_image_loss(self, batch: Batch) -> Tensor:
+        image = _of(batch.image)
+        return image_loss(self.model.image_to_image(image), image, batch.mask)
 
     def _paired_loss(self, batch: Batch, image_to_image: bool) -> Tensor:
         """Image-to-normals plus image-to-image, summed with equal weights (3.3)."""

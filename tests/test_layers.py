@@ -37,7 +37,8 @@ LAYERS = [
     ["mesh"],
     ["images"],
     ["normals"],
-    ["progress", "config", "errors"],
+    ["options", "packages", "progress", "subdivision"],
+    ["config", "errors"],
 ]
 RANK = {name: row for row, names in enumerate(LAYERS) for name in names}
 PACKAGES = {"", "commands", "render", "faces", "enhance"}  # their __init__ holds no code that imports

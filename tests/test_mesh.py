@@ -7,16 +7,9 @@ import pytest
 import trimesh
 
 from fnormal.errors import FNormalError
-from fnormal.mesh import (
-    encode_ply,
-    loop_subdivision,
-    make_mesh,
-    midpoint_subdivision,
-    read_mesh,
-    triangulate,
-    vertex_normals,
-)
+from fnormal.mesh import encode_ply, make_mesh, read_mesh, triangulate, vertex_normals
 from fnormal.normals import angular_error_deg, unit
+from fnormal.subdivision import loop_subdivision, midpoint_subdivision
 
 
 def sphere(rounds: int = 3) -> trimesh.Trimesh:

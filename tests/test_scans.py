@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.commands.render_dataset import RenderOptions, default_views, render_dataset
+from fnormal.commands.render_dataset import default_views, render_dataset
 from fnormal.config import SCAN_SETS
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
 from fnormal.normals import angular_error_deg
+from fnormal.options import RenderOptions
 from fnormal.render.camera import frame_face
 from fnormal.scans import open_scans
 from fnormal.scans.anny import _from_mpfb2

@@ -19,7 +19,8 @@ from fnormal.config import ABLATIONS
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
 from fnormal.normals import angular_error_deg
-from fnormal.trainer import Trainer, TrainOptions, learning_rate
+from fnormal.options import TrainOptions
+from fnormal.trainer import Trainer, learning_rate
 from tests.conftest import bump_normals, write_set
 
 TINY = TrainOptions(epochs=2, batch_size=2, arch="tiny", size_px=64, learning_rate=1e-3)

@@ -17,20 +17,13 @@ from fnormal.enhance.gltf import encode_glb
 from fnormal.enhance.topology import landmark_vertices
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import crop_around
-from fnormal.faces.detect import FaceBox
+from fnormal.faces.detect import EYES_68, FaceBox
 from fnormal.faces.facemesh import facemesh
 from fnormal.faces.masks import face_mask
 from fnormal.images import read_image, read_normals, write_bytes, write_image, write_json
-from fnormal.mesh import (
-    Mesh,
-    encode_ply,
-    loop_subdivision,
-    make_mesh,
-    midpoint_subdivision,
-    read_mesh,
-    vertex_normals,
-)
-from fnormal.normals import angular_error_deg, unit
+from fnormal.mesh import Mesh, encode_ply, make_mesh, read_mesh, vertex_normals
+from fnormal.normals import angular_error_deg, encode_rgb, unit
+from fnormal.options import PredictOptions
 from fnormal.predictor import FaceNormals, Predictor
 from fnormal.progress import Progress
 from fnormal.render.camera import Camera, frame_face, rotation_about
@@ -38,6 +31,7 @@ from fnormal.render.gl import Renderer
 from fnormal.render.landmarks import lift_landmarks
 from fnormal.render.lighting import headlight, raking_light
 from fnormal.results import write_result
+from fnormal.subdivision import loop_subdivision, midpoint_subdivision
 
 F32 = npt.NDArray[np.float32]
 RGB = npt.NDArray[np.uint8]
@@ -101,7 +95,7 @@ def enhance_mesh(
     with Renderer() as renderer:
         sheet = before_after(renderer, picture, result, enhanced)
     stem = out / photo.stem
-    written = list(write_result(stem, str(photo), result, "opengl", "png16"))
+    written = list(write_result(stem, str(photo), result, PredictOptions.frame, PredictOptions.format))
     written += _write(stem, picture, face, result, enhanced)
     write_image(stem.with_name(f"{stem.name}_before_after.png"), sheet)
     written.append(stem.with_name(f"{stem.name}_before_after.png"))
@@ -209,7 +203,7 @@ def append_normals(
 def before_after(renderer: Renderer, picture: RGB, result: FaceNormals, enhanced: Enhanced) -> RGB:
     """Photo and normals, then the clay mesh before and after, from the front and from the side."""
     crop = replace(result.crop, size_px=_PANEL_PX)
-    shown = np.rint(127.5 * (result.normals + 1)).astype(np.uint8) * result.mask[..., None]
+    shown = encode_rgb(result.normals, result.mask)
     panels = [[crop.cut(picture), crop.cut(shown)]]
     turn = rotation_about(np.array([0.0, 1.0, 0.0]), np.radians(_SIDE_VIEW_DEG))
     for rotation in (np.eye(3, dtype=np.float32), turn):
@@ -227,7 +221,7 @@ def before_after(renderer: Renderer, picture: RGB, result: FaceNormals, enhanced
 def _write(stem: Path, picture: RGB, face: FaceBox, result: FaceNormals, enhanced: Enhanced) -> list[Path]:
     """Write the mesh in metres around the face, and the way back to photo pixels."""
     height = picture.shape[0]
-    eyes = [face.landmarks[e].mean(axis=0) for e in (slice(36, 42), slice(42, 48))]
+    eyes = [face.landmarks[e].mean(axis=0) for e in EYES_68]
     metres = EYE_DISTANCE_MM / 1000 / float(np.linalg.norm(eyes[0] - eyes[1]))
     center = enhanced.after.vertices.mean(axis=0)
     mesh = replace(

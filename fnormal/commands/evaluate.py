@@ -11,7 +11,7 @@ import torch
 
 from fnormal.batches import collate, resize_sample
 from fnormal.checkpoint import load_weights
-from fnormal.dataset import Dataset
+from fnormal.dataset import Dataset, Sample
 from fnormal.errors import FNormalError
 from fnormal.metrics import ErrorMeter, ErrorSummary
 from fnormal.model import CrossModalNet
@@ -62,8 +62,7 @@ def network_errors(
             if size_px != data.size_px:
                 raw = torch.nn.functional.interpolate(raw, data.size_px, mode="bilinear")
         for pred, sample in zip(raw.permute(0, 2, 3, 1).cpu().numpy(), samples, strict=True):
-            assert sample.normals is not None, "open_pairs() saw to it"
-            meter.add(pred, sample.normals, sample.mask)
+            meter.add(pred, _truth(sample), sample.mask)
     return meter.summary()
 
 
@@ -73,25 +72,25 @@ def baseline_errors(data: Dataset) -> Rows:
     shape = (data.size_px, data.size_px, 3)
     sums = {s: np.zeros(shape, np.float64) for s in subjects}
     for i in range(len(data)):
-        sums[data.subjects[i]] += _normals(data, i)
+        sums[data.subjects[i]] += _truth(data[i])
     total = np.sum(list(sums.values()), axis=0)
     toward = np.broadcast_to(np.array([0, 0, 1], np.float32), shape)
     meters = {"constant normal": ErrorMeter()}
     if len(subjects) > 1:
         meters["mean face of others"] = ErrorMeter()
     for i in range(len(data)):
-        gt, mask = _normals(data, i), data[i].mask
-        meters["constant normal"].add(toward, gt, mask)
+        sample = data[i]
+        meters["constant normal"].add(toward, _truth(sample), sample.mask)
         if len(subjects) > 1:
-            mean = unit(total - sums[data.subjects[i]])
-            meters["mean face of others"].add(np.where(mean.any(-1, keepdims=True), mean, toward), gt, mask)
+            mean = unit(total - sums[sample.subject])
+            pred = np.where(mean.any(-1, keepdims=True), mean, toward)
+            meters["mean face of others"].add(pred, _truth(sample), sample.mask)
     return {name: meter.summary() for name, meter in meters.items()}
 
 
-def _normals(data: Dataset, index: int) -> npt.NDArray[np.floating[Any]]:
-    value = data[index].normals
-    assert value is not None, "open_pairs() saw to it"
-    return value
+def _truth(sample: Sample) -> npt.NDArray[np.floating[Any]]:
+    assert sample.normals is not None, "open_pairs() saw to it"
+    return sample.normals
 
 
 def evaluate(path: Path, weights: Path | None, *, batch_size: int, mirror: bool, device: str) -> Rows:

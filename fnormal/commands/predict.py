@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from fnormal.config import CROP_SCALE
 from fnormal.errors import FNormalError
 from fnormal.images import NORMAL_FORMATS, list_images, read_image
+from fnormal.options import PredictOptions
 from fnormal.predictor import Predictor
 from fnormal.progress import Progress
 from fnormal.results import write_result
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """What to write.
-
-    Attributes:
-        frame: Frame of the normal maps.
-        format: One of ``images.NORMAL_FORMATS``.
-        faces: The largest face of each picture, or all of them.
-        crop: False where pictures already are face crops.
-        scale: Side of the crop / larger side of the landmarks' box.
-        forehead: Include the forehead, which the paper's mask leaves out.
-        landmarks: File of 68 points to use instead of detection (one picture only).
-    """
-
-    frame: str = "opengl"
-    format: str = "png16"
-    faces: Literal["first", "all"] = "first"
-    crop: bool = True
-    scale: float = CROP_SCALE
-    forehead: bool = False
-    landmarks: Path | None = None
 
 
 def predict(
@@ -81,10 +57,9 @@ def _jobs(inputs: Sequence[str], out: Path) -> list[tuple[str, Path]]:
         for path in list_images(root):
             inner = path.relative_to(root).with_suffix("") if root.is_dir() else Path(path.stem)
             jobs.append((str(path), out / inner))
-    stems = [stem for _, stem in jobs]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            raise FNormalError(f"two pictures would both become {stem}_*; give them in separate runs")
+    stem, count = Counter(stem for _, stem in jobs).most_common(1)[0]
+    if count > 1:
+        raise FNormalError(f"two pictures would both become {stem}_*; give them in separate runs")
     return jobs
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from fnormal.config import CROP_SIZE_PX, MAX_ANGLE_DEG, MAX_LIGHTS, SCAN_SETS, SEED, VIEWS
+from fnormal.config import MAX_LIGHTS, SCAN_SETS, VIEWS
 from fnormal.dataset import VIEW_DTYPE, DatasetWriter, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.masks import hull_mask
+from fnormal.options import RenderOptions
 from fnormal.progress import Progress
 from fnormal.render.camera import Camera, frame_face, random_rotation
 from fnormal.render.gl import Renderer
@@ -24,31 +24,6 @@ from fnormal.scans.scan import Scan
 
 F32 = npt.NDArray[np.float32]
 _SHIFT = 0.15  # largest shift of a jittered crop, in units of its extra scale
-
-
-@dataclass(frozen=True)
-class RenderOptions:
-    """How the views of a scan are drawn.
-
-    Attributes:
-        modality: ``pairs`` or ``normals`` (no image is stored).
-        views: Of each scan.
-        max_angle_deg: Rotation about a random axis, uniform in +- this.
-        size_px: Side of a sample.
-        lighting: ``paper`` (4.2) or ``rich`` (several lights, ambient, a backdrop).
-        mask: ``hull`` of the landmarks (4.1), or the whole visible ``surface``.
-        crop_jitter: 0 for the paper's crop; 0.3 draws its scale from 1.2 to 1.2 x 1.3, and shifts it.
-        seed: Sample (scan, view) depends on ``(seed, scan, view)`` alone.
-    """
-
-    modality: Literal["pairs", "normals"] = "pairs"
-    views: int = VIEWS
-    max_angle_deg: float = MAX_ANGLE_DEG
-    size_px: int = CROP_SIZE_PX
-    lighting: Literal["paper", "rich"] = "paper"
-    mask: Literal["hull", "surface"] = "hull"
-    crop_jitter: float = 0.0
-    seed: int = SEED
 
 
 def default_views(dataset: str) -> int:

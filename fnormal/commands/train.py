@@ -18,8 +18,9 @@ from fnormal.checkpoint import WeightsInfo, save_weights
 from fnormal.commands.evaluate import network_errors, open_pairs
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
+from fnormal.options import TrainOptions
 from fnormal.progress import Progress
-from fnormal.trainer import Trainer, TrainOptions
+from fnormal.trainer import Trainer
 
 
 def open_sets(pairs: Sequence[Path], images: Sequence[Path], normals: Sequence[Path]) -> list[Dataset]:

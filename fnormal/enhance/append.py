@@ -51,7 +51,7 @@ def vertex_weights(
     inside = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     xy = np.stack([vertices[:, 0], mask.shape[0] - 1 - vertices[:, 1]], axis=1)
     rim = np.clip(sample(inside, xy) / (_FEATHER * side_px), 0, 1)
-    # across half a pixel a surface recedes by its slope, so that grazing parts do not hide themselves
+    # from a vertex to that pixel a surface recedes by its slope: grazing parts must not hide themselves
     slope = np.sqrt(1 - np.clip(normals[:, 2], 0, 1) ** 2) / np.maximum(normals[:, 2], _GRAZING)
     seen = (vertices[:, 2] >= front_z - _HIDDEN * side_px - _REACH_PX * slope).astype(np.float32)
     facing = np.clip((normals[:, 2] - _GRAZING) / (_FACING - _GRAZING), 0, 1)

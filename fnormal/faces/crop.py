@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX
+from fnormal.images import resize_image
 
 F32 = npt.NDArray[np.float32]
 
@@ -69,9 +70,7 @@ def _resize(picture: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
     if picture.dtype == bool:
         nearest = cv2.resize(picture.view(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
         return np.asarray(nearest.astype(bool))
-    # a linear filter aliases when it shrinks by more than two
-    method = cv2.INTER_AREA if picture.shape[0] > side else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (side, side), interpolation=method))
+    return resize_image(picture, side)
 
 
 def crop_around(

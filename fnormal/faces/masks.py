@@ -9,7 +9,7 @@ F32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
 _BROWS = slice(17, 27)
-_NOSE_BASE, _CHIN = 33, 8
+_NOSE_BASE = 33
 _TEMPLES = (0, 16)
 _FOREHEAD = 0.95  # height of the forehead over the brows / distance from the brows to the nose base
 

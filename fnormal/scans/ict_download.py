@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fnormal.errors import FNormalError
 from fnormal.images import atomic
+from fnormal.mesh import read_obj_polygons
 
 URL = "https://codeload.github.com/ICT-VGL/ICT-FaceKit/tar.gz/refs/heads/master"
 # vertices of the 68 Multi-PIE landmarks in FaceXModel's numbering
@@ -74,7 +75,7 @@ def model_from_objs(folder: Path) -> dict[str, npt.NDArray[Any]]:
     neutral_path = folder / "generic_neutral_mesh.obj"
     if not neutral_path.is_file():
         raise FNormalError(f"{folder} has no generic_neutral_mesh.obj; give FaceXModel's folder")
-    neutral, quads, material, names = _read_obj(neutral_path)
+    neutral, quads, material, names = read_obj_polygons(neutral_path, "usemtl")
     identities = sorted(folder.glob("identity[0-9]*.obj"))
     if not identities:
         raise FNormalError(f"{folder} has no identity*.obj; fetch the whole FaceXModel folder")
@@ -82,7 +83,7 @@ def model_from_objs(folder: Path) -> dict[str, npt.NDArray[Any]]:
 
     def deltas(paths: list[Path]) -> npt.NDArray[np.float32]:
         return (
-            np.stack([_read_obj(p)[0] - neutral for p in paths])
+            np.stack([read_obj_polygons(p, "usemtl")[0] - neutral for p in paths])
             if paths
             else np.zeros((0, *neutral.shape), np.float32)
         )
@@ -93,27 +94,3 @@ def model_from_objs(folder: Path) -> dict[str, npt.NDArray[Any]]:
         "material_of_quad": material, "material_names": np.array(names),
         "multipie68": np.array(MULTIPIE68, np.int32),
     }  # fmt: skip
-
-
-def _read_obj(
-    path: Path,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int8], list[str]]:
-    """Vertices [V, 3], polygons [Q, 4] (-1 marks a triangle), material of each, material names."""
-    vertices, quads, material, names = [], [], [], ["none"]
-    current = 0
-    for line in path.read_text().splitlines():
-        words = line.split()
-        if line.startswith("v "):
-            vertices.append([float(w) for w in words[1:4]])
-        elif line.startswith("usemtl"):
-            name = words[1]
-            if name not in names:
-                names.append(name)
-            current = names.index(name)
-        elif line.startswith("f "):
-            ids = [int(w.split("/")[0]) - 1 for w in words[1:5]]
-            quads.append(ids if len(ids) == 4 else [*ids, -1])
-            material.append(current)
-    return (
-        np.array(vertices, np.float32), np.array(quads, np.int32), np.array(material, np.int8), names,
-    )  # fmt: skip

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal.errors import FNormalError
-from fnormal.mesh import loop_subdivision, make_mesh, triangulate, vertex_normals
-from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
+from fnormal.mesh import make_mesh, triangulate, vertex_normals
+from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 from fnormal.scans.skin import face_features, paint, relief
+from fnormal.subdivision import loop_subdivision
 
 LICENCE = "ICT-FaceKit, (c) USC Institute for Creative Technologies, MIT licence"
 _SKIN = ("M_Face", "M_BackHead")
@@ -119,15 +120,7 @@ def _load_model(source: Path | None) -> dict[str, npt.NDArray[Any]]:
         source = fetch_face_x_model()
     if source.is_dir():
         return model_from_objs(source)
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            model = {key: archive[key] for key in archive.files}
-    except FileNotFoundError as error:
-        raise FNormalError(
-            f"no ICT-FaceKit at {source}; give ict_facekit.npz or a checkout's FaceXModel folder"
-        ) from error
-    except (ValueError, OSError, EOFError) as error:
-        raise FNormalError(f"cannot read {source} as an npz archive; fetch it again") from error
+    model = read_arrays(source, "give ict_facekit.npz or a checkout's FaceXModel folder")
     missing = {"neutral", "identity", "expression", "quads", "multipie68"} - set(model)
     if missing:
         raise FNormalError(f"{source} lacks {', '.join(sorted(missing))}; is it ict_facekit.npz?")

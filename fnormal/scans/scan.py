@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from fnormal.errors import FNormalError
 from fnormal.mesh import Mesh
 
 DEFAULT_SAMPLED_SCANS = 100  # heads that a generative source gives when nobody says how many
@@ -29,6 +31,21 @@ class Scan:
     subject: str
     mesh: Mesh
     landmarks: npt.NDArray[np.float32] | None = None
+
+
+def read_arrays(source: Path, remedy: str) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of an npz archive.
+
+    Raises:
+        FNormalError: Missing (the message gives ``remedy``) or unreadable.
+    """
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError as error:
+        raise FNormalError(f"no such archive: {source}; {remedy}") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise FNormalError(f"cannot read {source} as an npz archive; fetch it again") from error
 
 
 class ScanReader(Protocol):
