@@ -14,8 +14,8 @@ import numpy as np
 from fnormal.dataset import Dataset
 from fnormal.mesh import make_mesh, triangulate
 from fnormal.metrics import ErrorMeter
+from fnormal.render.backends import open_renderer
 from fnormal.render.camera import frame_face
-from fnormal.render.gl import Renderer
 from fnormal.render.lighting import headlight
 
 
@@ -25,7 +25,7 @@ def main(model_path: Path, *paths: Path) -> None:
     skin = np.isin(model["material_of_quad"], [names.index(n) for n in ("M_Face", "M_BackHead")])
     mesh = make_mesh(model["neutral"], triangulate(model["quads"][skin]))
     landmarks = model["neutral"][model["multipie68"]]
-    with Renderer(supersample=1) as renderer:
+    with open_renderer("auto", supersample=1) as renderer:
         renderer.load(mesh)
         for path in paths:
             data, meter = Dataset(path), ErrorMeter()

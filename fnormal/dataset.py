@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from fnormal.config import FRAME, MAX_LIGHTS
 from fnormal.errors import FNormalError
 
 FORMAT, VERSION = "fnormal-dataset", 1
+PARTIAL = ".partial"  # ends the names of files that are still being written
 Modality = Literal["pairs", "images", "normals"]
 VIEW_DTYPE = np.dtype(
     [
@@ -26,9 +29,15 @@ VIEW_DTYPE = np.dtype(
         ("light_intensity", np.float32, (MAX_LIGHTS, 3)),  # linear RGB
         ("ambient", np.float32, (3,)),
         ("seed", np.int64, (3,)),  # seed, scan, view: what the sample's generator was made of
+        ("environment", np.float32, (9, 3)),  # irradiance / pi, see render/environment.py
+        ("gain", np.float32, (3,)),  # exposure times colour cast
+        ("specular", np.float32),
+        ("roughness", np.float32),
+        ("shadow", np.float32),  # share of the first light that its cast shadow takes
+        ("distance", np.float32),  # of the eye, in sides of the picture; inf is orthographic
     ]
 )
-_FIELDS: dict[Modality, tuple[str, ...]] = {
+FIELDS: dict[Modality, tuple[str, ...]] = {
     "pairs": ("image", "normals"),
     "images": ("image",),
     "normals": ("normals",),
@@ -60,113 +69,95 @@ class Sample:
 
 
 class DatasetWriter:
-    """Append samples to ``PATH.partial``, renamed to ``PATH`` by :meth:`finish`.
+    """Append samples to a file of a temporary name, which :meth:`finish` gives its own.
 
     Args:
         path: The data set to be.
         modality: Which of image and normals its samples have.
         size_px: Side of a sample.
-        config: What makes it, as JSON; a resumed run must be made of the same.
+        config: What makes it, as JSON.
         licence: Of the source.
-        resume: Go on with ``PATH.partial`` if there is one.
 
     Raises:
-        FNormalError: ``path`` exists, cannot be written, or the partial file is of another run.
+        FNormalError: ``path`` exists or cannot be written.
     """
 
     def __init__(
-        self, path: Path, modality: Modality, size_px: int,
-        *, config: dict[str, Any], licence: str, resume: bool = False,
-    ) -> None:  # fmt: skip
-        if path.exists() and not resume:
+        self, path: Path, modality: Modality, size_px: int, *, config: dict[str, Any], licence: str
+    ) -> None:
+        if path.exists():
             raise FNormalError(f"{path} exists already; remove it or choose another --out")
         self.path, self.modality = path, modality
-        self._partial = path.with_name(path.name + ".partial")
-        self._config = json.dumps(config, sort_keys=True)
+        self._temporary = partial_name(path)
+        self._count = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            reopened = self._reopen() if resume else None
-            self._file = reopened or self._create(size_px, licence)
+            self._file = h5py.File(self._temporary, "w")
         except OSError as error:
-            raise FNormalError(f"cannot write {self._partial}: {error}") from error
-
-    def _reopen(self) -> h5py.File | None:
-        if not self._partial.is_file():
-            return None
-        try:
-            file = h5py.File(self._partial, "r+")
-        except OSError:
-            return None  # killed inside a write: start again, samples are a function of the seed
-        if file.attrs["config"] != self._config:
-            file.close()
-            raise FNormalError(f"{self._partial} was made with other settings; remove it")
-        for name in self._names():
-            file[name].resize(file.attrs["n_done"], axis=0)
-        return file
-
-    def _names(self) -> tuple[str, ...]:
-        return (*_FIELDS[self.modality], "mask", "subject", "source", "landmarks", "view")
-
-    def _create(self, size: int, licence: str) -> h5py.File:
-        file = h5py.File(self._partial, "w")
-        file.attrs.update(
-            format=FORMAT, version=VERSION, modality=self.modality, frame=FRAME, size=size,
-            config=self._config, fnormal_version=__version__, licence=licence, n_done=0,
+            raise FNormalError(f"cannot write {self._temporary}: {error}; choose another --out") from error
+        self._file.attrs.update(
+            format=FORMAT, version=VERSION, modality=modality, frame=FRAME, size=size_px,
+            config=json.dumps(config, sort_keys=True), fnormal_version=__version__, licence=licence,
         )  # fmt: skip
-        shape: tuple[int, ...]
-        for name in (*_FIELDS[self.modality], "mask"):
-            shape = (size, size) if name == "mask" else (size, size, 3)
-            file.create_dataset(
-                name, (0, *shape), _DTYPES[name], maxshape=(None, *shape), chunks=(1, *shape),
-                compression="gzip", compression_opts=1, shuffle=True,
-            )  # fmt: skip
-        if "normals" in file:
-            file["normals"].attrs["code"] = "float16"
-        for name, shape, dtype in (
-            ("subject", (), h5py.string_dtype()),
-            ("source", (), h5py.string_dtype()),
-            ("landmarks", (68, 2), np.float32),
-            ("view", (), VIEW_DTYPE),
-        ):
-            file.create_dataset(name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(64, *shape))
-        return file
-
-    @property
-    def n_done(self) -> int:
-        """Samples that a resumed run need not make again."""
-        return int(self._file.attrs["n_done"])
-
-    def last_scan(self) -> int:
-        """Scan number of the last rendered sample, -1 where there is none."""
-        return int(self._file["view"][self.n_done - 1]["seed"][1]) if self.n_done else -1
+        create_arrays(self._file, modality, size_px)
 
     def append(self, samples: Sequence[Sample]) -> None:
-        """Add samples; they are on disk when this returns."""
-        start = self.n_done
-        for name in self._names():
-            self._file[name].resize(start + len(samples), axis=0)
+        """Add samples."""
+        start = self._count
+        self._count += len(samples)
+        for name in self._file:
+            self._file[name].resize(self._count, axis=0)
         for i, sample in enumerate(samples, start):
-            for name in (*_FIELDS[self.modality], "mask", "subject", "source"):
+            for name in (*FIELDS[self.modality], "mask", "subject", "source"):
                 self._file[name][i] = getattr(sample, name)
             points = sample.landmarks
             self._file["landmarks"][i] = np.full((68, 2), np.nan) if points is None else points
             if sample.view is not None:
                 self._file["view"][i] = sample.view
-        self._file.attrs["n_done"] = start + len(samples)
-        self._file.flush()
 
-    def finish(self) -> None:
-        """Close and give the file its name."""
-        if self.n_done == 0:
-            self._file.close()
-            self._partial.unlink()
-            raise FNormalError(f"nothing to write to {self.path}: no sample could be made")
+    def finish(self, failures: Sequence[str] = ()) -> None:
+        """Close, put on disk and give the file its name; ``failures`` says what could not be made."""
+        self._file.attrs["failures"] = json.dumps(list(failures))
         self._file.close()
-        self._partial.replace(self.path)
+        publish(self._temporary, self.path)
 
-    def close(self) -> None:
-        """Close without finishing; ``--resume`` goes on from here."""
+    def discard(self) -> None:
+        """Close and leave nothing behind."""
         self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def partial_name(path: Path) -> Path:
+    """A temporary name beside ``path`` that no other process, of any machine, writes to."""
+    return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}{PARTIAL}")
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Put a file on disk, then give it its name: a power cut leaves the old or the new, whole."""
+    with temporary.open("rb") as handle:
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+def create_arrays(file: h5py.File, modality: Modality, size: int, only: Sequence[str] = ()) -> None:
+    """Make the empty arrays of the schema, one sample a chunk; ``only`` some of them."""
+    for name in (*FIELDS[modality], "mask"):
+        shape = (size, size) if name == "mask" else (size, size, 3)
+        if not only or name in only:
+            file.create_dataset(
+                name, (0, *shape), _DTYPES[name], maxshape=(None, *shape), chunks=(1, *shape),
+                compression="gzip", compression_opts=1, shuffle=True,
+            )  # fmt: skip
+    if "normals" in file:
+        file["normals"].attrs["code"] = "float16"
+    for name, tail, dtype in (
+        ("subject", (), h5py.string_dtype()),
+        ("source", (), h5py.string_dtype()),
+        ("landmarks", (68, 2), np.float32),
+        ("view", (), VIEW_DTYPE),
+    ):
+        if not only or name in only:
+            file.create_dataset(name, (0, *tail), dtype, maxshape=(None, *tail), chunks=(64, *tail))
 
 
 class Dataset:
@@ -185,12 +176,20 @@ class Dataset:
                 raise FNormalError(f"{path} is not a fnormal data set of version {VERSION}")
             if attrs["frame"] != FRAME:
                 raise FNormalError(f"{path} is in frame '{attrs['frame']}', not {FRAME}; convert it")
+            self.frame = str(attrs["frame"])
             self.modality = cast(Modality, str(attrs["modality"]))
-            missing = [n for n in (*_FIELDS[self.modality], "mask") if n not in file]
+            missing = [n for n in (*FIELDS[self.modality], "mask") if n not in file]
             if missing:
                 raise FNormalError(f"{path} lacks /{missing[0]}; it is incomplete, make it again")
+            for shard in json.loads(str(attrs.get("shards", "[]"))):
+                if not (path.parent / shard).is_file():
+                    raise FNormalError(
+                        f"{path} lacks its shard {shard}: keep it beside the file, or use 'fnormal merge'"
+                    )
             self.size_px = int(attrs["size"])
             self.licence = str(attrs["licence"])
+            self.config = json.loads(str(attrs["config"]))
+            self.failures = [str(line) for line in json.loads(str(attrs.get("failures", "[]")))]
             self.subjects = [s.decode() for s in file["subject"][:]]
             self.sources = [s.decode() for s in file["source"][:]]
 
@@ -208,7 +207,7 @@ class Dataset:
             self._handle = h5py.File(self.path, "r")
         file = self._handle
         try:
-            fields = {name: file[name][index] for name in _FIELDS[self.modality]}
+            fields = {name: file[name][index] for name in FIELDS[self.modality]}
             mask = file["mask"][index] > 0
             points = file["landmarks"][index] if "landmarks" in file else None
             view = file["view"][index] if "view" in file else None

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,31 @@ def read_image(path: Path | str) -> RGB:
         ) from error
 
 
+def check_picture_size(path: Path, most_px: int) -> None:
+    """Look at a picture's header before its pixels are unpacked.
+
+    Raises:
+        FNormalError: Not a picture, empty, or of more than ``most_px`` pixels.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                width, height = picture.size
+    except FileNotFoundError as error:
+        raise FNormalError(f"no such picture: {path}; check the path") from error
+    except Image.DecompressionBombError:
+        width, height = most_px, most_px
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise FNormalError(f"cannot read {path} as a picture ({_first_line(error)})") from error
+    if width * height > most_px:
+        raise FNormalError(
+            f"{path} has over {most_px / 1e6:.0f} megapixels; shrink it, a view shows under one"
+        )
+
+
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
@@ -130,6 +156,12 @@ def srgb_to_linear(srgb: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Convert sRGB values in 0..1 to linear light (IEC 61966-2-1)."""
     low, high = srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4
     return np.where(srgb <= 0.04045, low, high).astype(np.float32)
+
+
+def linear_to_srgb(linear: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Convert linear light in 0..1 to sRGB values: the inverse of :func:`srgb_to_linear`."""
+    high = 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055
+    return np.where(linear <= 0.0031308, 12.92 * linear, high).astype(np.float32)
 
 
 def _with_text(png: bytes, text: dict[str, str]) -> bytes:

@@ -1,10 +1,9 @@
-"""Triangle meshes: files -> arrays, vertex normals. trimesh's one home."""
+"""Triangle meshes as arrays: normals, tangents, checks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,6 @@ from fnormal.normals import unit
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
-MESH_SUFFIXES = frozenset({".obj", ".ply", ".glb", ".gltf", ".off", ".stl", ".vtk"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,9 @@ class Mesh:
         uv: Texture coordinates, v up: the picture's row is (1 - v) H. [V, 2] or None
         texture: sRGB picture. uint8 [H, W, 3] or None
         colors: sRGB vertex colours in 0..1. [V, 3] or None
+        normal_map: Picture of normals, ``(n + 1) / 2 * 65535``. uint16 [H, W, 3] or None
+        normal_space: ``tangent`` (u right, v up, outward) or ``object`` (the mesh's own frame).
+        specular: Strength of the highlight, 128 is skin's usual. uint8 [H, W] or None
     """
 
     vertices: F32
@@ -36,6 +37,9 @@ class Mesh:
     uv: F32 | None = None
     texture: npt.NDArray[np.uint8] | None = None
     colors: F32 | None = None
+    normal_map: npt.NDArray[np.uint16] | None = None
+    normal_space: Literal["tangent", "object"] = "tangent"
+    specular: npt.NDArray[np.uint8] | None = None
 
 
 def vertex_normals(vertices: F32, faces: I32) -> F32:
@@ -56,80 +60,37 @@ def vertex_normals(vertices: F32, faces: I32) -> F32:
     return np.asarray(safe[place], np.float32)
 
 
+def vertex_tangents(mesh: Mesh) -> F32:
+    """Unit tangents along +u, orthogonal to the normals, and the sign of the bitangent. [V, 4]
+
+    ``bitangent = sign * cross(normal, tangent)`` points along +v. The mesh must have ``uv``.
+    """
+    assert mesh.uv is not None, "tangents follow texture coordinates"
+    points, uv = mesh.vertices[mesh.faces].astype(np.float64), mesh.uv[mesh.faces].astype(np.float64)
+    edge_1, edge_2 = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
+    (u1, v1), (u2, v2) = (uv[:, 1] - uv[:, 0]).T, (uv[:, 2] - uv[:, 0]).T
+    along_u = edge_1 * v2[:, None] - edge_2 * v1[:, None]
+    along_v = edge_2 * u1[:, None] - edge_1 * u2[:, None]
+    flip = np.sign(u1 * v2 - u2 * v1)[:, None]
+    total_u, total_v = np.zeros((2, len(mesh.vertices), 3))
+    for corner in range(3):
+        np.add.at(total_u, mesh.faces[:, corner], along_u * flip)
+        np.add.at(total_v, mesh.faces[:, corner], along_v * flip)
+    normals = mesh.normals.astype(np.float64)
+    total_u -= normals * np.sum(normals * total_u, axis=1, keepdims=True)
+    # without a direction along u any tangent does; take one that is not the normal
+    spare = np.cross(normals, np.where(np.abs(normals[:, :1]) < 0.9, [[1.0, 0, 0]], [[0, 1.0, 0]]))
+    lost = np.linalg.norm(total_u, axis=1, keepdims=True) < 1e-12
+    tangents = unit(np.where(lost, spare, total_u))
+    sign = np.where(np.sum(np.cross(normals, tangents) * total_v, axis=1) < 0, -1, 1)
+    return np.concatenate([tangents, sign[:, None]], axis=1).astype(np.float32)
+
+
 def triangulate(polygons: npt.NDArray[np.integer[Any]]) -> I32:
     """Quads [Q, 4], where -1 in the last place marks a triangle, as triangles [F, 3]."""
     first = polygons[:, [0, 1, 2]]
     second = polygons[polygons[:, 3] >= 0][:, [0, 2, 3]]
     return np.concatenate([first, second]).astype(np.int32)
-
-
-def read_mesh(path: Path) -> Mesh:
-    """Read any mesh trimesh knows (and legacy ASCII VTK), vertices in the file's order.
-
-    Raises:
-        FNormalError: No such file, not a mesh, no triangles, or coordinates that are not finite.
-    """
-    if not path.is_file():
-        raise FNormalError(f"no such mesh: {path}; check the path")
-    if path.suffix.lower() not in MESH_SUFFIXES:
-        known = ", ".join(sorted(MESH_SUFFIXES))
-        raise FNormalError(f"cannot read {path} as a mesh; give one of {known}")
-    if path.suffix.lower() == ".vtk":
-        return _read_vtk(path)
-    import trimesh
-
-    try:
-        loaded = trimesh.load(path, process=False, maintain_order=True)
-        loaded, pose = _single(loaded)
-    except Exception as error:  # trimesh raises whatever its parsers meet in a broken file
-        raise FNormalError(
-            f"cannot read {path} as a mesh ({type(error).__name__}: {error}); re-export it"
-        ) from error
-    if not isinstance(loaded, trimesh.Trimesh) or not len(loaded.faces):
-        raise FNormalError(f"{path} has no triangles; export it as a mesh, not as points")
-    return _from_trimesh(path, loaded, pose)
-
-
-def read_obj_polygons(path: Path, keyword: str) -> tuple[F32, I32, npt.NDArray[np.int16], list[str]]:
-    """An OBJ's own polygons, for models whose vertex numbers and groups matter.
-
-    Args:
-        path: OBJ file of triangles and quads.
-        keyword: What names a group of polygons: ``g`` or ``usemtl``.
-
-    Returns:
-        Vertices [V, 3]; polygons [Q, 4], -1 marks a triangle; the group of each [Q]; group names.
-    """
-    vertices, polygons, group, names = [], [], [], ["none"]
-    current = 0
-    for line in path.read_text().splitlines():
-        words = line.split()
-        kind = words[0] if words else ""
-        if kind == "v":
-            vertices.append([float(w) for w in words[1:4]])
-        elif kind == keyword:
-            if words[1] not in names:
-                names.append(words[1])
-            current = names.index(words[1])
-        elif kind == "f":
-            ids = [int(w.split("/")[0]) - 1 for w in words[1:5]]
-            polygons.append(ids if len(ids) == 4 else [*ids, -1])
-            group.append(current)
-    arrays = np.array(vertices, np.float32), np.array(polygons, np.int32), np.array(group, np.int16)
-    return (*arrays, names)
-
-
-def _single(loaded: Any) -> tuple[Any, npt.NDArray[np.float64]]:
-    """The one mesh of a scene and its pose [4, 4]; trimesh's own merge would lose its normals."""
-    import trimesh
-
-    if not isinstance(loaded, trimesh.Scene):
-        return loaded, np.eye(4)
-    nodes = list(loaded.graph.nodes_geometry)
-    if len(nodes) != 1:
-        return loaded.to_mesh(), np.eye(4)
-    pose, name = loaded.graph[nodes[0]]
-    return loaded.geometry[name], np.asarray(pose, np.float64)
 
 
 def make_mesh(
@@ -151,68 +112,20 @@ def make_mesh(
     return Mesh(vertices, faces, **parts)
 
 
-def _from_trimesh(path: Path, loaded: Any, pose: npt.NDArray[np.float64]) -> Mesh:
-    visual, uv, texture, colors = loaded.visual, None, None, None
-    if getattr(visual, "uv", None) is not None and len(visual.uv) == len(loaded.vertices):
-        uv = np.asarray(visual.uv, np.float32)
-        picture = _texture_of(visual.material)
-        texture = None if picture is None else np.asarray(picture.convert("RGB"))
-    if visual.kind == "vertex":
-        colors = np.asarray(visual.vertex_colors[:, :3], np.float32) / 255
-    given = loaded._cache.cache.get("vertex_normals")  # only what the file itself states
-    normals = None if given is None else unit(given @ np.linalg.inv(pose[:3, :3]))
-    vertices = loaded.vertices @ pose[:3, :3].T + pose[:3, 3]
-    return make_mesh(
-        vertices, loaded.faces,
-        source=str(path), normals=normals, uv=uv, texture=texture, colors=colors,
-    )  # fmt: skip
-
-
-def _texture_of(material: Any) -> Any:
-    for name in ("baseColorTexture", "image"):
-        if getattr(material, name, None) is not None:
-            return getattr(material, name)
-    return None
-
-
-def _read_vtk(path: Path) -> Mesh:
-    """Legacy ASCII VTK PolyData: POINTS, POLYGONS of triangles or strips, TEXTURE_COORDINATES."""
-    words = path.read_text(errors="replace").split()
-    upper = [w.upper() for w in words]
-    try:
-        start = upper.index("POINTS")
-        n_points = int(words[start + 1])
-        points = np.array(words[start + 3 : start + 3 + 3 * n_points], np.float32).reshape(-1, 3)
-        faces = _vtk_polygons(words, upper)
-        uv = None
-        if "TEXTURE_COORDINATES" in upper:
-            at = upper.index("TEXTURE_COORDINATES")
-            dim = int(words[at + 2])
-            flat = np.array(words[at + 4 : at + 4 + dim * n_points], np.float32)
-            uv = flat.reshape(-1, dim)[:, :2]
-    except (ValueError, IndexError) as error:
-        raise FNormalError(f"cannot read {path} as ASCII VTK PolyData; convert it to PLY") from error
-    return make_mesh(points, faces, source=str(path), uv=uv)
-
-
-def _vtk_polygons(words: list[str], upper: list[str]) -> npt.NDArray[np.int64]:
-    triangles: list[tuple[int, int, int]] = []
-    for section in ("POLYGONS", "TRIANGLE_STRIPS"):
-        if section not in upper:
-            continue
-        at = upper.index(section)
-        cells, size = int(words[at + 1]), int(words[at + 2])
-        flat = [int(w) for w in words[at + 3 : at + 3 + size]]
-        position = 0
-        for _ in range(cells):
-            ids = flat[position + 1 : position + 1 + flat[position]]
-            position += 1 + flat[position]
-            for k in range(len(ids) - 2):
-                if section == "POLYGONS":
-                    triangles.append((ids[0], ids[k + 1], ids[k + 2]))
-                else:  # every second triangle of a strip is wound the other way round
-                    triangles.append((ids[k], ids[k + 1 + k % 2], ids[k + 2 - k % 2]))
-    return np.array(triangles, np.int64).reshape(-1, 3)
+def turn_mesh(mesh: Mesh, matrix: npt.NDArray[np.floating[Any]]) -> Mesh:
+    """A mesh after ``x' = matrix @ x``, ``matrix`` orthogonal; a mirrored one is wound anew."""
+    turn = np.asarray(matrix, np.float32).T
+    faces = mesh.faces
+    if np.linalg.det(turn) < 0:  # a mirrored mesh is seen from inside until rewound
+        faces = np.ascontiguousarray(faces[:, ::-1])
+    normal_map = mesh.normal_map
+    if normal_map is not None and mesh.normal_space == "object":
+        # from -1..1 in codes: a signed permutation moves channels and flips them about the middle
+        source, sign = np.abs(matrix).argmax(axis=1), np.sign(matrix.sum(axis=1))
+        normal_map = normal_map[..., source]
+        normal_map[..., sign < 0] = 65535 - normal_map[..., sign < 0]
+    vertices, normals = mesh.vertices @ turn, mesh.normals @ turn
+    return replace(mesh, vertices=vertices, normals=normals, faces=faces, normal_map=normal_map)
 
 
 def encode_ply(mesh: Mesh) -> bytes:

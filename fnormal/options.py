@@ -18,6 +18,7 @@ from fnormal.config import (
     SEED,
     VIEWS,
 )
+from fnormal.errors import FNormalError
 
 Arch = Literal["paper", "lite", "tiny"]
 Ablation = Literal["full", "no-skip", "no-normal-encoder", "plain"]
@@ -26,7 +27,9 @@ Optimizer = Literal["adam", "adamw"]
 Precision = Literal["fp32", "bf16"]
 RenderedModality = Literal["pairs", "normals"]
 Lighting = Literal["paper", "rich"]
+Backend = Literal["auto", "gl", "soft"]
 Mask = Literal["hull", "surface"]
+Split = Literal["train", "test", "all"]
 Which = Literal["first", "all"]
 Format = Literal["png16", "png8", "npy", "tiff"]
 
@@ -40,8 +43,11 @@ class RenderOptions:
         views: Of each scan.
         max_angle_deg: Rotation about a random axis, uniform in +- this.
         size_px: Side of a sample.
-        lighting: ``paper`` (4.2) or ``rich`` (several lights, ambient, a backdrop).
+        lighting: ``paper`` (4.2) or ``rich`` (several lights, surroundings, a cast shadow, a highlight,
+            exposure, a colour cast, a near camera, a backdrop).
         mask: ``hull`` of the landmarks (4.1), or the whole visible ``surface``.
+        backend: ``gl`` (pyrender), ``soft`` (no system package), or ``auto``: ``gl`` where a GPU answers.
+        environments: Folder of HDR panoramas for ``rich``; without, surroundings are made up.
         crop_jitter: 0 for the paper's crop; 0.3 draws its scale from 1.2 to 1.2 x 1.3, and shifts it.
         seed: Sample (scan, view) depends on ``(seed, scan, view)`` alone.
     """
@@ -52,8 +58,65 @@ class RenderOptions:
     size_px: int = CROP_SIZE_PX
     lighting: Lighting = "paper"
     mask: Mask = "hull"
+    backend: Backend = "auto"
+    environments: Path | None = None
     crop_jitter: float = 0.0
     seed: int = SEED
+
+
+@dataclass(frozen=True)
+class PhotoOptions:
+    """Which photos to take, and how.
+
+    Attributes:
+        split: Part of the people, where a set has a split.
+        limit: At most so many photos or sessions; None is the set's own number.
+        axes: Signed permutation that takes the normals' axes to ours; None is the set's usual one.
+        lights: File of the lights' angles, where the set does not tell them.
+        size_px: Side of a sample.
+        seed: Of the split.
+    """
+
+    split: Split = "all"
+    limit: int | None = None
+    axes: str | None = None
+    lights: Path | None = None
+    size_px: int = CROP_SIZE_PX
+    seed: int = SEED
+
+
+@dataclass(frozen=True)
+class ProduceOptions:
+    """Who makes a data set.
+
+    Attributes:
+        workers: Processes of this machine; 0 or 1 is this one alone.
+        scheduler: ``HOST:PORT`` of a dask scheduler whose workers to use instead.
+        shard: ``i/N``: make only each N-th shard from the i-th (0 .. N-1), for job arrays.
+        resume: A finished output is success, not an error.
+    """
+
+    workers: int = 0
+    scheduler: str | None = None
+    shard: str | None = None
+    resume: bool = False
+
+    def shard_of(self) -> tuple[int, int]:
+        """Which shards are ours: (i, N).
+
+        Raises:
+            FNormalError: ``shard`` is not of the form i/N with 0 <= i < N.
+        """
+        if self.shard is None:
+            return 0, 1
+        parts = self.shard.split("/")
+        if len(parts) == 2 and all(p.isdecimal() for p in parts) and int(parts[0]) < int(parts[1]):
+            return int(parts[0]), int(parts[1])
+        raise FNormalError(f"--shard {self.shard}: give i/N with i from 0 to N-1, such as 0/8")
+
+    def keeps_shards(self) -> bool:
+        """Whether the output points into its shards instead of holding a copy."""
+        return self.workers > 1 or self.scheduler is not None or self.shard is not None
 
 
 @dataclass(frozen=True)

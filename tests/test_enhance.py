@@ -15,11 +15,12 @@ from fnormal.enhance.topology import landmark_vertices
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
 from fnormal.images import read_normals, write_normals
-from fnormal.mesh import make_mesh, read_mesh
+from fnormal.mesh import make_mesh
+from fnormal.meshfile import read_mesh
 from fnormal.normals import angular_error_deg, unit
 from fnormal.predictor import FaceNormals, Predictor
+from fnormal.render.backends import open_renderer
 from fnormal.render.camera import rotation_about
-from fnormal.render.gl import Renderer
 from tests.test_faces import circle_landmarks
 
 
@@ -169,7 +170,7 @@ def test_appended_normals_are_the_photos_and_only_where_it_sees() -> None:
     wanted = unit(np.stack([0.3 * np.sin(column / 30), 0.3 * np.cos(row / 25), 1 + 0 * row], axis=-1))
     mask = np.ones((256, 256), bool)
     result = FaceNormals(wanted, mask, mask.astype(np.float32), Crop(0, 0, 256), None)
-    with Renderer(supersample=1) as renderer:
+    with open_renderer("auto", supersample=1) as renderer:
         done = append_normals(renderer, mesh, None, result)
     n = len(front)
     expected = wanted[255 - front[:, 1].astype(int), front[:, 0].astype(int)]

@@ -7,7 +7,8 @@ import pytest
 import trimesh
 
 from fnormal.errors import FNormalError
-from fnormal.mesh import encode_ply, make_mesh, read_mesh, triangulate, vertex_normals
+from fnormal.mesh import encode_ply, make_mesh, triangulate, vertex_normals
+from fnormal.meshfile import read_mesh
 from fnormal.normals import angular_error_deg, unit
 from fnormal.subdivision import loop_subdivision, midpoint_subdivision
 

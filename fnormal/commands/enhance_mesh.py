@@ -21,13 +21,15 @@ from fnormal.faces.detect import EYES_68, FaceBox
 from fnormal.faces.facemesh import facemesh
 from fnormal.faces.masks import face_mask
 from fnormal.images import read_image, read_normals, write_bytes, write_image, write_json
-from fnormal.mesh import Mesh, encode_ply, make_mesh, read_mesh, vertex_normals
+from fnormal.mesh import Mesh, encode_ply, make_mesh, vertex_normals
+from fnormal.meshfile import read_mesh
 from fnormal.normals import angular_error_deg, encode_rgb, unit
 from fnormal.options import PredictOptions
 from fnormal.predictor import FaceNormals, Predictor
 from fnormal.progress import Progress
+from fnormal.render.backends import open_renderer
 from fnormal.render.camera import Camera, frame_face, rotation_about
-from fnormal.render.gl import Renderer
+from fnormal.render.drawing import Renderer
 from fnormal.render.landmarks import lift_landmarks
 from fnormal.render.lighting import headlight, raking_light
 from fnormal.results import write_result
@@ -89,10 +91,10 @@ def enhance_mesh(
         result = predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)[0]
     else:
         result = _given_normals(normals, picture, face)
-    with Renderer(supersample=1) as renderer:
+    with open_renderer("auto", supersample=1) as renderer:
         coarse, alignment = coarse_mesh(renderer, picture, face, mesh)
         enhanced = append_normals(renderer, coarse, alignment, result)
-    with Renderer() as renderer:
+    with open_renderer("auto") as renderer:
         sheet = before_after(renderer, picture, result, enhanced)
     stem = out / photo.stem
     written = list(write_result(stem, str(photo), result, PredictOptions.frame, PredictOptions.format))

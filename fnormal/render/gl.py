@@ -8,8 +8,8 @@ shader takes ours as uniforms).
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +18,15 @@ import numpy.typing as npt
 
 from fnormal.config import SUPERSAMPLE
 from fnormal.errors import FNormalError
-from fnormal.images import srgb_to_linear
-from fnormal.mesh import Mesh
+from fnormal.mesh import Mesh, vertex_tangents
 from fnormal.render.camera import Camera
+from fnormal.render.drawing import Render, eye_of, linear_colors
 from fnormal.render.lighting import Lighting
+from fnormal.render.shadow import ShadowView, bounding_sphere, shadow_view
+from fnormal.render.textures import Textures
 
-_REMEDY = "apt-get install -y libegl1 libgl1-mesa-dri libgl1 libxrender1"
-
-
-@dataclass(frozen=True)
-class Render:
-    """What one pass gives. Camera frame, background 0.
-
-    Attributes:
-        image: sRGB, anti-aliased. uint8 [H, W, 3]
-        alpha: Share of each pixel that the mesh covers, 0..255. uint8 [H, W]
-        normals: Unit, sampled at the pixel centre, never blended. [H, W, 3]
-        mask: True where the pixel centre is on the mesh. [H, W]
-        z: Camera-frame z in mesh units, larger is nearer; 0 outside the mask. [H, W]
-    """
-
-    image: npt.NDArray[np.uint8]
-    alpha: npt.NDArray[np.uint8]
-    normals: npt.NDArray[np.float32]
-    mask: npt.NDArray[np.bool_]
-    z: npt.NDArray[np.float32]
-
-    def over(self, backdrop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """The picture over a backdrop [H, W, 3]; its colours are already times their coverage."""
-        share = 1 - self.alpha[..., None].astype(np.float32) / 255
-        return np.rint(np.minimum(self.image + share * backdrop, 255)).astype(np.uint8)
+REMEDY = "apt-get install -y libegl1 libgl1-mesa-dri libgl1 libxrender1"
+_DARK = Lighting(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), np.zeros(3, np.float32))
 
 
 def _pyrender() -> Any:
@@ -58,14 +37,12 @@ def _pyrender() -> Any:
         import pyrender.renderer
         import pyrender.shader_program
     except (ImportError, OSError, AttributeError) as error:
-        raise FNormalError(f"no headless OpenGL ({error}); install it: {_REMEDY}") from error
+        raise FNormalError(f"no headless OpenGL ({error}); install it: {REMEDY}") from error
     return pyrender
 
 
-class Renderer:
-    """An EGL context that draws one mesh at a time: upload once with :meth:`load`, then pose and light.
-
-    Use as a context manager, or call :meth:`close`.
+class GLRenderer:
+    """An EGL context that draws one mesh at a time; see ``render.drawing.Renderer``.
 
     Raises:
         FNormalError: No EGL or no OpenGL driver; the message names the packages.
@@ -75,7 +52,7 @@ class Renderer:
         pyrender = _pyrender()
         from pyrender.platforms.egl import EGLPlatform
 
-        from fnormal.render.multitarget import make_drawer
+        from fnormal.render.multitarget import MultiTargetRenderer
 
         self._supersample = supersample
         self._platform = EGLPlatform(1, 1)
@@ -83,13 +60,12 @@ class Renderer:
             self._platform.init_context()
             self._platform.make_current()
         except Exception as error:  # PyOpenGL raises bare assertions and its own error classes
-            raise FNormalError(f"EGL found no OpenGL driver ({error}); install it: {_REMEDY}") from error
-        self._drawer = make_drawer(Path(__file__).parent / "shaders")
+            raise FNormalError(f"EGL found no OpenGL driver ({error}); install it: {REMEDY}") from error
+        self._drawer = MultiTargetRenderer(Path(__file__).parent / "shaders")
         self._pyrender = pyrender
-        self._mesh: Any = None
-        self._reach = 1.0
+        self._node: Any = None
 
-    def __enter__(self) -> Renderer:
+    def __enter__(self) -> GLRenderer:
         """Return self."""
         return self
 
@@ -99,63 +75,87 @@ class Renderer:
 
     def close(self) -> None:
         """Free the mesh, the frame buffers and the context."""
+        self._platform.make_current()
         self._drawer.delete()
         self._platform.delete_context()
+
+    def driver(self) -> str:
+        """What draws, such as ``llvmpipe (LLVM 15.0.6, 256 bits)``."""
+        from OpenGL import GL
+
+        self._platform.make_current()
+        return str(GL.glGetString(GL.GL_RENDERER).decode())
 
     def load(self, mesh: Mesh) -> None:
         """Upload ``mesh`` once; it replaces the one before."""
         pyrender = self._pyrender
+        self._platform.make_current()
         self._drawer.delete()
-        uv = colors = texture = None
-        if mesh.texture is not None and mesh.uv is not None:
-            uv = mesh.uv  # v up: pyrender turns the picture upside down when it uploads it
-            texture = pyrender.Texture(source=mesh.texture, source_channels="RGB")
-        else:
-            srgb = np.full((len(mesh.vertices), 3), 0.6, np.float32)
-            colors = np.ones((len(srgb), 4), np.float32)
-            colors[:, :3] = srgb_to_linear(srgb if mesh.colors is None else mesh.colors)
-        material = pyrender.MetallicRoughnessMaterial(baseColorTexture=texture, doubleSided=True)
+        self._textures = Textures(mesh)
+        self._sphere = bounding_sphere(mesh)
+        bent = self._textures.has_normals and mesh.normal_space == "tangent"
+        colors = None
+        if not self._textures.has_albedo:
+            colors = np.ones((len(mesh.vertices), 4), np.float32)
+            colors[:, :3] = linear_colors(mesh)
         primitive = pyrender.Primitive(
             positions=mesh.vertices, normals=mesh.normals, indices=mesh.faces,
-            texcoord_0=uv, color_0=None, material=material, mode=pyrender.constants.GLTF.TRIANGLES,
+            tangents=vertex_tangents(mesh) if bent else None,
+            texcoord_0=mesh.uv if self._textures.has_any else None,
+            material=pyrender.MetallicRoughnessMaterial(doubleSided=True),
+            mode=pyrender.constants.GLTF.TRIANGLES,
         )  # fmt: skip
         primitive._color_0 = colors  # the setter clips and copies what is right already
-        self._mesh = pyrender.Mesh([primitive])
-        self._reach = float(np.linalg.norm(mesh.vertices, axis=1).max()) + 1e-6
+        primitive._buf_flags = primitive._compute_buf_flags()
+        self._scene = pyrender.Scene(bg_color=(0, 0, 0, 0))
+        self._node = self._scene.add(pyrender.Mesh([primitive]))
+        self._lens: Any = None
 
     def render(self, camera: Camera, lighting: Lighting) -> Render:
-        """Draw the loaded mesh.
-
-        Args:
-            camera: Orthographic view, see :class:`fnormal.render.camera.Camera`.
-            lighting: Lights in the camera frame.
-        """
-        if self._mesh is None:
+        """Draw the loaded mesh; lights are in the camera frame."""
+        if self._node is None:
             raise RuntimeError("load a mesh before rendering")
         k = self._supersample
-        color, normal_z = self._draw(camera, lighting, k)
+        shadow: tuple[ShadowView, Any] | None = None
+        if lighting.shadow > 0:
+            at = shadow_view(lighting.directions[0], camera.rotation, *self._sphere)
+            z = self._draw(at.camera, _DARK, 1, None, inside=True)[1]
+            shadow = at, np.where(z[..., :3].any(axis=-1), z[..., 3], -np.inf).astype(np.float32)
+        color, normal_z = self._draw(camera, lighting, k, shadow)
         image, alpha = _downsample(color, k)
         centre = normal_z[k // 2 :: k, k // 2 :: k]
-        mask = np.abs(centre[..., :3]).sum(axis=-1) > 0.5
-        return Render(image, alpha, centre[..., :3].copy(), mask, centre[..., 3] * mask)
+        mask = centre[..., :3].any(axis=-1)
+        return Render(image, alpha, centre[..., :3].copy(), mask, centre[..., 3].copy())
 
-    def _draw(self, camera: Camera, lighting: Lighting, k: int) -> tuple[Any, Any]:
-        pyrender = self._pyrender
-        pose = np.eye(4)
+    def _draw(
+        self, camera: Camera, lighting: Lighting, k: int,
+        shadow: tuple[ShadowView, Any] | None, *, inside: bool = False,
+    ) -> tuple[Any, Any]:  # fmt: skip
+        pose, eye = np.eye(4), np.eye(4)
         pose[:3, :3] = camera.rotation
-        view = np.eye(4)
-        view[:3, 3] = (*camera.center, 2 * self._reach)
-        half_height = camera.half_width * camera.height_px / camera.width_px
-        scene = pyrender.Scene(bg_color=(0, 0, 0, 0))
-        scene.add(self._mesh, pose=pose)
-        lens = pyrender.OrthographicCamera(
-            camera.half_width, half_height, znear=0.5 * self._reach, zfar=3.5 * self._reach
-        )
-        scene.add(lens, pose=view)
+        self._scene.set_pose(self._node, pose)
+        middle, reach = camera.rotation @ self._sphere[0], self._sphere[1]
+        far = 2.1 * reach
+        if math.isinf(camera.distance):
+            eye[:3, 3] = (*camera.center, middle[2] + 1.1 * reach + far)
+            lens = self._pyrender.OrthographicCamera(
+                camera.half_width, camera.half_height, znear=0.5 * far, zfar=2.5 * far
+            )
+        else:
+            eye[:3, 3] = (*camera.center, camera.pivot_z + camera.distance)
+            near = max(eye[2, 3] - middle[2] - reach, 1e-2 * camera.distance)
+            lens = self._pyrender.PerspectiveCamera(
+                2 * math.atan(camera.half_height / camera.distance),
+                aspectRatio=camera.width_px / camera.height_px,
+                znear=near, zfar=eye[2, 3] - middle[2] + reach,
+            )  # fmt: skip
+        if self._lens is not None:
+            self._scene.remove_node(self._lens)
+        self._lens = self._scene.add(lens, pose=eye)
         self._platform.make_current()
+        level = self._textures.level(camera.px_per_unit)
         size = (camera.width_px * k, camera.height_px * k)
-        color, normal_z = self._drawer.draw(scene, lighting, *size)
-        return color, normal_z
+        return self._drawer.draw(self._scene, lighting, level, eye_of(camera), shadow, *size, inside=inside)
 
 
 def _downsample(color: npt.NDArray[np.uint8], k: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

@@ -9,7 +9,7 @@ from fnormal.errors import FNormalError
 from fnormal.faces.detect import detect_faces
 from fnormal.mesh import Mesh
 from fnormal.render.camera import Camera, frame_face
-from fnormal.render.gl import Render, Renderer
+from fnormal.render.drawing import Render, Renderer
 from fnormal.render.lighting import headlight
 
 F32 = npt.NDArray[np.float32]
@@ -44,6 +44,4 @@ def _onto_surface(camera: Camera, front: Render, pixels: F32) -> F32:
     column = np.clip(np.rint(pixels[:, 0]).astype(int), 0, camera.width_px - 1)
     row = np.clip(np.rint(pixels[:, 1]).astype(int), 0, camera.height_px - 1)
     z = front.z[tuple(nearest[:, row, column])]
-    x = (pixels[:, 0] - (camera.width_px - 1) / 2) / camera.px_per_unit + camera.center[0]
-    y = camera.center[1] - (pixels[:, 1] - (camera.height_px - 1) / 2) / camera.px_per_unit
-    return np.stack([x, y, z], axis=1).astype(np.float32)
+    return camera.unproject(pixels, z)

@@ -12,34 +12,86 @@ from pyrender.renderer import Renderer as PyrenderRenderer
 from pyrender.shader_program import ShaderProgramCache
 
 from fnormal.render.lighting import Lighting
+from fnormal.render.shadow import ShadowView
+from fnormal.render.textures import Level
+
+# our texture units, beyond those that pyrender binds
+_ALBEDO, _NORMALS, _SPECULAR, _SHADOW = range(8, 12)
 
 
 class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender has no types
-    """pyrender's forward pass into our own frame buffer, with our own shader and lights."""
+    """pyrender's forward pass into our own frame buffers, with our own shader, textures and lights."""
 
     def __init__(self, shader_dir: Path) -> None:
         super().__init__(1, 1)
         self._program_cache = ShaderProgramCache(shader_dir=str(shader_dir))
-        self._lighting: Lighting | None = None
-        self._target: tuple[int, list[int]] | None = None
-        self._size = (1, 1)
+        self._targets: dict[tuple[int, int], tuple[int, list[int]]] = {}
+        self._level = Level(None, None, None)
+        self._names: list[int] = []
+        self._shadow_name = 0
 
-    def draw(self, scene: Any, lighting: Lighting, width: int, height: int) -> tuple[Any, Any]:
-        """Colour uint8 [height, width, 4] and normal + camera z float32 [height, width, 4], top row first."""
-        if (width, height) != self._size:
-            self._delete_main_framebuffer()
-            self._size = (width, height)
+    def draw(
+        self, scene: Any, lighting: Lighting, level: Level, eye: Any,
+        shadow: tuple[ShadowView, Any] | None, width: int, height: int, *, inside: bool = False,
+    ) -> tuple[Any, Any]:  # fmt: skip
+        """Colour uint8 [height, width, 4] and normal + camera z float32 [height, width, 4], top row first.
+
+        ``inside`` keeps normal and z of faces that turn their back.
+        """
         self.viewport_width, self.viewport_height = width, height
-        self._lighting = lighting
+        self._lighting, self._eye, self._shadow, self._inside = lighting, eye, shadow, inside
+        if level is not self._level:
+            self._upload(level)
+        if shadow is not None:
+            self._shadow_name = _texture(_SHADOW, shadow[1], self._shadow_name, GL.GL_NEAREST)
         color, normal_z = self.render(scene, RenderFlags.OFFSCREEN | RenderFlags.SKIP_CULL_FACES)
         return color, normal_z
+
+    def delete(self) -> None:
+        """Free the mesh, the textures and the frame buffers."""
+        super().delete()
+        self._forget_textures()
+        if self._shadow_name:
+            GL.glDeleteTextures([self._shadow_name])
+        self._shadow_name = 0
+
+    def _upload(self, level: Level) -> None:
+        self._forget_textures()
+        for unit, picture in (
+            (_ALBEDO, level.albedo), (_NORMALS, level.normals), (_SPECULAR, level.specular)
+        ):  # fmt: skip
+            if picture is not None:
+                self._names.append(_texture(unit, picture, 0, GL.GL_LINEAR))
+        self._level = level
+
+    def _forget_textures(self) -> None:
+        if self._names:
+            GL.glDeleteTextures(self._names)
+        self._names, self._level = [], Level(None, None, None)
 
     # What follows are the hooks of pyrender.Renderer, under its names.
 
     def _get_primitive_program(self, primitive: Any, flags: int, program_flags: int) -> Any:
         del flags, program_flags
-        third = "COLOR_0_LOC" if primitive.texcoord_0 is None else "TEXCOORD_0_LOC"
-        defines = {"NORMAL_LOC": 1, third: 2}
+        defines = {"NORMAL_LOC": 1}
+        for name, values in (
+            ("TANGENT_LOC", primitive.tangents),
+            ("TEXCOORD_0_LOC", primitive.texcoord_0),
+            ("COLOR_0_LOC", primitive.color_0),
+        ):
+            if values is not None:
+                defines[name] = len(defines) + 1
+        lighting = self._lighting
+        for name, wanted in (
+            ("ALBEDO_TEXTURE", self._level.albedo is not None),
+            ("NORMAL_TEXTURE", self._level.normals is not None),
+            ("SPECULAR_TEXTURE", self._level.specular is not None),
+            ("ENVIRONMENT", lighting.environment.any()),
+            ("HIGHLIGHT", lighting.specular > 0),
+            ("SHADOW", self._shadow is not None),
+        ):
+            if wanted:
+                defines[name] = 1
         program = self._program_cache.get_program(
             vertex_shader="targets.vert", fragment_shader="targets.frag", defines=defines
         )
@@ -50,26 +102,34 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
     def _bind_lighting(self, scene: Any, program: Any, node: Any, flags: int) -> None:
         del scene, node, flags
         lighting = self._lighting
-        assert lighting is not None, "draw() sets it"
         program.set_uniform("n_lights", len(lighting.directions))
         for i, (toward, rgb) in enumerate(zip(lighting.directions, lighting.intensities, strict=True)):
             program.set_uniform(f"light_direction[{i}]", toward)
             program.set_uniform(f"light_rgb[{i}]", rgb)
-        program.set_uniform("ambient_rgb", lighting.ambient)
-        program.set_uniform("specular", float(lighting.specular))
-        program.set_uniform("shininess", float(lighting.shininess))
-
-    def _bind_texture(self, texture: Any, uniform_name: str, program: Any) -> None:
-        del uniform_name
-        super()._bind_texture(texture, "albedo_texture", program)
+        for i, row in enumerate(lighting.environment):
+            program.set_uniform(f"environment[{i}]", row)
+        for name, value in (
+            ("ambient_rgb", lighting.ambient), ("gain", lighting.gain), ("eye", self._eye),
+            ("specular", float(lighting.specular)), ("roughness", float(lighting.roughness)),
+            ("albedo_texture", _ALBEDO), ("normal_texture", _NORMALS),
+            ("specular_texture", _SPECULAR), ("shadow_map", _SHADOW),
+            ("keep_inside", self._inside),
+            ("shadow", 0.0 if self._shadow is None else float(lighting.shadow)),
+        ):  # fmt: skip
+            program.set_uniform(name, value)
+        if self._shadow is not None:
+            for i, axis in enumerate(self._shadow[0].turn):  # pyrender sets a mat3 by the wrong call
+                program.set_uniform(f"shadow_axes[{i}]", axis)
+            program.set_uniform("shadow_frame", self._shadow[0].frame())
 
     def _configure_forward_pass_viewport(self, flags: int) -> None:
         del flags
-        if self._target is None:
-            self._target = _make_target(self.viewport_width, self.viewport_height)
-        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._target[0])
+        size = (self.viewport_width, self.viewport_height)
+        if size not in self._targets:
+            self._targets[size] = _make_target(*size)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._targets[size][0])
         GL.glDrawBuffers(2, [GL.GL_COLOR_ATTACHMENT0, GL.GL_COLOR_ATTACHMENT1])
-        GL.glViewport(0, 0, self.viewport_width, self.viewport_height)
+        GL.glViewport(0, 0, *size)
         GL.glEnable(GL.GL_DEPTH_TEST)
         GL.glDepthMask(GL.GL_TRUE)
         GL.glDepthFunc(GL.GL_LESS)
@@ -77,9 +137,8 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
 
     def _read_main_framebuffer(self, scene: Any, flags: int) -> tuple[Any, Any]:
         del scene, flags
-        assert self._target is not None, "the pass just drew into it"
         width, height = self.viewport_width, self.viewport_height
-        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._target[0])
+        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._targets[width, height][0])
         GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
         planes = []
         for attachment, kind, dtype in (
@@ -92,11 +151,34 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
         return planes[0], planes[1]
 
     def _delete_main_framebuffer(self) -> None:
-        if self._target is not None:
-            frame, buffers = self._target
+        for frame, buffers in self._targets.values():
             GL.glDeleteFramebuffers(1, [frame])
             GL.glDeleteRenderbuffers(3, buffers)
-        self._target = None
+        self._targets = {}
+
+
+def _texture(unit: int, picture: Any, name: int, how: int) -> int:
+    """Put a picture, top row first, on a texture unit; row (1 - v) H is v's, as in a file."""
+    internal, layout, kind = {
+        (np.dtype(np.uint8), 3): (GL.GL_RGB8, GL.GL_RGB, GL.GL_UNSIGNED_BYTE),
+        (np.dtype(np.uint8), 2): (GL.GL_R8, GL.GL_RED, GL.GL_UNSIGNED_BYTE),
+        (np.dtype(np.uint16), 3): (GL.GL_RGB16, GL.GL_RGB, GL.GL_UNSIGNED_SHORT),
+        (np.dtype(np.float32), 2): (GL.GL_R32F, GL.GL_RED, GL.GL_FLOAT),
+    }[picture.dtype, picture.ndim]
+    name = name or int(GL.glGenTextures(1))
+    GL.glActiveTexture(GL.GL_TEXTURE0 + unit)
+    GL.glBindTexture(GL.GL_TEXTURE_2D, name)
+    GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
+    # filtered textures are turned over for v up; the shadow map is fetched by row
+    rows = picture[::-1] if how == GL.GL_LINEAR else picture
+    height, width = picture.shape[:2]
+    GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, internal, width, height, 0, layout, kind, np.ascontiguousarray(rows))
+    for key, value in (
+        (GL.GL_TEXTURE_MIN_FILTER, how), (GL.GL_TEXTURE_MAG_FILTER, how),
+        (GL.GL_TEXTURE_WRAP_S, GL.GL_REPEAT), (GL.GL_TEXTURE_WRAP_T, GL.GL_REPEAT),
+    ):  # fmt: skip
+        GL.glTexParameteri(GL.GL_TEXTURE_2D, key, value)
+    return name
 
 
 def _make_target(width: int, height: int) -> tuple[int, list[int]]:
@@ -117,8 +199,3 @@ def _make_target(width: int, height: int) -> tuple[int, list[int]]:
     if status != GL.GL_FRAMEBUFFER_COMPLETE:
         raise RuntimeError(f"frame buffer of {width}x{height} is incomplete: status {status}")
     return frame, buffers
-
-
-def make_drawer(shader_dir: Path) -> MultiTargetRenderer:
-    """A renderer for the current OpenGL context."""
-    return MultiTargetRenderer(shader_dir)

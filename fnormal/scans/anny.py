@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal.errors import FNormalError
-from fnormal.mesh import make_mesh, read_obj_polygons, triangulate
+from fnormal.mesh import make_mesh, triangulate
+from fnormal.meshfile import read_obj_polygons
 from fnormal.packages import package_path
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 from fnormal.subdivision import loop_subdivision
@@ -41,6 +42,7 @@ class MakeHumanHeads:
     def __init__(self, source: Path | None, scans: int | None, seed: int) -> None:
         self._model = _load_model(source)
         self._seed = seed
+        self.files: Sequence[Path] = [] if source is None else [source]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"anny-{seed}-{i:05d}" for i in range(count)]
         base, groups = self._model["base"], [str(g) for g in self._model["group_names"]]

@@ -1,111 +1,179 @@
-"""Any folder of OBJ, PLY, GLB or VTK meshes; a TOML layout attaches what the files do not say."""
+"""Any folder of meshes with their maps, read by a layout: ICT-3DRFE, Florence, and everybody's own."""
 
 from __future__ import annotations
 
-import sys
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from fnormal.config import MAX_TEXTURE_PX, MAX_TRIANGLES
 from fnormal.errors import FNormalError
-from fnormal.images import IMAGE_SUFFIXES, read_image
-from fnormal.mesh import MESH_SUFFIXES, Mesh, make_mesh, read_mesh
-from fnormal.normals import frame_matrix
+from fnormal.images import IMAGE_SUFFIXES, check_picture_size, linear_to_srgb, read_image
+from fnormal.mesh import Mesh, make_mesh, turn_mesh
+from fnormal.meshfile import MESH_SUFFIXES, read_mesh
+from fnormal.normals import frame_matrix, unit
+from fnormal.scans.layout import Globs, Layout
 from fnormal.scans.scan import Scan
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a TOML layout may say; every entry is optional.
-
-    Attributes:
-        mesh: Glob of the meshes.
-        texture: Picture for every mesh, relative to the folder; default: one of the mesh's own stem.
-        flip_v: The texture's row is v H, not (1 - v) H.
-        axes: Signed permutation that takes the file's axes to x right, y up, z to the viewer.
-        licence: Goes into the files made from the scans.
-    """
-
-    mesh: str = "**/*"
-    texture: str | None = None
-    flip_v: bool = False
-    axes: str = "x,y,z"
-    licence: str = "unknown; set licence in the layout"
+from fnormal.subdivision import loop_subdivision, midpoint_subdivision
 
 
 class MeshFolder:
     """Scans of a folder, sorted by path, or one mesh file.
 
+    Args:
+        source: The folder or the file.
+        scans: At most so many.
+        layout: Where what is.
+        layout_file: Its file, if there is one.
+
     Raises:
-        FNormalError: No folder, no mesh in it, or a layout that is not understood.
+        FNormalError: No folder, or no mesh in it.
     """
 
-    def __init__(self, source: Path, scans: int | None, layout: Path | None) -> None:
-        self._layout = Layout() if layout is None else read_layout(layout)
+    def __init__(self, source: Path, scans: int | None, layout: Layout, layout_file: Path | None) -> None:
         if not source.exists():
             raise FNormalError(f"no such scans: {source}; check the path")
+        self._layout = layout
         self._root = source if source.is_dir() else source.parent
-        found = [source] if source.is_file() else sorted(source.glob(self._layout.mesh))
-        self._paths = [p for p in found if p.suffix.lower() in MESH_SUFFIXES][:scans]
+        self._paths = [source] if source.is_file() else self._find()[:scans]
         if not self._paths:
-            known = ", ".join(sorted(MESH_SUFFIXES))
-            raise FNormalError(f"no meshes in {source} ({self._layout.mesh}); looked for {known}")
+            looked = ", ".join(layout.mesh)
+            raise FNormalError(
+                f"no meshes in {source}; looked for {looked} ({', '.join(sorted(MESH_SUFFIXES))})"
+            )
         self.names: Sequence[str] = [p.relative_to(self._root).as_posix() for p in self._paths]
+        self.files: Sequence[Path] = [*self._paths, *([layout_file] if layout_file else [])]
+        self.licence = layout.licence
 
-    @property
-    def licence(self) -> str:
-        """What the layout says."""
-        return self._layout.licence
+    def _find(self) -> list[Path]:
+        """Meshes in order of their path; of each subject the first by the order of the globs, if so asked."""
+        found: dict[Path, None] = {}
+        chosen: dict[str, Path] = {}
+        for glob in self._layout.mesh:
+            for path in sorted(self._root.glob(glob)):
+                if path.suffix.lower() in MESH_SUFFIXES and path.is_file():
+                    found.setdefault(path)
+                    chosen.setdefault(self._subject(path), path)
+        return sorted(chosen.values() if self._layout.one_per_subject else found)
+
+    def _subject(self, path: Path) -> str:
+        name = path.relative_to(self._root).as_posix()
+        match = re.search(self._layout.subject, name)
+        return match[1] if match else path.stem
 
     def load(self, index: int) -> Scan:
-        """Read mesh ``index`` with its texture."""
-        path = self._paths[index]
-        mesh = self._textured(path, read_mesh(path))
-        if self._layout.axes != "x,y,z":
-            turn = frame_matrix(self._layout.axes).T
-            mesh = replace(mesh, vertices=mesh.vertices @ turn, normals=mesh.normals @ turn)
-            if np.linalg.det(turn) < 0:  # a mirrored mesh is seen from inside until rewound
-                mesh = replace(mesh, faces=mesh.faces[:, ::-1].copy())
-        return Scan(self.names[index], path.stem, mesh)
+        """Read mesh ``index`` with its maps, its axes put right, its middle at the origin."""
+        path, layout = self._paths[index], self._layout
+        mesh = read_mesh(path, need_texture=not layout.texture)
+        mesh = self._with_maps(path, mesh)
+        if (heights := self._picture(path, layout.displacement)) is not None:
+            mesh = displaced(mesh, heights, layout, str(path))
+        middle = (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2
+        mesh = turn_mesh(replace(mesh, vertices=mesh.vertices - middle), frame_matrix(layout.axes))
+        return Scan(self.names[index], self._subject(path), mesh)
 
-    def _textured(self, path: Path, mesh: Mesh) -> Mesh:
-        picture = self._texture_path(path)
-        if mesh.uv is None or (mesh.texture is not None and self._layout.texture is None):
+    def _with_maps(self, path: Path, mesh: Mesh) -> Mesh:
+        """The mesh with the pictures that the layout attaches; without coordinates there is no place."""
+        layout = self._layout
+        if mesh.uv is None:
             return mesh
-        texture = mesh.texture if picture is None else read_image(picture)
-        uv = mesh.uv
-        if self._layout.flip_v:
-            uv = np.stack([uv[:, 0], 1 - uv[:, 1]], axis=1)
-        return make_mesh(
-            mesh.vertices, mesh.faces,
-            source=str(path), normals=mesh.normals, uv=uv, texture=texture, colors=mesh.colors,
-        )  # fmt: skip
+        uv = np.stack([mesh.uv[:, 0], 1 - mesh.uv[:, 1]], axis=1) if layout.flip_v else mesh.uv
+        texture = mesh.texture
+        own = layout.texture or (("{stem}.*",) if texture is None else ())
+        if (picture := self._picture(path, own)) is not None:
+            texture = to_8_bit(picture, linear=layout.albedo_space == "linear")
+        parts: dict[str, Any] = {"uv": uv, "texture": texture}
+        if (picture := self._picture(path, layout.normal_map)) is not None:
+            parts["normal_map"] = to_normal_map(picture, layout.normal_axes)
+            parts["normal_space"] = layout.normal_space
+        if (picture := self._picture(path, layout.specular)) is not None:
+            parts["specular"] = np.ascontiguousarray(to_8_bit(picture, linear=False)[..., 1])
+        return replace(mesh, **parts)
 
-    def _texture_path(self, path: Path) -> Path | None:
-        if self._layout.texture is not None:
-            return self._root / self._layout.texture
-        beside = sorted(p for p in path.parent.glob(path.stem + ".*") if p.suffix.lower() in IMAGE_SUFFIXES)
-        return beside[0] if beside else None
+    def _picture(self, path: Path, globs: Globs) -> npt.NDArray[Any] | None:
+        """The first picture that a glob finds, in the mesh's folder or from the root.
+
+        Raises:
+            FNormalError: It cannot be read, or is too large.
+        """
+        for glob in globs:
+            name = glob.replace("{stem}", path.stem)
+            for folder in (path.parent, self._root):
+                found = [p for p in sorted(folder.glob(name)) if p.suffix.lower() in IMAGE_SUFFIXES]
+                if found:
+                    check_picture_size(found[0], MAX_TEXTURE_PX)
+                    return read_deep(found[0])
+        return None
 
 
-def read_layout(path: Path) -> Layout:
-    """Read a layout file; unknown entries are refused, so that a typing error is not silence."""
-    try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise FNormalError(f"no such layout: {path}; check --layout") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FNormalError(f"{path} is not TOML ({error})") from error
-    unknown = set(values) - set(Layout.__dataclass_fields__)
-    if unknown:
-        known = ", ".join(Layout.__dataclass_fields__)
-        raise FNormalError(f"{path} has unknown entries {', '.join(sorted(unknown))}; known: {known}")
-    return Layout(**values)
+def read_deep(path: Path) -> npt.NDArray[Any]:
+    """RGB [H, W, 3] of 8 or 16 bits: Pillow would cut the latter."""
+    import cv2
+
+    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if raw is None or raw.dtype != np.uint16:
+        return read_image(path)
+    return np.ascontiguousarray(np.stack([raw] * 3, axis=-1) if raw.ndim == 2 else raw[..., 2::-1])
+
+
+def to_8_bit(picture: npt.NDArray[Any], *, linear: bool) -> npt.NDArray[np.uint8]:
+    """A picture of 8 or 16 bits as 8-bit sRGB; ``linear`` values go through the sRGB curve."""
+    if picture.dtype == np.uint8 and not linear:
+        return picture
+    share = picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
+    return np.rint(255 * (linear_to_srgb(share) if linear else share)).astype(np.uint8)
+
+
+def to_normal_map(picture: npt.NDArray[Any], axes: str) -> npt.NDArray[np.uint16]:
+    """A picture of 8 or 16 bits as ``Mesh.normal_map``, its channels put right. uint16 [H, W, 3]"""
+    top = np.iinfo(picture.dtype).max
+    out = np.empty(picture.shape, np.uint16)
+    turn = frame_matrix(axes)
+    for rows in range(0, len(picture), 256):  # in strips: a 4096 x 4096 map is 200 MB in floats
+        vectors = picture[rows : rows + 256].astype(np.float32) * np.float32(2 / top) - 1
+        out[rows : rows + 256] = np.rint((unit(vectors) @ turn.T + 1) * (65535 / 2))
+    return out
+
+
+def displaced(mesh: Mesh, picture: npt.NDArray[Any], layout: Layout, source: str) -> Mesh:
+    """Subdivide a mesh and move it along its normals by a picture of heights [H, W, 3].
+
+    Raises:
+        FNormalError: The mesh has no texture coordinates, or would have too many triangles.
+    """
+    import cv2
+
+    if mesh.uv is None:
+        raise FNormalError(f"{source} has no texture coordinates, so its displacement has no place")
+    if len(mesh.faces) * 4**layout.subdivide > MAX_TRIANGLES:
+        raise FNormalError(f"{source}: subdivide = {layout.subdivide} gives over {MAX_TRIANGLES:,} triangles")
+    # one surface across texture seams: positions are welded, coordinates stay apart
+    _, first, place = np.unique(mesh.vertices, axis=0, return_index=True, return_inverse=True)
+    welded, points = place.reshape(-1)[mesh.faces].astype(np.int32), mesh.vertices[first]
+    faces, uv = mesh.faces, mesh.uv
+    for _ in range(layout.subdivide):
+        finer, split = loop_subdivision(welded, len(points)), midpoint_subdivision(faces, len(uv))
+        points, welded, uv, faces = finer(points), finer.faces, split(uv), split.faces
+    smooth = make_mesh(points, welded, source=source)
+    heights = picture[..., 1].astype(np.float32) / np.iinfo(picture.dtype).max
+    column = uv[:, 0] * heights.shape[1] - 0.5
+    row = (1 - uv[:, 1]) * heights.shape[0] - 0.5
+    parts = [
+        cv2.remap(heights, column[i : i + 30000, None], row[i : i + 30000, None], cv2.INTER_LINEAR,
+                  borderMode=cv2.BORDER_REPLICATE)
+        for i in range(0, len(uv), 30000)
+    ]  # fmt: skip
+    height = (np.concatenate(parts)[:, 0] - layout.displacement_middle) * layout.displacement_scale
+    # a seam's two sides may read different heights: they move by the mean, so the surface stays closed
+    at = np.empty(len(uv), np.int64)
+    at[faces.reshape(-1)] = welded.reshape(-1)
+    count = np.maximum(np.bincount(at, minlength=len(points)), 1)
+    height = np.bincount(at, weights=height, minlength=len(points)) / count
+    moved = points + height[:, None].astype(np.float32) * smooth.normals
+    parts_kept = {name: getattr(mesh, name) for name in ("texture", "normal_map", "normal_space", "specular")}
+    return make_mesh(moved[at], faces, source=source, uv=uv, **parts_kept)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fnormal.errors import FNormalError
 from fnormal.images import atomic
-from fnormal.mesh import read_obj_polygons
+from fnormal.meshfile import read_obj_polygons
 
 URL = "https://codeload.github.com/ICT-VGL/ICT-FaceKit/tar.gz/refs/heads/master"
 # vertices of the 68 Multi-PIE landmarks in FaceXModel's numbering

@@ -39,6 +39,7 @@ class IctFaceKit:
     def __init__(self, source: Path | None, scans: int | None, seed: int) -> None:
         self._model = _load_model(source)
         self._seed = seed
+        self.files: Sequence[Path] = [] if source is None else [source]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"ict-{seed}-{i:05d}" for i in range(count)]
         material = self._model["material_of_quad"]

@@ -56,6 +56,10 @@ class ScanReader(Protocol):
         """Names of the scans, in the order of ``load``."""
 
     @property
+    def files(self) -> Sequence[Path]:
+        """What is read, as far as it is known: a run that goes on must find the same."""
+
+    @property
     def licence(self) -> str:
         """Licence and attribution of the source, for the files made from it."""
 

@@ -1,0 +1,66 @@
+"""Arguments and checks that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of text.")]
+Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
+Threads = Annotated[Optional[int], typer.Option(min=1, help="CPU threads; default: all.")]  # noqa: UP045
+Weights = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="Weights file; default: those that come with fnormal."),
+]
+Layout = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="TOML file that says where meshes and maps are."),
+]
+Landmarks = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="68 points (.npy, .json, .pts) instead of detection."),
+]
+Out = Annotated[Path, typer.Option(help="HDF5 file to write.")]
+Axes = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="Axes of the source: which of its x, y, z are ours, such as x,-y,z."),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processes on this machine.")]
+Scheduler = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="HOST:PORT of a dask scheduler."),
+]
+Shard = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="i/N: only each N-th shard, for job arrays."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Finished output is success, not an error.")]
+
+
+def set_threads(threads: int | None) -> None:
+    """Let torch use so many threads; None leaves it all."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def check_device(name: str) -> str:
+    """A device that torch has.
+
+    Raises:
+        FNormalError: It has none of that name.
+    """
+    import torch
+
+    from fnormal.errors import FNormalError
+
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise FNormalError(f"--device {name}: torch sees no CUDA GPU; use --device cpu")
+    try:
+        return str(torch.device(name))
+    except RuntimeError as error:
+        raise FNormalError(f"unknown --device {name}; use cpu, cuda or cuda:N") from error

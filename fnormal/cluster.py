@@ -1,0 +1,83 @@
+"""Jobs in this process, in worker processes of this machine, or on a cluster: dask's one home."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from fnormal.errors import FNormalError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+_TRIES = 5  # times that a job may lose its worker
+
+
+def run_jobs(
+    function: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int, scheduler: str | None
+) -> Iterator[Result]:
+    """Results of ``function`` on ``jobs``, in the order they are ready.
+
+    Args:
+        function: Pure, importable where the workers run.
+        jobs: Picklable.
+        workers: 0 or 1: this process; more: so many processes of this machine.
+        scheduler: ``HOST:PORT`` of a running dask scheduler instead.
+
+    Raises:
+        FNormalError: dask is not installed, does not answer, or a job killed its workers.
+    """
+    if not jobs:
+        return
+    if scheduler is None and workers <= 1:
+        for job in jobs:
+            yield function(job)
+        return
+    distributed = _distributed()
+    if scheduler is not None:
+        address = scheduler if "://" in scheduler else f"tcp://{scheduler}"
+        try:
+            client = distributed.Client(address, timeout=15)
+        except OSError as error:
+            raise FNormalError(f"no dask scheduler answers at {scheduler} ({error}); start one") from error
+        with client:
+            yield from _gather(distributed, client, function, jobs)
+        return
+    with (
+        distributed.LocalCluster(
+            n_workers=min(workers, len(jobs)), threads_per_worker=1, processes=True,
+            memory_limit=None, dashboard_address=None, silence_logs=40,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        yield from _gather(distributed, client, function, jobs)
+
+
+def _gather(
+    distributed: Any, client: Any, function: Callable[[Job], Result], jobs: Sequence[Job]
+) -> Iterator[Result]:
+    futures = [client.submit(_alone, function, job, pure=False, retries=_TRIES) for job in jobs]
+    try:
+        for future in distributed.as_completed(futures):
+            yield future.result()
+    except distributed.scheduler.KilledWorker as error:
+        raise FNormalError(f"a job lost its worker too often ({error}); has it enough memory?") from error
+    finally:
+        client.cancel(futures)
+
+
+def _alone(function: Callable[[Job], Result], job: Job) -> Result:
+    """Run a job on one core: the workers share the machine."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    return function(job)
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise FNormalError(
+            "several workers need dask: pip install 'fnormal[cluster]', or leave --workers out"
+        ) from error
+    return distributed

@@ -1,0 +1,88 @@
+"""Folders of photos: CelebA-HQ, 300-W with its .pts files, the norms/cert packaging, anybody's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.errors import FNormalError
+from fnormal.faces.detect import read_landmarks
+from fnormal.images import list_images, read_image, read_normals
+from fnormal.normals import from_frame, unit
+from fnormal.photos.photo import Photo, read_mat
+
+F32 = npt.NDArray[np.float32]
+_MAP_SUFFIXES = (".mat", ".npy", ".png", ".tif", ".tiff")
+
+
+class PhotoFolder:
+    """Photos under a folder, sorted by path.
+
+    A folder with ``images/`` and ``normals/`` holds pairs: the normal map of ``images/a/b.jpg`` is
+    ``normals/a/b`` with one of ``.mat`` (keys ``norms`` [H, W, 3] and, where there is one, ``cert``
+    [H, W]), ``.npy``, ``.png`` or ``.tiff``. A ``.pts`` file beside a photo gives its landmarks.
+
+    Args:
+        source: The folder.
+        limit: At most so many photos.
+        frame: Frame of the normal maps; None is what each says of itself, else x right, y up.
+        need_points: Whether a photo without ``.pts`` is an error.
+        licence: Of the photos.
+
+    Raises:
+        FNormalError: No such folder, or no photos in it.
+    """
+
+    photos_per_item = 1
+
+    def __init__(
+        self, source: Path, limit: int | None, *, frame: str | None = None, need_points: bool = False,
+        licence: str = "unknown",
+    ) -> None:  # fmt: skip
+        if not source.is_dir():
+            raise FNormalError(f"no such folder of photos: {source}; check the path")
+        self._maps = source / "normals"
+        self.has_normals = self._maps.is_dir() and (source / "images").is_dir()
+        self._root = source / "images" if self.has_normals else source
+        self._paths = list_images(self._root)[:limit]
+        self._frame, self._need_points = frame, need_points
+        self.licence = licence
+        self.names: Sequence[str] = [p.relative_to(self._root).as_posix() for p in self._paths]
+        self.files: Sequence[Path] = self._paths
+
+    def load(self, index: int) -> list[Photo]:
+        """Read photo ``index``."""
+        path, name = self._paths[index], self.names[index]
+        image = read_image(path)
+        points = path.with_suffix(".pts")
+        if self._need_points and not points.is_file():
+            raise FNormalError(f"{path} has no {points.name} beside it; 300-W gives one for every photo")
+        landmarks = read_landmarks(points).landmarks if points.is_file() else None
+        normals = self._normals(name, image.shape[:2]) if self.has_normals else None
+        return [Photo(path.stem, name, image, normals, landmarks)]
+
+    def _normals(self, name: str, size: tuple[int, ...]) -> F32:
+        stem = self._maps / Path(name).with_suffix("")
+        found = [p for s in _MAP_SUFFIXES if (p := stem.with_name(stem.name + s)).is_file()]
+        if not found:
+            raise FNormalError(f"{name} has no normal map {stem}.mat, .npy, .png or .tiff")
+        if found[0].suffix == ".mat":
+            normals = from_frame(_norms_of(found[0]), self._frame or "x,y,z")
+        else:
+            normals = read_normals(found[0], self._frame)[0]
+        if normals.shape[:2] != size:
+            height, width = normals.shape[:2]
+            raise FNormalError(f"{found[0]} is {width}x{height}, its photo {size[1]}x{size[0]}; resize one")
+        return normals
+
+
+def _norms_of(path: Path) -> F32:
+    """Unit normals of the norms/cert packaging, 0 where ``cert`` is. [H, W, 3]"""
+    arrays = read_mat(path)
+    if "norms" not in arrays or arrays["norms"].ndim != 3:
+        raise FNormalError(f"{path} has no 'norms' [H, W, 3]; it has {', '.join(arrays) or 'nothing'}")
+    normals = unit(np.nan_to_num(arrays["norms"].astype(np.float32)))
+    return normals * (arrays["cert"] > 0)[..., None] if "cert" in arrays else normals

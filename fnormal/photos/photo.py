@@ -1,0 +1,81 @@
+"""What every reader of photos gives, and the files that several of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.errors import FNormalError
+
+F32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo of one face.
+
+    Attributes:
+        subject: Who; splits go by it.
+        source: Which photo.
+        image: RGB. uint8 [H, W, 3]
+        normals: x right, y up, z toward the viewer; 0 where unknown. [H, W, 3] or None
+        landmarks: Points of the face in pixels, y down: the 68, or fewer that still span it; None asks
+            the detector. [K, 2]
+    """
+
+    subject: str
+    source: str
+    image: npt.NDArray[np.uint8]
+    normals: F32 | None = None
+    landmarks: F32 | None = None
+
+
+class PhotoReader(Protocol):
+    """A data set of photos; ``load`` is a pure function of its index."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the items, in the order of ``load``."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """What is read: a run that goes on must find the same."""
+
+    @property
+    def licence(self) -> str:
+        """Licence and attribution of the source."""
+
+    @property
+    def has_normals(self) -> bool:
+        """Whether the photos come with normals."""
+
+    @property
+    def photos_per_item(self) -> int:
+        """Photos of an item, at most."""
+
+    def load(self, index: int) -> list[Photo]:
+        """The photos of item ``index``: more than one where they share a pose and its normals."""
+
+
+def read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of a Matlab file of version 7 or older.
+
+    Raises:
+        FNormalError: Missing, not a Matlab file, or of version 7.3.
+    """
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        return {k: np.asarray(v) for k, v in loadmat(path).items() if not k.startswith("__")}
+    except FileNotFoundError as error:
+        raise FNormalError(f"no such file: {path}; check the path") from error
+    except NotImplementedError as error:
+        raise FNormalError(f"{path} is a version 7.3 file; save it in Matlab with -v7") from error
+    except (MatReadError, ValueError, TypeError, OSError, EOFError) as error:
+        raise FNormalError(f"cannot read {path} as a Matlab file ({error}); fetch it again") from error

@@ -1,0 +1,80 @@
+"""Photometric stereo: normals from photos of one pose under several known lights."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.normals import unit
+
+F32 = npt.NDArray[np.float32]
+_SHADOW = 0.12  # of a pixel's brightest photo: what is darker lies in shadow and says nothing of its slope
+_DARK = 0.02  # a pixel that no photo shows brighter has no normal
+_BURNT = 0.99  # the sensor's end: brighter than it says
+_GLOSS = 0.06  # misfit, as a share of the brightness, from which the brightest photo is a highlight
+
+
+def directions(zenith_deg: F32, azimuth_deg: F32) -> F32:
+    """Unit vectors toward lights [L, 3]: zenith from the viewer's direction, azimuth from x toward y."""
+    zenith, azimuth = np.radians(zenith_deg), np.radians(azimuth_deg)
+    x, y = np.sin(zenith) * np.cos(azimuth), np.sin(zenith) * np.sin(azimuth)
+    return np.stack([x, y, np.cos(zenith)], axis=-1).astype(np.float32)
+
+
+def photometric_stereo(
+    photos: F32, lights: F32, *, linear: bool = True
+) -> tuple[F32, F32, npt.NDArray[np.bool_]]:
+    """Normals and albedo of a Lambertian surface, robust to attached shadows and highlights.
+
+    Each pixel is solved by least squares over the photos that can be believed there: neither in shadow
+    nor burnt out, and without the brightest where the four do not fit one normal.
+
+    Args:
+        photos: Grey values in 0..1. [L, H, W], L of 3 or more
+        lights: Unit vectors toward the lights, camera frame. [L, 3]
+        linear: Whether the values are linear light; else they go through the sRGB curve first.
+
+    Returns:
+        Unit normals [H, W, 3], camera frame, 0 where unknown; albedo [H, W]; where they are known [H, W].
+    """
+    from fnormal.images import srgb_to_linear
+
+    values = np.asarray(photos, np.float32)
+    burnt = values >= _BURNT
+    if not linear:
+        values = srgb_to_linear(values)
+    count, height, width = values.shape
+    flat = values.reshape(count, -1)
+    brightest = flat.max(axis=0)
+    believed = (flat > _SHADOW * brightest) & ~burnt.reshape(count, -1) & (brightest > _DARK)
+    scaled = _solve(flat, lights, believed)
+    misfit = np.abs(lights @ scaled.T - flat)
+    glossy = (np.where(believed, misfit, 0).max(axis=0) > _GLOSS * brightest) & (believed.sum(axis=0) > 3)
+    without = believed.copy()
+    without[np.where(believed, flat, -1).argmax(axis=0), np.arange(flat.shape[1])] = False
+    believed = np.where(glossy, without, believed)
+    scaled = np.where(glossy[:, None], _solve(flat, lights, believed), scaled)
+    known = (believed.sum(axis=0) >= 3) & (scaled[:, 2] > 0)
+    normals = unit(scaled) * known[:, None]
+    albedo = np.linalg.norm(scaled, axis=1) * known
+    shape = (height, width)
+    return (
+        normals.reshape(*shape, 3).astype(np.float32),
+        albedo.reshape(shape).astype(np.float32),
+        known.reshape(shape),
+    )
+
+
+def _solve(flat: F32, lights: F32, believed: npt.NDArray[np.bool_]) -> F32:
+    """Albedo times normal [P, 3] by least squares, one solve for each choice of at least three photos."""
+    out = np.zeros((flat.shape[1], 3), np.float32)
+    code = believed.T @ (1 << np.arange(len(lights)))
+    for size in range(3, len(lights) + 1):
+        for choice in itertools.combinations(range(len(lights)), size):
+            rows = list(choice)
+            here = code == sum(1 << i for i in rows)
+            if here.any():
+                out[here] = (np.linalg.pinv(lights[rows]) @ flat[rows][:, here]).T
+    return out

@@ -1,0 +1,123 @@
+"""Light from all around as nine spherical harmonics: made up, or read from HDR panoramas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fnormal.errors import FNormalError
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+PANORAMA_SUFFIXES = frozenset({".hdr", ".pic", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+_ROWS, _COLUMNS = 32, 64  # nine harmonics see no more of a panorama
+
+# Y_lm of degree 0, 1, 2 in the order of `basis`, and the cosine lobe's factor A_l / pi of each
+_NORMALISER = np.array(
+    [0.282095, 0.488603, 0.488603, 0.488603, 1.092548, 1.092548, 0.315392, 1.092548, 0.546274]
+)
+_LOBE = np.array([1, 2 / 3, 2 / 3, 2 / 3, 1 / 4, 1 / 4, 1 / 4, 1 / 4, 1 / 4])
+
+
+def basis(toward: npt.NDArray[np.floating[Any]]) -> F64:
+    """The polynomials 1, y, z, x, xy, yz, 3z^2-1, zx, x^2-y^2 at unit vectors [..., 3]. [..., 9]
+
+    Coefficients of fnormal multiply these, without the harmonics' constants: a shader needs no table.
+    """
+    x, y, z = np.moveaxis(np.asarray(toward, np.float64), -1, 0)
+    return np.stack(
+        [np.ones_like(x), y, z, x, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], axis=-1
+    )  # fmt: skip
+
+
+def evaluate(toward: npt.NDArray[np.floating[Any]], coefficients: npt.NDArray[np.floating[Any]]) -> F64:
+    """Irradiance / pi of surfaces whose normals are ``toward`` [..., 3], never negative. [..., 3]"""
+    return np.asarray(np.clip(basis(toward) @ coefficients, 0, None))
+
+
+def project(toward: npt.NDArray[np.floating[Any]], radiance: npt.NDArray[np.floating[Any]]) -> F64:
+    """Coefficients [9, 3] of the irradiance / pi of radiance times solid angle [N, 3] from [N, 3]."""
+    weight = _LOBE * _NORMALISER**2
+    return np.asarray((basis(toward) * weight).T @ radiance)
+
+
+def random_environment(rng: np.random.Generator) -> F64:
+    """Sky over ground and up to three windows, each tinted. [9, 3]"""
+    sky = rng.uniform(0.3, 1.0) * (1 + rng.uniform(-0.2, 0.2, 3))
+    ground = rng.uniform(0.05, 0.7) * (1 + rng.uniform(-0.2, 0.2, 3))
+    coefficients = np.zeros((9, 3))
+    coefficients[0] = (sky + ground) / 2
+    coefficients[1] = (sky - ground) / 2 * (2 / 3)
+    for _ in range(int(rng.integers(0, 4))):
+        toward = rng.normal(size=3)
+        toward /= np.linalg.norm(toward)
+        power = np.pi * rng.uniform(0.2, 1.5) * (1 + rng.uniform(-0.3, 0.3, 3))
+        coefficients += project(toward[None], power[None])
+    return coefficients
+
+
+@dataclass(frozen=True)
+class EnvironmentMap:
+    """A panorama as radiance times solid angle; its middle column is where the viewer looks from.
+
+    Attributes:
+        name: Its file.
+        toward: Directions. [N, 3]
+        light: [N, 3]
+    """
+
+    name: str
+    toward: F64
+    light: F64
+
+    def irradiance(self, turn_rad: float) -> F64:
+        """Coefficients [9, 3] after turning the surroundings about the vertical, scaled to mean 1."""
+        cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
+        turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+        coefficients = project(self.toward @ turn.T, self.light)
+        return coefficients / max(float(coefficients[0].mean()), 1e-12)
+
+
+def panorama(name: str, radiance: npt.NDArray[np.floating[Any]]) -> EnvironmentMap:
+    """An equirectangular picture [H, W, 3] of linear radiance as an :class:`EnvironmentMap`."""
+    import cv2
+
+    small = cv2.resize(np.asarray(radiance, np.float32), (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA)
+    latitude = np.pi / 2 - (np.arange(_ROWS) + 0.5) / _ROWS * np.pi
+    longitude = (np.arange(_COLUMNS) + 0.5) / _COLUMNS * 2 * np.pi - np.pi
+    lat, lon = np.meshgrid(latitude, longitude, indexing="ij")
+    toward = np.stack([np.cos(lat) * np.sin(lon), np.sin(lat), np.cos(lat) * np.cos(lon)], axis=-1)
+    angle = np.cos(lat) * (np.pi / _ROWS) * (2 * np.pi / _COLUMNS)
+    return EnvironmentMap(name, toward.reshape(-1, 3), (small * angle[..., None]).reshape(-1, 3))
+
+
+def read_environments(folder: Path) -> list[EnvironmentMap]:
+    """Every panorama of a folder: Radiance ``.hdr`` as it is, other pictures through the sRGB curve.
+
+    Raises:
+        FNormalError: No folder, nothing in it, or a file that is not a picture twice as wide as high.
+    """
+    import cv2
+
+    from fnormal.images import srgb_to_linear
+
+    if not folder.is_dir():
+        raise FNormalError(f"no such folder of panoramas: {folder}; check --environments")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in PANORAMA_SUFFIXES)
+    if not found:
+        known = ", ".join(sorted(PANORAMA_SUFFIXES))
+        raise FNormalError(f"no panoramas in {folder}; looked for {known}")
+    maps = []
+    for path in found:
+        raw = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        if raw is None or raw.shape[1] != 2 * raw.shape[0]:
+            raise FNormalError(f"{path} is no equirectangular panorama; it must be twice as wide as high")
+        rgb = raw[..., ::-1]
+        if rgb.dtype != np.float32:
+            rgb = srgb_to_linear(rgb.astype(np.float32) / np.iinfo(rgb.dtype).max)
+        maps.append(panorama(path.name, rgb))
+    return maps

@@ -1,0 +1,121 @@
+"""Layouts: where a data set keeps its meshes and maps, and what its files do not say of themselves."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from fnormal.errors import FNormalError
+from fnormal.normals import frame_matrix
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Globs = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a TOML layout may say; every entry is optional, globs may be one string or a list.
+
+    Globs of pictures are tried in turn, in the mesh's folder, then from the root; ``{stem}`` stands for
+    the mesh's name without its suffix.
+
+    Attributes:
+        mesh: Globs of the meshes, from the root.
+        one_per_subject: Of each subject only the first mesh, in the order of ``mesh``.
+        subject: Regular expression on a mesh's path from the root; its first group names the subject.
+        texture: Diffuse albedo; default: the mesh's own, or a picture of its stem.
+        specular: Strength of the highlight, 128 is skin's usual.
+        normal_map: Bends the shading normals.
+        displacement: Grey heights: the mesh is subdivided and moved along its normals.
+        albedo_space: ``srgb`` or ``linear``, of ``texture``.
+        normal_space: ``tangent`` or ``object``.
+        normal_axes: Signed permutation of the map's channels, ``x,-y,z`` where green points down.
+        displacement_scale: Mesh units from black to white.
+        displacement_middle: Grey of no displacement, 0..1.
+        subdivide: Rounds of Loop's rule before the displacement.
+        flip_v: The texture's row is v H, not (1 - v) H.
+        axes: Signed permutation that takes the mesh's axes to x right, y up, z to the viewer.
+        licence: Goes into the files made from the scans.
+    """
+
+    mesh: Globs = ("**/*",)
+    one_per_subject: bool = False
+    subject: str = r"([^/]+)\.[^./]+$"
+    texture: Globs = ()
+    specular: Globs = ()
+    normal_map: Globs = ()
+    displacement: Globs = ()
+    albedo_space: Literal["srgb", "linear"] = "srgb"
+    normal_space: Literal["tangent", "object"] = "tangent"
+    normal_axes: str = "x,y,z"
+    displacement_scale: float = 1.0
+    displacement_middle: float = 0.5
+    subdivide: int = 2
+    flip_v: bool = False
+    axes: str = "x,y,z"
+    licence: str = "unknown; set licence in the layout"
+
+
+# A GUESS: no public source states file names, containers or codings of ICT-3DRFE (docs/datasets.md).
+ICT3DRFE = Layout(
+    mesh=("**/*.obj", "**/*.ply"),
+    subject=r"^([^/_.]+)",
+    texture=("{stem}*diffuse*", "*diffuse*", "{stem}*albedo*", "*albedo*"),
+    specular=("{stem}*specular*", "*specular*"),
+    normal_map=("{stem}*normal*", "*normal*"),
+    licence="ICT-3DRFE, USC Institute for Creative Technologies; research agreement",
+)
+FLORENCE = Layout(
+    mesh=tuple(f"subject_*/Model/{side}/obj/*.obj" for side in ("frontal1", "frontal2", "sidel", "sider")),
+    one_per_subject=True,
+    subject=r"^(subject_\d+)/",
+    licence="Florence 2D/3D hybrid face dataset, MICC; research agreement",
+)
+
+_CHOICES = {"albedo_space": ("srgb", "linear"), "normal_space": ("tangent", "object")}
+_GLOBS = ("mesh", "texture", "specular", "normal_map", "displacement")
+
+
+def read_layout(path: Path, base: Layout) -> Layout:
+    """Read a layout file over ``base``; what is not understood is refused, so that a typo is not silence.
+
+    Raises:
+        FNormalError: Not TOML, an unknown entry, or a value of the wrong kind.
+    """
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise FNormalError(f"no such layout: {path}; check --layout") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FNormalError(f"{path} is not TOML ({error})") from error
+    defaults = {f.name: getattr(base, f.name) for f in fields(Layout)}
+    unknown = set(values) - set(defaults)
+    if unknown:
+        raise FNormalError(
+            f"{path} has unknown entries {', '.join(sorted(unknown))}; known: {', '.join(defaults)}"
+        )
+    for name, value in values.items():
+        if name in _GLOBS:
+            values[name] = value = (value,) if isinstance(value, str) else tuple(value)
+        kind = float if isinstance(defaults[name], float) else type(defaults[name])
+        if not isinstance(value, (int, float) if kind is float else kind):
+            raise FNormalError(f"{path}: {name} must be a {kind.__name__}, not {value!r}")
+        if value not in _CHOICES.get(name, (value,)):
+            raise FNormalError(f"{path}: {name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
+    layout = Layout(**{**defaults, **values})
+    for axes in (layout.axes, layout.normal_axes):
+        frame_matrix(axes)
+    try:
+        groups = re.compile(layout.subject).groups
+    except re.error as error:
+        raise FNormalError(f"{path}: subject is no regular expression ({error})") from error
+    if groups < 1:
+        raise FNormalError(f"{path}: subject needs a group in parentheses that names the person")
+    return layout
