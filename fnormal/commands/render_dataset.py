@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,7 @@ class RenderRecipe:
         layout: TOML file that says what the scans do not.
         axes: Of the scans, see :func:`fnormal.scans.open_scans`.
         options: How the views are drawn.
+        run: Changes with every run, so that a worker that stays looks at the source again.
     """
 
     source: Path | None
@@ -63,6 +65,7 @@ class RenderRecipe:
     layout: Path | None
     axes: str | None
     options: RenderOptions
+    run: str = ""
 
     def head(self) -> Head:
         """Look at the scans."""
@@ -73,16 +76,17 @@ class RenderRecipe:
         )
         config = {
             "command": "render-dataset", "dataset": self.dataset, "scans": len(reader.names),
-            "axes": self.axes, "source": fingerprint(reader.names, reader.files), **options,
+            "axes": self.axes, "names": fingerprint(reader.names, ()), "layout": _text_of(self.layout),
+            **options,
         }  # fmt: skip
         return Head(
-            reader.names, "scans", self.options.views, self.options.modality, self.options.size_px,
-            reader.licence, config,
+            reader.names, reader.files, "scans", self.options.views, self.options.modality,
+            self.options.size_px, reader.licence, config,
         )  # fmt: skip
 
     def _reader(self) -> ScanReader:
         seed = self.options.seed
-        return _open(self.source, self.dataset, self.scans, seed, self.layout, self.axes)
+        return _open(self.run, self.source, self.dataset, self.scans, seed, self.layout, self.axes)
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], list[Sample]]]:
@@ -95,10 +99,16 @@ class RenderRecipe:
 
 @lru_cache(maxsize=1)
 def _open(
-    source: Path | None, dataset: str, scans: int | None, seed: int, layout: Path | None, axes: str | None
-) -> ScanReader:
-    """Opened once a process: a worker makes many shards."""
+    run: str, source: Path | None, dataset: str, scans: int | None, seed: int, layout: Path | None,
+    axes: str | None,
+) -> ScanReader:  # fmt: skip
+    """Opened once a run and process: a worker makes many shards."""
+    del run
     return open_scans(source, dataset, scans=scans, seed=seed, layout=layout, axes=axes)
+
+
+def _text_of(layout: Path | None) -> str:
+    return "" if layout is None else layout.read_text()
 
 
 @lru_cache(maxsize=1)
@@ -116,7 +126,7 @@ def render_dataset(recipe: RenderRecipe, out: Path, how: ProduceOptions) -> Iter
     options = replace(recipe.options, backend=backend)
     if options.environments is not None:
         _maps(options.environments)
-    yield from produce(replace(recipe, options=options), out, how)
+    yield from produce(replace(recipe, options=options, run=uuid4().hex), out, how)
 
 
 def count_samples(recipe: RenderRecipe) -> dict[str, str | int]:

@@ -44,7 +44,7 @@ class PhotoReader(Protocol):
 
     @property
     def files(self) -> Sequence[Path]:
-        """What is read: a run that goes on must find the same."""
+        """What is read, one for each name."""
 
     @property
     def licence(self) -> str:

@@ -13,7 +13,8 @@ F32 = npt.NDArray[np.float32]
 _SHADOW = 0.12  # of a pixel's brightest photo: what is darker lies in shadow and says nothing of its slope
 _DARK = 0.02  # a pixel that no photo shows brighter has no normal
 _BURNT = 0.99  # the sensor's end: brighter than it says
-_GLOSS = 0.06  # misfit, as a share of the brightness, from which the brightest photo is a highlight
+_MISFIT = 0.05  # share of the brightness from which one photo shows a highlight or a cast shadow,
+_NOISES = 5.0  # if it is also so many times the usual misfit, which is noise
 
 
 def directions(zenith_deg: F32, azimuth_deg: F32) -> F32:
@@ -26,10 +27,12 @@ def directions(zenith_deg: F32, azimuth_deg: F32) -> F32:
 def photometric_stereo(
     photos: F32, lights: F32, *, linear: bool = True
 ) -> tuple[F32, F32, npt.NDArray[np.bool_]]:
-    """Normals and albedo of a Lambertian surface, robust to attached shadows and highlights.
+    """Normals and albedo of a Lambertian surface, robust to shadows and highlights.
 
     Each pixel is solved by least squares over the photos that can be believed there: neither in shadow
-    nor burnt out, and without the brightest where the four do not fit one normal.
+    nor burnt out. Where they do not fit one normal, one of them is left out: the one without which the
+    albedo is nearest to what most of the surface has, for a highlight makes it too bright and a cast
+    shadow too dark.
 
     Args:
         photos: Grey values in 0..1. [L, H, W], L of 3 or more
@@ -50,12 +53,13 @@ def photometric_stereo(
     brightest = flat.max(axis=0)
     believed = (flat > _SHADOW * brightest) & ~burnt.reshape(count, -1) & (brightest > _DARK)
     scaled = _solve(flat, lights, believed)
-    misfit = np.abs(lights @ scaled.T - flat)
-    glossy = (np.where(believed, misfit, 0).max(axis=0) > _GLOSS * brightest) & (believed.sum(axis=0) > 3)
-    without = believed.copy()
-    without[np.where(believed, flat, -1).argmax(axis=0), np.arange(flat.shape[1])] = False
-    believed = np.where(glossy, without, believed)
-    scaled = np.where(glossy[:, None], _solve(flat, lights, believed), scaled)
+    misfit = np.where(believed, np.abs(lights @ scaled.T - flat), 0).max(axis=0)
+    tested = believed.sum(axis=0) > 3  # three photos always fit
+    noise = float(np.median(misfit[tested])) if tested.any() else 0.0
+    torn = tested & (misfit > np.maximum(_MISFIT * brightest, _NOISES * noise))
+    usual = np.linalg.norm(scaled[tested & ~torn], axis=1)
+    if torn.any() and len(usual):
+        scaled[torn] = _leave_one_out(flat[:, torn], lights, believed[:, torn], float(np.median(usual)))
     known = (believed.sum(axis=0) >= 3) & (scaled[:, 2] > 0)
     normals = unit(scaled) * known[:, None]
     albedo = np.linalg.norm(scaled, axis=1) * known
@@ -65,6 +69,19 @@ def photometric_stereo(
         albedo.reshape(shape).astype(np.float32),
         known.reshape(shape),
     )
+
+
+def _leave_one_out(flat: F32, lights: F32, believed: npt.NDArray[np.bool_], albedo: float) -> F32:
+    """Of the solutions without one photo each, those whose albedo is nearest to ``albedo``. [P, 3]"""
+    found = []
+    for i in range(len(lights)):
+        without = believed.copy()
+        without[i] = False
+        found.append(_solve(flat, lights, without))
+    candidates = np.stack(found)
+    length = np.linalg.norm(candidates, axis=-1)
+    away = np.where(length > 0, np.abs(np.log(np.maximum(length, 1e-6) / albedo)), np.inf)
+    return np.asarray(candidates[away.argmin(axis=0), np.arange(flat.shape[1])], np.float32)
 
 
 def _solve(flat: F32, lights: F32, believed: npt.NDArray[np.bool_]) -> F32:

@@ -76,7 +76,7 @@ def rich_lighting(rng: np.random.Generator, maps: Sequence[EnvironmentMap] = ())
     """One to four coloured lights in an environment, with a cast shadow, a highlight, exposure and a cast.
 
     The whole is normalised so that a face turned to the viewer is exposed by ``gain`` alone: from
-    underexposed by a stop to burnt out by a half.
+    underexposed by a stop and a half to burnt out on light skin.
 
     Args:
         rng: Everything random follows from it.
@@ -93,7 +93,7 @@ def rich_lighting(rng: np.random.Generator, maps: Sequence[EnvironmentMap] = ())
     environment = random_environment(rng) if picked is None else picked.irradiance(rng.uniform(0, 2 * np.pi))
     environment = (1 - hard) * environment / max(float(environment[0].mean()), 1e-6)
     level = _level(directions, intensities, environment)
-    exposure = 2.0 ** rng.uniform(-1.2, 0.7)
+    exposure = 2.0 ** rng.uniform(-1.4, 0.3)
     cast = np.exp(rng.normal(0, 0.08, 3))
     return Lighting(
         directions, intensities.astype(np.float32),

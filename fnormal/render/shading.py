@@ -145,13 +145,18 @@ def around(normals: Any, ambient: Any, environment: Any) -> Any:
 
 
 @jit
-def reach(position: Any, keys: Any, turn: Any, frame: Any, shadow: Any) -> Any:
-    """Share of the first light at positions [N]: 3 x 3 looks at its map; frame is centre, scale, bias."""
+def reach(position: Any, normals: Any, keys: Any, turn: Any, frame: Any, shadow: Any) -> Any:
+    """Share of the first light at positions [N]: 3 x 3 looks at its map; frame is centre, scale, bias.
+
+    The looks start off the surface by the bias, so that a slanted surface does not shade itself.
+    """
     side = keys.shape[0]
     out = np.empty(len(position), np.float32)
     start = np.float32(side) * _HALF
     for i in range(len(position)):
-        x, y, z = position[i, 0], position[i, 1], position[i, 2]
+        x = position[i, 0] + frame[3] * normals[i, 0]
+        y = position[i, 1] + frame[3] * normals[i, 1]
+        z = position[i, 2] + frame[3] * normals[i, 2]
         lx = turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z
         ly = turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z
         lz = turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z + frame[3]

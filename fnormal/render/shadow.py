@@ -12,7 +12,7 @@ from fnormal.render.camera import Camera
 
 F32 = npt.NDArray[np.float32]
 SHADOW_SIDE_PX = 768
-BIAS_TEXELS = 2.5  # nearer than this a surface does not shade itself
+BIAS_TEXELS = 2.0  # how far off the surface, and toward the light, the look at the map is taken
 
 
 @dataclass(frozen=True)

@@ -136,18 +136,18 @@ class SoftRenderer:
             if views is not None:
                 shine = glow * shading.highlights(normals, views, toward, np.float32(lighting.roughness))
             if i == 0 and lighting.shadow > 0:
-                share = self._reach(camera, lighting, position)
+                share = self._reach(camera, lighting, position, normals)
             shading.add_light(total, normals, albedo, toward, rgb, share, shine)
         return total
 
-    def _reach(self, camera: Camera, lighting: Lighting, position: Any) -> Any:
+    def _reach(self, camera: Camera, lighting: Lighting, position: Any, normals: Any) -> Any:
         """Share of the first light that its cast shadow leaves to fragments. [N]"""
         assert self._mesh is not None, "render() looked"
         at = shadow_view(lighting.directions[0], camera.rotation, *self._sphere)
         screen, _ = _project(self._mesh, at.camera, 1)
         seen, keys = np.empty((2, at.camera.height_px, at.camera.width_px), np.float32)
         kernels.rasterise(screen, self._faces, seen.view(np.int32), keys)
-        return shading.reach(position, keys, at.turn, at.frame(), np.float32(lighting.shadow))
+        return shading.reach(position, normals, keys, at.turn, at.frame(), np.float32(lighting.shadow))
 
 
 def _project(mesh: Mesh, camera: Camera, k: int) -> tuple[Any, Any]:

@@ -74,4 +74,4 @@ def _folder(
     where = base if layout is None else layouts.read_layout(layout, base)
     if axes is not None:
         where = replace(where, axes=axes)
-    return MeshFolder(source, scans, where, layout)
+    return MeshFolder(source, scans, where)

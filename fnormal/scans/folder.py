@@ -29,13 +29,12 @@ class MeshFolder:
         source: The folder or the file.
         scans: At most so many.
         layout: Where what is.
-        layout_file: Its file, if there is one.
 
     Raises:
         FNormalError: No folder, or no mesh in it.
     """
 
-    def __init__(self, source: Path, scans: int | None, layout: Layout, layout_file: Path | None) -> None:
+    def __init__(self, source: Path, scans: int | None, layout: Layout) -> None:
         if not source.exists():
             raise FNormalError(f"no such scans: {source}; check the path")
         self._layout = layout
@@ -47,7 +46,7 @@ class MeshFolder:
                 f"no meshes in {source}; looked for {looked} ({', '.join(sorted(MESH_SUFFIXES))})"
             )
         self.names: Sequence[str] = [p.relative_to(self._root).as_posix() for p in self._paths]
-        self.files: Sequence[Path] = [*self._paths, *([layout_file] if layout_file else [])]
+        self.files: Sequence[Path] = self._paths
         self.licence = layout.licence
 
     def _find(self) -> list[Path]:

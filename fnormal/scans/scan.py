@@ -57,7 +57,7 @@ class ScanReader(Protocol):
 
     @property
     def files(self) -> Sequence[Path]:
-        """What is read, as far as it is known: a run that goes on must find the same."""
+        """What is read: one file for each name, or what all of them are made from."""
 
     @property
     def licence(self) -> str:

