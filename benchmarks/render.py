@@ -1,10 +1,13 @@
-"""Pairs a second of both back ends against stock pyrender, in one run on one machine.
+"""How fast, how well and in how little memory data sets are rendered, in one run on one machine.
 
-    python benchmarks/render.py [--views 12] [--rounds 5]
+    python benchmarks/render.py [--views 12] [--rounds 5] [--scans 100]
+
+First both back ends against stock pyrender, one process each; then one process against two workers, end
+to end with the HDF5 file; then memory over a thousand views, and normals against an analytic sphere.
 
 Stock pyrender is used as its examples do: for every view a new scene with the posed mesh, then a colour
 pass, a pass with normals as vertex colours, and a segmentation pass for the mask. Every contender draws
-the same poses and lights of the same bumpy head; rounds alternate, and the best round of each counts.
+the same poses and lights of the same bumpy head; rounds alternate, and each one's best round counts.
 """
 
 from __future__ import annotations
@@ -13,8 +16,11 @@ import argparse
 import os
 import platform
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
@@ -23,10 +29,12 @@ import numpy as np
 import pyrender
 import trimesh
 
-from fnormal.mesh import Mesh, make_mesh
+from fnormal.mesh import Mesh, encode_ply, make_mesh
+from fnormal.normals import angular_error_deg
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import Camera, frame_face, random_rotation
-from fnormal.render.lighting import Lighting, paper_lighting
+from fnormal.render.lighting import Lighting, headlight, paper_lighting
+from fnormal.scans import open_scans
 
 SIZE_PX = 256
 TRIANGLES = (30_000, 150_000, 500_000)
@@ -50,9 +58,8 @@ def views(mesh: Mesh, count: int) -> list[tuple[Camera, Lighting]]:
     return [(frame_face(front, random_rotation(rng, 45), SIZE_PX), paper_lighting(rng)) for _ in range(count)]
 
 
-def stock(mesh: Mesh) -> Callable[[Camera, Lighting], Any]:
+def stock(renderer: Any, mesh: Mesh) -> Callable[[Camera, Lighting], Any]:
     """A function that renders one view with stock pyrender."""
-    renderer = pyrender.OffscreenRenderer(SIZE_PX, SIZE_PX)
     assert mesh.colors is not None
 
     def render(camera: Camera, lighting: Lighting) -> Any:
@@ -91,37 +98,111 @@ def _toward(direction: np.ndarray) -> np.ndarray:
     return pose
 
 
-def best_ms(render: Callable[[Camera, Lighting], Any], shots: list[tuple[Camera, Lighting]]) -> float:
-    """Milliseconds of this process a view, over one round."""
+def round_ms(render: Callable[[Camera, Lighting], Any], shots: list[tuple[Camera, Lighting]]) -> float:
+    """Milliseconds a view, over one round."""
     start = time.perf_counter()
     for camera, lighting in shots:
         render(camera, lighting)
     return 1e3 * (time.perf_counter() - start) / len(shots)
 
 
+def compare(n_views: int, rounds: int) -> None:
+    """Table of milliseconds a view and ratios."""
+    print("triangles\tstock ms\tsoft ms\tgl ms\tsoft x\tgl x")
+    for triangles in TRIANGLES:
+        mesh = head(triangles)
+        shots = views(mesh, n_views)
+        with open_renderer("soft") as soft, open_renderer("gl") as gl:
+            soft.load(mesh)
+            gl.load(mesh)
+            stocks = pyrender.OffscreenRenderer(SIZE_PX, SIZE_PX)
+            contenders = {"stock": stock(stocks, mesh), "soft": soft.render, "gl": gl.render}
+            times: dict[str, list[float]] = {name: [] for name in contenders}
+            for turn in range(rounds + 1):
+                for name, render in contenders.items():
+                    took = round_ms(render, shots[:1] if turn == 0 else shots)  # first: warm up
+                    times[name] += [took] if turn else []
+            stocks.delete()
+        ms = {name: min(values) for name, values in times.items()}
+        ratios = f"{ms['stock'] / ms['soft']:.1f}\t{ms['stock'] / ms['gl']:.1f}"
+        print(f"{len(mesh.faces)}\t{ms['stock']:.1f}\t{ms['soft']:.1f}\t{ms['gl']:.1f}\t{ratios}", flush=True)
+
+
+def scale(n_scans: int) -> None:
+    """Pairs a second of one process and of two workers, start-up left out and included."""
+    print("workers\tpairs\ts\tpairs/s\tpairs/s without start-up")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "scans"
+        folder.mkdir()
+        mesh = open_scans(None, "anny", scans=1, seed=0).load(0).mesh
+        for i in range(n_scans):
+            (folder / f"{i:04d}.ply").write_bytes(encode_ply(mesh))
+        rates = []
+        for workers in (0, 2):
+            took = {}
+            for scans in (n_scans // 5, n_scans):
+                start = time.perf_counter()
+                subprocess.run(
+                    [sys.executable, "-m", "fnormal", "render-dataset", str(folder), "--dataset", "folder",
+                     "--scans", str(scans), "--views", "25", "--backend", "soft", "--workers", str(workers),
+                     "--out", f"{name}/{workers}-{scans}.h5"], check=True, capture_output=True,
+                )  # fmt: skip
+                took[scans] = time.perf_counter() - start
+            pairs = 25 * n_scans
+            rates.append(25 * (n_scans - n_scans // 5) / (took[n_scans] - took[n_scans // 5]))
+            print(
+                f"{workers}\t{pairs}\t{took[n_scans]:.1f}\t{pairs / took[n_scans]:.1f}\t{rates[-1]:.1f}",
+                flush=True,
+            )
+        print(f"two workers against one process: {rates[1] / rates[0]:.2f} x")
+
+
+def memory(n_views: int = 1000) -> None:
+    """Resident memory at the start and the end of a thousand views."""
+    mesh = head(TRIANGLES[1])
+    with open_renderer("soft") as renderer:
+        renderer.load(mesh)
+        for i, (camera, lighting) in enumerate(views(mesh, n_views)):
+            renderer.render(camera, lighting)
+            if i in (50, n_views - 1):
+                pages = int(Path("/proc/self/statm").read_text().split()[1])
+                print(f"resident after {i + 1} views: {pages * os.sysconf('SC_PAGE_SIZE') / 1e6:.1f} MB")
+
+
+def sphere() -> None:
+    """Angular error of both back ends against the analytic normals of a turned sphere."""
+    shape = trimesh.creation.icosphere(subdivisions=5)
+    camera = frame_face(
+        shape.vertices.astype(np.float32), random_rotation(np.random.default_rng(0), 45), SIZE_PX
+    )
+    for backend in ("soft", "gl"):
+        with open_renderer(backend) as renderer:
+            renderer.load(make_mesh(shape.vertices, shape.faces))
+            drawn = renderer.render(camera, headlight())
+        row, column = np.nonzero(drawn.mask)
+        at = camera.unproject(np.stack([column, row], axis=1).astype(np.float32), drawn.z[row, column])
+        flat = at[:, :2]
+        inner = (flat**2).sum(axis=1) < 0.97
+        truth = np.concatenate([flat, np.sqrt(np.clip(1 - (flat**2).sum(axis=1), 0, 1))[:, None]], axis=1)
+        error = angular_error_deg(drawn.normals[row, column], truth)[inner]
+        print(f"sphere, {backend}: {error.mean():.4f} degrees mean, {error.max():.3f} max")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--views", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scans", type=int, default=100, help="of the scaling part; 0 leaves it out")
     args = parser.parse_args()
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
     print(f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores; commit {commit}")
-    print("triangles\tstock ms\tsoft ms\tgl ms\tsoft x\tgl x")
-    for triangles in TRIANGLES:
-        mesh = head(triangles)
-        shots = views(mesh, args.views)
-        with open_renderer("soft") as soft, open_renderer("gl") as gl:
-            soft.load(mesh)
-            gl.load(mesh)
-            contenders = {"stock": stock(mesh), "soft": soft.render, "gl": gl.render}
-            for render in contenders.values():
-                render(*shots[0])
-            times = {name: [best_ms(r, shots) for _ in range(args.rounds)] for name, r in contenders.items()}
-        ms = {name: min(values) for name, values in times.items()}
-        ratios = f"{ms['stock'] / ms['soft']:.1f}\t{ms['stock'] / ms['gl']:.1f}"
-        print(f"{len(mesh.faces)}\t{ms['stock']:.1f}\t{ms['soft']:.1f}\t{ms['gl']:.1f}\t{ratios}", flush=True)
+    compare(args.views, args.rounds)
+    if args.scans:
+        scale(args.scans)
+    memory()
+    sphere()
 
 
 if __name__ == "__main__":

