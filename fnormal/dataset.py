@@ -113,7 +113,9 @@ class DatasetWriter:
             self._file[name].resize(self._count, axis=0)
         for i, sample in enumerate(samples, start):
             for name in (*FIELDS[self.modality], "mask", "subject", "source"):
-                self._file[name][i] = getattr(sample, name)
+                value = getattr(sample, name)
+                # NumPy's conversion is ten times quicker than HDF5's
+                self._file[name][i] = value.astype(_DTYPES[name]) if name in _DTYPES else value
             points = sample.landmarks
             self._file["landmarks"][i] = np.full((68, 2), np.nan) if points is None else points
             if sample.view is not None:

@@ -281,6 +281,17 @@ def test_rich_light_exposes_faces_and_repeats_itself() -> None:
     assert np.std(means) > 15
 
 
+@pytest.mark.gl
+def test_closing_a_context_leaves_the_others_alone() -> None:
+    mesh, camera, _, _ = sphere_scene(32)
+    with open_renderer("gl") as first:
+        first.load(mesh)
+        before = first.render(camera, headlight()).image
+        with open_renderer("gl") as second:
+            second.load(bumpy())
+        assert np.array_equal(first.render(camera, headlight()).image, before)
+
+
 def test_auto_takes_the_software_where_no_gpu_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     from fnormal.render import backends, gl
 

@@ -75,9 +75,13 @@ class GLRenderer:
 
     def close(self) -> None:
         """Free the mesh, the frame buffers and the context."""
+        from OpenGL.EGL import eglDestroyContext
+
         self._platform.make_current()
         self._drawer.delete()
-        self._platform.delete_context()
+        # pyrender would also end the display, and with it every other context of the process
+        eglDestroyContext(self._platform._egl_display, self._platform._egl_context)
+        self._platform._egl_context = self._platform._egl_display = None
 
     def driver(self) -> str:
         """What draws, such as ``llvmpipe (LLVM 15.0.6, 256 bits)``."""
@@ -123,9 +127,8 @@ class GLRenderer:
             shadow = at, np.where(z[..., :3].any(axis=-1), z[..., 3], -np.inf).astype(np.float32)
         color, normal_z = self._draw(camera, lighting, k, shadow)
         image, alpha = _downsample(color, k)
-        centre = normal_z[k // 2 :: k, k // 2 :: k]
-        mask = centre[..., :3].any(axis=-1)
-        return Render(image, alpha, centre[..., :3].copy(), mask, centre[..., 3].copy())
+        mask = normal_z[..., :3].any(axis=-1)
+        return Render(image, alpha, normal_z[..., :3].copy(), mask, normal_z[..., 3].copy())
 
     def _draw(
         self, camera: Camera, lighting: Lighting, k: int,
@@ -154,14 +157,14 @@ class GLRenderer:
         self._lens = self._scene.add(lens, pose=eye)
         self._platform.make_current()
         level = self._textures.level(camera.px_per_unit)
-        size = (camera.width_px * k, camera.height_px * k)
-        return self._drawer.draw(self._scene, lighting, level, eye_of(camera), shadow, *size, inside=inside)
+        size = (camera.width_px, camera.height_px, k)
+        return self._drawer.draw(self._scene, lighting, level, eye_of(camera), shadow, size, inside=inside)
 
 
 def _downsample(color: npt.NDArray[np.uint8], k: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Average k x k samples. uint8 [kH, kW, 4] -> image [H, W, 3] over black, and coverage [H, W]."""
+    """Average k x k samples. uint8 [kH, kW, 4], bottom row first -> image [H, W, 3], coverage [H, W]."""
     import cv2
 
     height, width = color.shape[0] // k, color.shape[1] // k
     small = cv2.resize(color, (width, height), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(small[..., :3]), np.ascontiguousarray(small[..., 3])
+    return np.ascontiguousarray(small[::-1, :, :3]), np.ascontiguousarray(small[::-1, :, 3])

@@ -25,20 +25,24 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
     def __init__(self, shader_dir: Path) -> None:
         super().__init__(1, 1)
         self._program_cache = ShaderProgramCache(shader_dir=str(shader_dir))
-        self._targets: dict[tuple[int, int], tuple[int, list[int]]] = {}
+        self._targets: dict[tuple[int, int, int], tuple[list[int], list[int]]] = {}
         self._level = Level(None, None, None)
         self._names: list[int] = []
         self._shadow_name = 0
 
     def draw(
         self, scene: Any, lighting: Lighting, level: Level, eye: Any,
-        shadow: tuple[ShadowView, Any] | None, width: int, height: int, *, inside: bool = False,
+        shadow: tuple[ShadowView, Any] | None, size: tuple[int, int, int], *, inside: bool = False,
     ) -> tuple[Any, Any]:  # fmt: skip
-        """Colour uint8 [height, width, 4] and normal + camera z float32 [height, width, 4], top row first.
+        """Draw a view of ``size``: width, height, samples a pixel side k.
 
-        ``inside`` keeps normal and z of faces that turn their back.
+        Returns:
+            Colour of all samples, uint8 [k height, k width, 4], BOTTOM row first; normal and camera z of
+            the centre samples, float32 [height, width, 4], top row first. ``inside`` keeps those of faces
+            that turn their back.
         """
-        self.viewport_width, self.viewport_height = width, height
+        width, height, self._k = size
+        self.viewport_width, self.viewport_height = width * self._k, height * self._k
         self._lighting, self._eye, self._shadow, self._inside = lighting, eye, shadow, inside
         if level is not self._level:
             self._upload(level)
@@ -73,6 +77,7 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
 
     def _get_primitive_program(self, primitive: Any, flags: int, program_flags: int) -> Any:
         del flags, program_flags
+        lighting = self._lighting
         defines = {"NORMAL_LOC": 1}
         for name, values in (
             ("TANGENT_LOC", primitive.tangents),
@@ -81,7 +86,7 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
         ):
             if values is not None:
                 defines[name] = len(defines) + 1
-        lighting = self._lighting
+        defines["N_LIGHTS"] = len(lighting.directions)
         for name, wanted in (
             ("ALBEDO_TEXTURE", self._level.albedo is not None),
             ("NORMAL_TEXTURE", self._level.normals is not None),
@@ -102,7 +107,6 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
     def _bind_lighting(self, scene: Any, program: Any, node: Any, flags: int) -> None:
         del scene, node, flags
         lighting = self._lighting
-        program.set_uniform("n_lights", len(lighting.directions))
         for i, (toward, rgb) in enumerate(zip(lighting.directions, lighting.intensities, strict=True)):
             program.set_uniform(f"light_direction[{i}]", toward)
             program.set_uniform(f"light_rgb[{i}]", rgb)
@@ -124,12 +128,12 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
 
     def _configure_forward_pass_viewport(self, flags: int) -> None:
         del flags
-        size = (self.viewport_width, self.viewport_height)
+        size = (self.viewport_width, self.viewport_height, self._k)
         if size not in self._targets:
-            self._targets[size] = _make_target(*size)
-        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._targets[size][0])
+            self._targets[size] = _make_targets(*size)
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, self._targets[size][0][0])
         GL.glDrawBuffers(2, [GL.GL_COLOR_ATTACHMENT0, GL.GL_COLOR_ATTACHMENT1])
-        GL.glViewport(0, 0, *size)
+        GL.glViewport(0, 0, size[0], size[1])
         GL.glEnable(GL.GL_DEPTH_TEST)
         GL.glDepthMask(GL.GL_TRUE)
         GL.glDepthFunc(GL.GL_LESS)
@@ -137,23 +141,29 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
 
     def _read_main_framebuffer(self, scene: Any, flags: int) -> tuple[Any, Any]:
         del scene, flags
-        width, height = self.viewport_width, self.viewport_height
-        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, self._targets[width, height][0])
+        width, height, k = self.viewport_width, self.viewport_height, self._k
+        (all_samples, centres), _ = self._targets[width, height, k]
         GL.glPixelStorei(GL.GL_PACK_ALIGNMENT, 1)
-        planes = []
-        for attachment, kind, dtype in (
-            (GL.GL_COLOR_ATTACHMENT0, GL.GL_UNSIGNED_BYTE, np.uint8),
-            (GL.GL_COLOR_ATTACHMENT1, GL.GL_FLOAT, np.float32),
-        ):
-            GL.glReadBuffer(attachment)
-            raw = GL.glReadPixels(0, 0, width, height, GL.GL_RGBA, kind)
-            planes.append(np.frombuffer(raw, dtype).reshape(height, width, 4)[::-1])
-        return planes[0], planes[1]
+        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, all_samples)
+        GL.glReadBuffer(GL.GL_COLOR_ATTACHMENT0)
+        raw = GL.glReadPixels(0, 0, width, height, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE)
+        color = np.frombuffer(raw, np.uint8).reshape(height, width, 4)
+        # the nearest sample of a k times smaller picture is the middle one of each pixel
+        small = (width // k, height // k)
+        GL.glReadBuffer(GL.GL_COLOR_ATTACHMENT1)
+        GL.glBindFramebuffer(GL.GL_DRAW_FRAMEBUFFER, centres)
+        GL.glBlitFramebuffer(
+            0, 0, width, height, 0, 0, *small, GL.GL_COLOR_BUFFER_BIT, GL.GL_NEAREST
+        )  # fmt: skip
+        GL.glBindFramebuffer(GL.GL_READ_FRAMEBUFFER, centres)
+        GL.glReadBuffer(GL.GL_COLOR_ATTACHMENT0)
+        raw = GL.glReadPixels(0, 0, *small, GL.GL_RGBA, GL.GL_FLOAT)
+        return color, np.frombuffer(raw, np.float32).reshape(small[1], small[0], 4)[::-1]
 
     def _delete_main_framebuffer(self) -> None:
-        for frame, buffers in self._targets.values():
-            GL.glDeleteFramebuffers(1, [frame])
-            GL.glDeleteRenderbuffers(3, buffers)
+        for frames, buffers in self._targets.values():
+            GL.glDeleteFramebuffers(len(frames), frames)
+            GL.glDeleteRenderbuffers(len(buffers), buffers)
         self._targets = {}
 
 
@@ -181,21 +191,24 @@ def _texture(unit: int, picture: Any, name: int, how: int) -> int:
     return name
 
 
-def _make_target(width: int, height: int) -> tuple[int, list[int]]:
-    """A frame buffer with RGBA8, RGBA32F and a depth buffer: (frame buffer, render buffers)."""
-    buffers = [int(b) for b in GL.glGenRenderbuffers(3)]
-    frame = int(GL.glGenFramebuffers(1))
-    GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, frame)
-    for buffer, storage, attachment in zip(
-        buffers,
-        (GL.GL_RGBA8, GL.GL_RGBA32F, GL.GL_DEPTH_COMPONENT24),
-        (GL.GL_COLOR_ATTACHMENT0, GL.GL_COLOR_ATTACHMENT1, GL.GL_DEPTH_ATTACHMENT),
-        strict=True,
+def _make_targets(width: int, height: int, k: int) -> tuple[list[int], list[int]]:
+    """Frame buffers of all samples (RGBA8, RGBA32F, depth) and of the centres (RGBA32F); render buffers."""
+    frames = [int(f) for f in GL.glGenFramebuffers(2)]
+    buffers = [int(b) for b in GL.glGenRenderbuffers(4)]
+    whole, small = (width, height), (width // k, height // k)
+    for frame, buffer, storage, attachment, size in (
+        (frames[0], buffers[0], GL.GL_RGBA8, GL.GL_COLOR_ATTACHMENT0, whole),
+        (frames[0], buffers[1], GL.GL_RGBA32F, GL.GL_COLOR_ATTACHMENT1, whole),
+        (frames[0], buffers[2], GL.GL_DEPTH_COMPONENT24, GL.GL_DEPTH_ATTACHMENT, whole),
+        (frames[1], buffers[3], GL.GL_RGBA32F, GL.GL_COLOR_ATTACHMENT0, small),
     ):
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, frame)
         GL.glBindRenderbuffer(GL.GL_RENDERBUFFER, buffer)
-        GL.glRenderbufferStorage(GL.GL_RENDERBUFFER, storage, width, height)
+        GL.glRenderbufferStorage(GL.GL_RENDERBUFFER, storage, *size)
         GL.glFramebufferRenderbuffer(GL.GL_FRAMEBUFFER, attachment, GL.GL_RENDERBUFFER, buffer)
-    status = GL.glCheckFramebufferStatus(GL.GL_FRAMEBUFFER)
-    if status != GL.GL_FRAMEBUFFER_COMPLETE:
-        raise RuntimeError(f"frame buffer of {width}x{height} is incomplete: status {status}")
-    return frame, buffers
+    for frame in frames:
+        GL.glBindFramebuffer(GL.GL_FRAMEBUFFER, frame)
+        status = GL.glCheckFramebufferStatus(GL.GL_FRAMEBUFFER)
+        if status != GL.GL_FRAMEBUFFER_COMPLETE:
+            raise RuntimeError(f"frame buffer of {width}x{height} is incomplete: status {status}")
+    return frames, buffers

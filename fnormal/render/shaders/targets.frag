@@ -17,10 +17,10 @@ uniform mat4 M;
 uniform sampler2D albedo_texture;
 uniform sampler2D normal_texture;
 uniform sampler2D specular_texture;
-// room for config.MAX_LIGHTS
-uniform int n_lights;
-uniform vec3 light_direction[4];
-uniform vec3 light_rgb[4];
+#if N_LIGHTS > 0
+uniform vec3 light_direction[N_LIGHTS];
+uniform vec3 light_rgb[N_LIGHTS];
+#endif
 uniform vec3 ambient_rgb;
 uniform vec3 environment[9];
 uniform vec3 gain;
@@ -116,7 +116,8 @@ void main() {
 #endif
 #endif
     vec3 light = albedo * around(n);
-    for (int i = 0; i < n_lights; i++) {
+#if N_LIGHTS > 0
+    for (int i = 0; i < N_LIGHTS; i++) {
         float cosine = dot(n, light_direction[i]);
         if (cosine <= 0.0) continue;
         vec3 arrives = light_rgb[i] * (i == 0 ? reach(n) : 1.0);
@@ -125,6 +126,7 @@ void main() {
         light += arrives * gloss * highlight(n, view, light_direction[i], cosine);
 #endif
     }
+#endif
     out_color = vec4(to_srgb(light * gain), 1.0);
     // The inside of an open mesh is drawn, so that nothing shines through, but it is no face.
     out_normal_z = keep_inside || dot(n, view) > 0.0 ? vec4(n, place.z) : vec4(0.0);
