@@ -19,7 +19,7 @@ from fnormal.augment import (
     resize_mask,
     resize_normals,
 )
-from fnormal.dataset import Dataset, Modality, Sample
+from fnormal.dataset import BYTES_A_PIXEL, Dataset, Modality, Sample
 from fnormal.images import resize_image
 
 
@@ -74,7 +74,7 @@ class ResizedSamples:
     def __init__(self, source: Dataset, size_px: int, cache_bytes: int) -> None:
         self.source, self.size_px = source, size_px
         self._cache: dict[int, Sample] = {}
-        self._room = cache_bytes // (size_px * size_px * 10)  # 3 + 3 x 2 + 1 bytes a pixel
+        self._room = cache_bytes // (size_px * size_px * BYTES_A_PIXEL)
 
     def __len__(self) -> int:
         """Samples."""

@@ -133,5 +133,6 @@ SUPERSAMPLE = 3  # colour samples a pixel side; normals are the centre sample, n
 EYE_DISTANCE_MM = 63.0  # mean distance of the pupils, scales a photo's mesh to metres
 ENHANCE_CROP_SCALE = 1.45  # enhance: wider than the paper's crop, so that it holds the forehead
 SHARD_SAMPLES = 128  # samples of a shard: what a killed worker loses, and what --workers share out
+SHARD_BYTES = 400_000_000  # of a shard before compression: it is made in memory
 MAX_TRIANGLES = 3_000_000  # larger meshes are refused before they fill the memory
 MAX_TEXTURE_PX = 80_000_000  # so are larger textures; 8192 x 8192 passes

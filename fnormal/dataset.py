@@ -42,6 +42,7 @@ FIELDS: dict[Modality, tuple[str, ...]] = {
     "images": ("image",),
     "normals": ("normals",),
 }
+BYTES_A_PIXEL = 10  # image 3, normals 3 x 2, mask 1, before compression
 _DTYPES = {"image": np.uint8, "normals": np.float16, "mask": np.uint8}
 
 
@@ -69,7 +70,9 @@ class Sample:
 
 
 class DatasetWriter:
-    """Append samples to a file of a temporary name, which :meth:`finish` gives its own.
+    """Collect samples in memory; :meth:`finish` writes the file under a temporary name and renames it.
+
+    HDF5 itself never meets a full disk, of which it crashes. A file of the size of a shard is small.
 
     Args:
         path: The data set to be.
@@ -92,11 +95,10 @@ class DatasetWriter:
         self.path, self.modality = path, modality
         self._temporary = partial_name(path)
         self._count = 0
-        try:
+        with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = h5py.File(self._temporary, "w")
-        except OSError as error:
-            raise FNormalError(f"cannot write {self._temporary}: {error}; choose another --out") from error
+            self._temporary.touch()  # whoever may not write here is told before the work
+        self._file = h5py.File(path.name, "w", driver="core", backing_store=False)
         self._file.attrs.update(
             format=FORMAT, version=VERSION, modality=modality, frame=FRAME, size=size_px,
             config=json.dumps(config, sort_keys=True), fnormal_version=__version__, licence=licence,
@@ -104,38 +106,74 @@ class DatasetWriter:
         if source is not None:
             self._file.attrs["source"] = source
         create_arrays(self._file, modality, size_px)
+        self._arrays = {name: self._file[name] for name in self._file}
 
     def append(self, samples: Sequence[Sample]) -> None:
         """Add samples."""
         start = self._count
         self._count += len(samples)
-        for name in self._file:
-            self._file[name].resize(self._count, axis=0)
+        for array in self._arrays.values():
+            array.resize(self._count, axis=0)
         for i, sample in enumerate(samples, start):
             for name in (*FIELDS[self.modality], "mask", "subject", "source"):
                 value = getattr(sample, name)
                 # NumPy's conversion is ten times quicker than HDF5's
-                self._file[name][i] = value.astype(_DTYPES[name]) if name in _DTYPES else value
+                self._arrays[name][i] = value.astype(_DTYPES[name]) if name in _DTYPES else value
             points = sample.landmarks
-            self._file["landmarks"][i] = np.full((68, 2), np.nan) if points is None else points
+            self._arrays["landmarks"][i] = np.full((68, 2), np.nan) if points is None else points
             if sample.view is not None:
-                self._file["view"][i] = sample.view
+                self._arrays["view"][i] = sample.view
 
     def finish(self, failures: Sequence[str] = ()) -> None:
-        """Close, put on disk and give the file its name; ``failures`` says what could not be made."""
+        """Close, put on disk and give the file its name; ``failures`` says what could not be made.
+
+        Raises:
+            FNormalError: It cannot be written: the disk is full, or the folder has gone.
+        """
         self._file.attrs["failures"] = json.dumps(list(failures))
+        self._file.flush()
+        image = self._file.id.get_file_image()
+        self._arrays.clear()
         self._file.close()
-        publish(self._temporary, self.path)
+        with _writing(self.path):
+            self._temporary.write_bytes(image)
+            publish(self._temporary, self.path)
 
     def discard(self) -> None:
         """Close and leave nothing behind."""
+        self._arrays.clear()
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise FNormalError(
+            f"cannot write {path} ({reason}); free some space, or choose another --out"
+        ) from error
 
 
 def partial_name(path: Path) -> Path:
     """A temporary name beside ``path`` that no other process, of any machine, writes to."""
     return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}{PARTIAL}")
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a file of :func:`partial_name` was begun on this machine by a process that is no more."""
+    host, _, pid = path.name.removesuffix(PARTIAL).rpartition(".")[2].rpartition("-")
+    if host != socket.gethostname().rpartition(".")[2] or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return int(pid) == os.getpid()
 
 
 def publish(temporary: Path, path: Path) -> None:

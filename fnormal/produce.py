@@ -101,9 +101,11 @@ def make_shard(job: Job) -> Made:
         with job.recipe.opened() as make:
             for index in range(job.first, job.after):
                 try:
-                    writer.append(make(index))
-                except FNormalError as error:
+                    samples = make(index)
+                except (FNormalError, OSError) as error:
                     failures.append(str(error))
+                    continue
+                writer.append(samples)
         writer.finish(failures)
     except BaseException:
         writer.discard()
@@ -126,7 +128,7 @@ def produce(recipe: Recipe, out: Path, how: ProduceOptions) -> Iterator[Progress
             raise FNormalError(f"{out} exists already; remove it or choose another --out")
         yield Progress(1, 1, "files", "already complete", written=(out,))
         return
-    plan = plan_shards(out, len(head.names), head.samples_per_item)
+    plan = plan_shards(out, len(head.names), head.samples_per_item, head.size_px)
     plan.claim(head.config)
     which, of = how.shard_of()
     mine = [i for i in range(len(plan.ranges)) if i % of == which]

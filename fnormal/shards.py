@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,17 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fnormal.config import SHARD_SAMPLES
-from fnormal.dataset import FIELDS, PARTIAL, Dataset, create_arrays, partial_name, publish
+from fnormal.config import SHARD_BYTES, SHARD_SAMPLES
+from fnormal.dataset import (
+    BYTES_A_PIXEL,
+    FIELDS,
+    PARTIAL,
+    Dataset,
+    create_arrays,
+    is_abandoned,
+    partial_name,
+    publish,
+)
 from fnormal.errors import FNormalError
 
 _SMALL = ("subject", "source", "landmarks", "view")  # copied even where the pictures are virtual
@@ -65,8 +75,11 @@ class ShardPlan:
 
     def sweep(self) -> None:
         """Remove what killed processes left half-written; only once every shard is there."""
-        for path in [*self.folder.glob("*" + PARTIAL), *self.out.parent.glob(f"{self.out.name}.*{PARTIAL}")]:
+        for path in self.folder.glob("*" + PARTIAL):
             path.unlink(missing_ok=True)
+        for path in self.out.parent.glob(f"{self.out.name}.*{PARTIAL}"):
+            if is_abandoned(path):  # another member of a job array may be joining just now
+                path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove the shards after they were merged."""
@@ -75,9 +88,10 @@ class ShardPlan:
         self.folder.rmdir()
 
 
-def plan_shards(out: Path, n_items: int, samples_per_item: int) -> ShardPlan:
-    """Cut ``n_items`` into shards of about ``config.SHARD_SAMPLES`` samples."""
-    step = max(1, SHARD_SAMPLES // samples_per_item)
+def plan_shards(out: Path, n_items: int, samples_per_item: int, size_px: int) -> ShardPlan:
+    """Cut ``n_items`` into shards of about ``config.SHARD_SAMPLES``, fewer where samples are large."""
+    samples = min(SHARD_SAMPLES, max(1, SHARD_BYTES // (BYTES_A_PIXEL * size_px**2)))
+    step = max(1, samples // samples_per_item)
     return ShardPlan(out, tuple((i, min(i + step, n_items)) for i in range(0, n_items, step)))
 
 
@@ -108,6 +122,8 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool) -> None:
         raise FNormalError(f"cannot join sets that differ ({kinds}); give sets of one kind")
     if not sum(len(s) for s in sets):
         raise FNormalError(f"nothing to write to {out}: no sample could be made")
+    if not virtual:
+        _check_room(paths, out)
     temporary = partial_name(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -124,6 +140,15 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool) -> None:
         raise FNormalError(f"cannot write {out}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check_room(paths: Sequence[Path], out: Path) -> None:
+    """HDF5 crashes on a full disk: look before."""
+    needed = sum(path.stat().st_size for path in paths)
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise FNormalError(f"{out} needs {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free")
 
 
 def _write_attributes(file: h5py.File, sets: Sequence[Dataset], virtual_at: Path | None) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 
 from fnormal.batches import ResizedSamples, plan_epoch
-from fnormal.dataset import Dataset, DatasetWriter
+from fnormal.dataset import Dataset, DatasetWriter, is_abandoned, partial_name
 from fnormal.errors import FNormalError
 from fnormal.normals import angular_error_deg
 from tests.conftest import make_samples, write_set
@@ -49,6 +52,37 @@ def test_nothing_is_overwritten(pairs: Path) -> None:
     with pytest.raises(FNormalError, match="exists already"):
         DatasetWriter(pairs, "pairs", 64, config={}, licence="")
     assert pairs.read_bytes() == before
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk's end."""
+    code = (
+        "import resource, sys; from pathlib import Path; from tests.conftest import make_samples;"
+        "from fnormal.dataset import DatasetWriter; from fnormal.errors import FNormalError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "writer = DatasetWriter(Path(sys.argv[1]), 'pairs', 256, config={}, licence='')\n"
+        "writer.append(make_samples(8, 256))\n"
+        "try:\n    writer.finish()\n"
+        "except FNormalError as error:\n    print(error); writer.discard()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "d.h5")], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "free some space" in done.stdout
+    assert done.stdout.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_partial_files_tell_whether_their_maker_lives(tmp_path: Path) -> None:
+    mine = partial_name(tmp_path / "a.h5")
+    assert is_abandoned(mine), "this process has let go of it"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    assert is_abandoned(mine.with_name(mine.name.replace(f"-{os.getpid()}.", f"-{dead.pid}.")))
+    assert not is_abandoned(mine.with_name(mine.name.replace(f"-{os.getpid()}.", f"-{os.getppid()}.")))
+    assert not is_abandoned(tmp_path / "a.h5.elsewhere-1.partial")
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "text", "foreign", "frame"])

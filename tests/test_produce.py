@@ -54,12 +54,21 @@ def content(path: Path) -> str:
 
 
 def test_shards_depend_on_the_data_set_alone() -> None:
-    plan = plan_shards(Path("d.h5"), 345, 25)
+    plan = plan_shards(Path("d.h5"), 345, 25, 256)
     assert plan.ranges[0][0] == 0
     assert plan.ranges[-1][1] == 345
     assert all(a[1] == b[0] for a, b in zip(plan.ranges, plan.ranges[1:], strict=False))
     assert max(b - a for a, b in plan.ranges) * 25 <= 128
     assert plan.paths() == sorted(plan.paths())
+    large = plan_shards(Path("d.h5"), 345, 1, 2048)
+    assert (large.ranges[0][1]) * 10 * 2048**2 <= 400e6, "made in memory"
+
+
+def test_a_plain_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_set(tmp_path / "a.h5", 2, 32)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    with pytest.raises(FNormalError, match="GB free"):
+        join_shards([tmp_path / "a.h5"], tmp_path / "new" / "x.h5", virtual=False)
 
 
 @pytest.mark.usefixtures("small_shards")

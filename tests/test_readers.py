@@ -142,8 +142,9 @@ def break_scans(root: Path, mesh: Mesh) -> dict[str, str]:
 
     heads.write_textured_obj(root / "good.obj", mesh)
     text = (root / "good.obj").read_text()
-    (root / "truncated.obj").write_text(text[: text.index("\nf ") + 1000].replace("v ", "#", 20))
-    (root / "nan.obj").write_text(text.replace("v ", "v nan nan nan #", 1))
+    (root / "truncated.obj").write_text(text[: text.index("\nvt ") // 2])
+    (root / "lost.obj").write_text(text.replace("v ", "#", 20))
+    (root / "nan.obj").write_text("v nan nan nan" + text[text.index("\n") :])
     (root / "faceless.obj").write_text(text[: text.index("\nf ")] + "\n")
     heads.write_textured_obj(root / "missing.obj", mesh, "/home/somebody/skin.png")
     heads.write_textured_obj(root / "outside.obj", mesh, "../../../etc/skin.png")
@@ -154,8 +155,8 @@ def break_scans(root: Path, mesh: Mesh) -> dict[str, str]:
     million = "f 1 2 3\n" * 5_000_000
     (root / "millions.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\n" + million)
     return {
-        "truncated": "re-export", "nan": "not finite", "faceless": "no triangles", "missing": "no skin.png",
-        "outside": "no skin.png", "hollow": "cannot read", "huge": "megapixels", "millions": "decimate",
+        "truncated": "no triangles", "lost": "re-export", "nan": "not finite", "faceless": "no triangles",
+        "missing": "no skin.png", "outside": "no skin.png", "hollow": "cannot read", "huge": "megapixels", "millions": "decimate",
     }  # fmt: skip
 
 
