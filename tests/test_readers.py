@@ -156,7 +156,8 @@ def break_scans(root: Path, mesh: Mesh) -> dict[str, str]:
     (root / "millions.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\n" + million)
     return {
         "truncated": "no triangles", "lost": "re-export", "nan": "not finite", "faceless": "no triangles",
-        "missing": "no skin.png", "outside": "no skin.png", "hollow": "cannot read", "huge": "megapixels", "millions": "decimate",
+        "missing": "no skin.png", "outside": "no skin.png", "hollow": "cannot read",
+        "huge": "megapixels", "millions": "decimate",
     }  # fmt: skip
 
 

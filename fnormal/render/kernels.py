@@ -18,7 +18,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def jit(function: Function) -> Function:
     """Compile on first use, once a machine: the result is kept beside the file, or in the user's cache."""
-    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    settings = {"nogil": True, "error_model": "numpy"}
+    try:
+        return cast(Function, numba.njit(cache=True, **settings)(function))
+    except RuntimeError:  # nowhere to keep it, as in a read-only container: each process compiles
+        return cast(Function, numba.njit(**settings)(function))
 
 
 SUB = 256  # a GPU's grid: corners are snapped to 1/256 sample, and edges are then exact integers
