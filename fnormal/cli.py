@@ -103,27 +103,50 @@ def train(
 def evaluate(
     data: Annotated[Path, typer.Argument(help="HDF5 set of pairs.")],
     weights: Weights = None,
+    predictions: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder of any method's normal maps, 000000.png and so on."),
+    ] = None,
+    frame: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of the maps: opengl, opencv, directx, or axes like x,-y,z."),
+    ] = None,
     mirror: Annotated[bool, typer.Option(help="Average with the mirrored image's prediction.")] = False,
+    style: Annotated[options.Style, typer.Option("--table", help="Of the rows on stdout.")] = "tsv",
     batch_size: Annotated[int, typer.Option(min=1)] = config.BATCH_SIZE,
     device: Device = "cpu",
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Angular errors as in Tables 1 and 2, beside what costs nothing.
+    """Angular errors as in Tables 1 and 2, by region, pose and light, beside what costs nothing.
 
-    Example: `fnormal eval florence.h5 --weights run/best.safetensors --json`
+    Example: `fnormal eval florence.h5 --predictions dsine/ --frame opencv --table latex`
     """
     set_threads(threads)
     from fnormal.commands import evaluate as workflow
 
-    rows = workflow.evaluate(data, weights, batch_size=batch_size, mirror=mirror, device=check_device(device))
+    if predictions is not None:
+        name, scores = workflow.evaluate_files(data, predictions, frame)
+    else:
+        name, scores = workflow.evaluate(
+            data, weights, batch_size=batch_size, mirror=mirror, device=check_device(device)
+        )
+    rows = {name: scores.summary, **workflow.baseline_errors(workflow.open_pairs(data))}
     console.print_table(str(data), rows)
-    for name, row in rows.items():
-        if as_json:
-            console.emit({"method": name, "data": str(data), **row.as_dict()}, as_json=True)
-        else:
-            below = "\t".join(f"{value:.1f}" for value in row.below_pct.values())
-            console.emit(f"{name}\t{row.mean_deg:.2f}\t{row.std_deg:.2f}\t{below}", as_json=False)
+    console.print_groups(name, scores.breakdown.groups())
+    if scores.advice:
+        console.warn(scores.advice)
+    if not as_json:
+        for line in workflow.table_lines(rows, style):
+            console.emit(line, as_json=False)
+        return
+    for method, row in rows.items():
+        record = {"method": method, "data": str(data), **row.as_dict()}
+        if method == name:
+            record["interval_deg"] = scores.breakdown.interval_deg()
+            record["groups"] = [asdict(group) for group in scores.breakdown.groups()]
+            record["subjects"] = scores.breakdown.subjects()
+        console.emit(record, as_json=True)
 
 
 @app.command()

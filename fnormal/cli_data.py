@@ -145,6 +145,10 @@ def inspect(
         typer.Option(help="PNG to write: images, normals and masks side by side."),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="Samples on the sheet.")] = 16,
+    images: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder for every picture, 000000.png and so on, to try other methods on."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What a data set holds.
@@ -164,3 +168,6 @@ def inspect(
     if sheet is not None:
         workflow.contact_sheet(found, sheet, count)
         console.emit(str(sheet), as_json=as_json)
+    if images is not None:
+        for path in workflow.write_pictures(found, images):
+            console.emit(str(path), as_json=as_json)

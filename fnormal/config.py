@@ -46,6 +46,9 @@ PHOTOFACE_TEST_SUBJECTS = 100  # 1,489 pairs (4.2)
 # --- Section 4: metrics ----------------------------------------------------------------------
 ERROR_THRESHOLDS_DEG = (20.0, 25.0, 30.0)  # Tables 1 and 2, Fig. 7
 
+# Ours: what the papers on normals of scenes report, for comparison with them
+FINE_THRESHOLDS_DEG = (5.0, 7.5, 11.25, 22.5)
+
 # --- Section 3: architecture -----------------------------------------------------------------
 
 

@@ -28,6 +28,11 @@ from fnormal.progress import Progress
 _LINES = 20  # plain lines that a long piece of work prints where there is no terminal
 
 
+def warn(message: str) -> None:
+    """Something a user should know, on stderr."""
+    _say(f"warning: {message}")
+
+
 def _say(message: str) -> None:
     """One line on stderr, whatever the message holds."""
     print(f"fnormal: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
@@ -106,4 +111,14 @@ def print_table(title: str, rows: dict[str, Any]) -> None:
         below = [f"{value:.1f} %" for value in row.below_pct.values()]
         pooled = (row.pooled_mean_deg, row.pooled_median_deg, row.pooled_rmse_deg)
         table.add_row(name, f"{row.mean_deg:.2f} +- {row.std_deg:.2f}", *below, *(f"{v:.2f}" for v in pooled))
+    Console(stderr=True).print(table)
+
+
+def print_groups(title: str, groups: Iterable[Any]) -> None:
+    """Errors by region, pose and light, on stderr."""
+    table = Table(title=title)
+    for column in ("by", "", "images", "mean"):
+        table.add_column(column, justify="right" if column in ("images", "mean") else "left")
+    for group in groups:
+        table.add_row(group.by, group.name, str(group.images), f"{group.mean_deg:.2f}")
     Console(stderr=True).print(table)

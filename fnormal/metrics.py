@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fnormal.config import ERROR_THRESHOLDS_DEG
+from fnormal.config import ERROR_THRESHOLDS_DEG, FINE_THRESHOLDS_DEG
 from fnormal.errors import FNormalError
 from fnormal.normals import Bools, Floats, angular_error_deg
 
 NO_ANSWER_DEG = 90.0  # what a predicted vector of length 0 costs: it has no direction
 _BIN_DEG = 0.01  # resolution of the pooled median
+_LIMITS_DEG = (*ERROR_THRESHOLDS_DEG, *FINE_THRESHOLDS_DEG)
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class ErrorSummary:
         pooled_median_deg: Median over all pixels, to 0.01 degrees.
         pooled_rmse_deg: Root mean square over all pixels.
         below_pct: Share of all pixels below 20, 25 and 30 degrees, in percent.
+        fine_below_pct: The same below 5, 7.5, 11.25 and 22.5 degrees.
     """
 
     images: int
@@ -37,6 +39,7 @@ class ErrorSummary:
     pooled_median_deg: float
     pooled_rmse_deg: float
     below_pct: dict[str, float]
+    fine_below_pct: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -50,7 +53,7 @@ class ErrorMeter:
         self._means: list[float] = []
         self._counts = np.zeros(round(180 / _BIN_DEG) + 1, np.int64)
         self._sum = self._squares = 0.0
-        self._below = np.zeros(len(ERROR_THRESHOLDS_DEG), np.int64)
+        self._below = np.zeros(len(_LIMITS_DEG), np.int64)
 
     def add(self, pred_normals: Floats, gt_normals: Floats, mask: Bools) -> float:
         """Add one image and return its mean error in degrees.
@@ -75,7 +78,7 @@ class ErrorMeter:
         self._counts += np.bincount(bins, minlength=len(self._counts))
         self._sum += float(error.sum())
         self._squares += float(np.square(error).sum())
-        self._below += [int((error < limit).sum()) for limit in ERROR_THRESHOLDS_DEG]
+        self._below += [int((error < limit).sum()) for limit in _LIMITS_DEG]
         return self._means[-1]
 
     def summary(self) -> ErrorSummary:
@@ -89,6 +92,10 @@ class ErrorMeter:
             raise FNormalError("no images to evaluate; the data set is empty")
         means: npt.NDArray[np.float64] = np.array(self._means)
         median = (int(np.searchsorted(np.cumsum(self._counts), pixels / 2)) + 0.5) * _BIN_DEG
+        below = {
+            f"{limit:g}": 100 * int(count) / pixels
+            for limit, count in zip(_LIMITS_DEG, self._below, strict=True)
+        }
         return ErrorSummary(
             images=len(means),
             mean_deg=float(means.mean()),
@@ -96,8 +103,6 @@ class ErrorMeter:
             pooled_mean_deg=self._sum / pixels,
             pooled_median_deg=median,
             pooled_rmse_deg=float(np.sqrt(self._squares / pixels)),
-            below_pct={
-                f"{limit:g}": 100 * int(count) / pixels
-                for limit, count in zip(ERROR_THRESHOLDS_DEG, self._below, strict=True)
-            },
+            below_pct={f"{limit:g}": below[f"{limit:g}"] for limit in ERROR_THRESHOLDS_DEG},
+            fine_below_pct={f"{limit:g}": below[f"{limit:g}"] for limit in FINE_THRESHOLDS_DEG},
         )

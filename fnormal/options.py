@@ -30,6 +30,7 @@ Lighting = Literal["paper", "rich"]
 Backend = Literal["auto", "gl", "soft"]
 Mask = Literal["hull", "surface"]
 Split = Literal["train", "test", "all"]
+Style = Literal["tsv", "csv", "markdown", "latex"]
 Which = Literal["first", "all"]
 Format = Literal["png16", "png8", "npy", "tiff"]
 

@@ -25,6 +25,12 @@ def test_hand_worked_case() -> None:
     assert s.pooled_median_deg == pytest.approx(22, abs=0.01)
     assert s.pooled_rmse_deg == pytest.approx(np.sqrt((100 + 484 + 676) / 3))
     assert s.below_pct == {"20": pytest.approx(100 / 3), "25": pytest.approx(200 / 3), "30": 100}
+    assert s.fine_below_pct == {
+        "5": 0,
+        "7.5": 0,
+        "11.25": pytest.approx(100 / 3),
+        "22.5": pytest.approx(200 / 3),
+    }
 
 
 def test_thresholds_are_strict_and_the_mask_rules() -> None:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from fnormal.batches import collate, resize_sample
+from fnormal.breakdown import Breakdown
 from fnormal.checkpoint import load_weights
+from fnormal.config import ERROR_THRESHOLDS_DEG
 from fnormal.dataset import Dataset, Sample
 from fnormal.errors import FNormalError
 from fnormal.metrics import ErrorMeter, ErrorSummary
 from fnormal.model import CrossModalNet
-from fnormal.normals import unit
-from fnormal.predictor import mirrored_mean
+from fnormal.normals import likely_frame, unit
+from fnormal.options import Style
+from fnormal.predictions import file_predictions, network_predictions
 
 F32 = npt.NDArray[np.float32]
 Rows = dict[str, ErrorSummary]
+_FRAME_PIXELS = 500  # of each image, to look at the axes of predictions
+_OTHER_FRAME_DEG = 5.0  # what other axes must gain before they are suspected
 
 
 def open_pairs(path: Path) -> Dataset:
@@ -34,35 +39,50 @@ def open_pairs(path: Path) -> Dataset:
     return data
 
 
-def network_errors(
-    model: CrossModalNet,
-    data: Dataset,
-    size_px: int,
-    *,
-    batch_size: int,
-    mirror: bool = False,
-) -> ErrorSummary:
-    """Errors of ``model`` over every sample of ``data``, at the data set's own resolution.
+@dataclass(frozen=True)
+class Scores:
+    """What one method reached on a set.
 
-    Args:
-        model: In eval mode.
-        data: Pairs.
-        size_px: Side that the network sees; its output is resized back to the data set's.
-        batch_size: Images a pass.
-        mirror: Average with the mirrored image's prediction.
+    Attributes:
+        summary: The paper's figures and the pooled ones.
+        breakdown: By region, pose, light and subject.
+        advice: A line where the predictions seem to be in other axes, else empty.
     """
+
+    summary: ErrorSummary
+    breakdown: Breakdown
+    advice: str = ""
+
+
+def score(predictions: Iterable[tuple[Sample, F32]]) -> Scores:
+    """Compare predictions of any length, fnormal's frame, with the truth."""
+    meter, breakdown = ErrorMeter(), Breakdown()
+    thinned: list[tuple[F32, F32]] = []
+    for sample, pred in predictions:
+        truth = _truth(sample)
+        meter.add(pred, truth, sample.mask)
+        breakdown.add(sample, pred)
+        step = max(1, int(sample.mask.sum()) // _FRAME_PIXELS)
+        thinned.append((pred[sample.mask][::step], truth[sample.mask][::step].astype(np.float32)))
+    summary = meter.summary()
+    pred_some, gt_some = (np.concatenate(part) for part in zip(*thinned, strict=True))
+    frame, there_deg, here_deg = likely_frame(pred_some, gt_some)
+    advice = ""
+    if here_deg - there_deg > _OTHER_FRAME_DEG:
+        advice = (
+            f"these predictions seem to be in other axes: {here_deg:.1f} degrees as they are,"
+            f" {there_deg:.1f} as {frame}; try --frame {frame}"
+        )
+    return Scores(summary, breakdown, advice)
+
+
+def network_errors(
+    model: CrossModalNet, data: Dataset, size_px: int, *, batch_size: int, mirror: bool = False
+) -> ErrorSummary:
+    """Errors of ``model`` over every sample of ``data``; see :func:`network_predictions`."""
     meter = ErrorMeter()
-    device = next(model.parameters()).device
-    for start in range(0, len(data), batch_size):
-        samples = [data[i] for i in range(start, min(start + batch_size, len(data)))]
-        batch = collate(data.modality, [resize_sample(s, size_px) for s in samples]).to(device)
-        assert batch.image is not None, "open_pairs() saw to it"
-        with torch.inference_mode():
-            raw = mirrored_mean(model, batch.image) if mirror else model.image_to_normals(batch.image)
-            if size_px != data.size_px:
-                raw = torch.nn.functional.interpolate(raw, data.size_px, mode="bilinear")
-        for pred, sample in zip(raw.permute(0, 2, 3, 1).cpu().numpy(), samples, strict=True):
-            meter.add(pred, _truth(sample), sample.mask)
+    for sample, pred in network_predictions(model, data, size_px, batch_size=batch_size, mirror=mirror):
+        meter.add(pred, _truth(sample), sample.mask)
     return meter.summary()
 
 
@@ -93,11 +113,42 @@ def _truth(sample: Sample) -> npt.NDArray[np.floating[Any]]:
     return sample.normals
 
 
-def evaluate(path: Path, weights: Path | None, *, batch_size: int, mirror: bool, device: str) -> Rows:
-    """The rows of the table, by name: the network, then what needs none."""
+def evaluate(
+    path: Path, weights: Path | None, *, batch_size: int, mirror: bool, device: str
+) -> tuple[str, Scores]:
+    """Name and scores of a network on a set."""
     data = open_pairs(path)
     model, info = load_weights(weights)
     model.to(device)
     name = f"fnormal {info.arch}" if weights is None else weights.stem
-    errors = network_errors(model, data, info.size_px, batch_size=batch_size, mirror=mirror)
-    return {name: errors, **baseline_errors(data)}
+    return name, score(network_predictions(model, data, info.size_px, batch_size=batch_size, mirror=mirror))
+
+
+def evaluate_files(path: Path, folder: Path, frame: str | None) -> tuple[str, Scores]:
+    """Name and scores of anybody's normal maps on a set.
+
+    Raises:
+        FNormalError: See :func:`file_predictions`.
+    """
+    if not folder.is_dir():
+        raise FNormalError(f"no such folder of normal maps: {folder}; check --predictions")
+    return folder.name, score(file_predictions(folder, open_pairs(path), frame))
+
+
+def table_lines(rows: Rows, style: Style) -> list[str]:
+    """The paper's columns as text to paste: ``tsv``, ``csv``, ``markdown`` or ``latex``."""
+    head = ["method", "mean", "std", *(f"<{t:g}" for t in ERROR_THRESHOLDS_DEG)]
+    body = [
+        [name, f"{row.mean_deg:.2f}", f"{row.std_deg:.2f}", *(f"{v:.1f}" for v in row.below_pct.values())]
+        for name, row in rows.items()
+    ]
+    if style == "tsv":
+        return ["\t".join(cells) for cells in body]
+    if style == "csv":
+        return [",".join(cells) for cells in [head, *body]]
+    if style == "markdown":
+        ruler = ["---", *["---:"] * (len(head) - 1)]
+        return ["| " + " | ".join(cells) + " |" for cells in [head, ruler, *body]]
+    ends = " " + 2 * chr(92)
+    latex = [[n, f"${m} {chr(92)}pm {s}$", *(f"{v}{chr(92)}%" for v in below)] for n, m, s, *below in body]
+    return [" & ".join(cells) + ends for cells in latex]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fnormal.dataset import Dataset, Sample
+from fnormal.errors import FNormalError
 from fnormal.images import resize_image, write_image
 from fnormal.normals import encode_rgb
 
@@ -47,6 +49,20 @@ def _mean(values: list[float]) -> float:
 def _of(part: npt.NDArray[np.generic] | None) -> npt.NDArray[np.generic]:
     assert part is not None, "the modality has it"
     return part
+
+
+def write_pictures(data: Dataset, folder: Path) -> Iterator[Path]:
+    """Write every picture as ``000000.png`` and so on; yields the paths.
+
+    Raises:
+        FNormalError: The set has no pictures.
+    """
+    if data.modality == "normals":
+        raise FNormalError(f"{data.path} holds normals alone; there are no pictures to write")
+    for i in range(len(data)):
+        path = folder / f"{i:06d}.png"
+        write_image(path, _of(data[i].image))
+        yield path
 
 
 def contact_sheet(data: Dataset, path: Path, count: int) -> None:

@@ -1,0 +1,96 @@
+"""What is scored on a data set: a network's normals, anybody's normal maps, anybody's aligned meshes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fnormal.batches import collate, resize_sample
+from fnormal.dataset import Dataset, Sample
+from fnormal.errors import FNormalError
+from fnormal.images import read_normals
+from fnormal.mesh import turn_mesh
+from fnormal.meshfile import MESH_SUFFIXES, read_mesh
+from fnormal.model import CrossModalNet
+from fnormal.normals import frame_matrix
+from fnormal.predictor import mirrored_mean
+from fnormal.render.backends import open_renderer
+from fnormal.render.camera import Camera
+from fnormal.render.drawing import Renderer
+from fnormal.render.lighting import headlight
+
+F32 = npt.NDArray[np.float32]
+_MAP_SUFFIXES = (".png", ".npy", ".tif", ".tiff")
+
+
+def network_predictions(
+    model: CrossModalNet, data: Dataset, size_px: int, *, batch_size: int, mirror: bool = False
+) -> Iterator[tuple[Sample, F32]]:
+    """Samples of ``data`` with raw normals [H, W, 3] of ``model``, at the data set's own resolution.
+
+    Args:
+        model: In eval mode.
+        data: Pairs.
+        size_px: Side that the network sees; its output is resized back to the data set's.
+        batch_size: Images a pass.
+        mirror: Average with the mirrored image's prediction.
+    """
+    device = next(model.parameters()).device
+    for start in range(0, len(data), batch_size):
+        samples = [data[i] for i in range(start, min(start + batch_size, len(data)))]
+        batch = collate(data.modality, [resize_sample(s, size_px) for s in samples]).to(device)
+        assert batch.image is not None, "open_pairs() saw to it"
+        with torch.inference_mode():
+            raw = mirrored_mean(model, batch.image) if mirror else model.image_to_normals(batch.image)
+            if size_px != data.size_px:
+                raw = torch.nn.functional.interpolate(raw, data.size_px, mode="bilinear")
+        yield from zip(samples, raw.permute(0, 2, 3, 1).cpu().numpy(), strict=True)
+
+
+def file_predictions(folder: Path, data: Dataset, frame: str | None) -> Iterator[tuple[Sample, F32]]:
+    """Samples of ``data`` with anybody's normals: ``000000.png`` or ``000000.obj`` for the first, and so on.
+
+    A mesh lies over its picture: x right and y up from the bottom row, in pixels, z toward the viewer, as
+    PRNet writes it; it is drawn, and what it does not cover counts as no answer.
+
+    Args:
+        folder: Maps of the samples' size, as ``.png`` (8 or 16 bits), ``.npy`` or ``.tiff``, or meshes.
+        data: Pairs.
+        frame: Axes of the files; None is what each says of itself, else fnormal's.
+
+    Raises:
+        FNormalError: A file is missing, cannot be read, or has another size.
+    """
+    with open_renderer("soft", supersample=1) as renderer:
+        for i in range(len(data)):
+            path, sample = _numbered(folder, i), data[i]
+            if path.suffix.lower() in MESH_SUFFIXES:
+                yield sample, _mesh_normals(renderer, path, data.size_px, frame or "x,y,z")
+                continue
+            normals, _ = read_normals(path, frame)
+            height, width = normals.shape[:2]
+            if (height, width) != sample.mask.shape:
+                raise FNormalError(f"{path} is {width}x{height}, the sample {data.size_px}x{data.size_px}")
+            yield sample, normals
+
+
+def _numbered(folder: Path, index: int) -> Path:
+    known = (*_MAP_SUFFIXES, *sorted(MESH_SUFFIXES))
+    found = sorted(p for p in folder.glob(f"{index:06d}*") if p.suffix.lower() in known)
+    if not found:
+        raise FNormalError(
+            f"{folder} has no {index:06d} ({', '.join(known)}); 'inspect --images' numbers them"
+        )
+    return found[0]
+
+
+def _mesh_normals(renderer: Renderer, path: Path, size_px: int, frame: str) -> F32:
+    """Normals of a mesh in its picture's pixels. [S, S, 3]"""
+    renderer.load(turn_mesh(read_mesh(path), frame_matrix(frame)))
+    middle = (size_px - 1) / 2
+    camera = Camera(np.eye(3, dtype=np.float32), (middle, middle), size_px / 2, size_px, size_px)
+    return renderer.render(camera, headlight()).normals
