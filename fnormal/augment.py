@@ -38,6 +38,34 @@ def mirror_normals(normals: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(mirror_image(normals) * np.array([-1, 1, 1], normals.dtype))
 
 
+def rotate_in_plane(
+    image: npt.NDArray[np.uint8] | None, normals: F32 | None, mask: Bools, angle_deg: float
+) -> tuple[npt.NDArray[np.uint8] | None, F32 | None, Bools]:
+    """Turn a sample about the viewer's direction, counter-clockwise; its normals turn with it.
+
+    Args:
+        image: RGB [S, S, 3]; what comes in at the corners repeats the border.
+        normals: Unit. [S, S, 3]
+        mask: What comes in is outside it. [S, S]
+        angle_deg: Of the turn.
+    """
+    import cv2
+
+    side = mask.shape[0]
+    turn = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle_deg, 1.0)
+    if image is not None:
+        image = cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    kept = cv2.warpAffine(mask.astype(np.uint8), turn, (side, side), flags=cv2.INTER_NEAREST) > 0
+    if normals is not None:
+        moved = unit(cv2.warpAffine(np.asarray(normals, np.float32), turn, (side, side)))
+        cosine, sine = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+        x, y = moved[..., 0].copy(), moved[..., 1].copy()
+        moved[..., 0], moved[..., 1] = cosine * x - sine * y, sine * x + cosine * y
+        kept &= moved.any(axis=-1)
+        normals = moved * kept[..., None]
+    return image, normals, np.asarray(kept)
+
+
 def photometric(image: F32, rng: np.random.Generator) -> F32:
     """Exposure, contrast, gamma, colour cast, blur, grain and grey, each with some chance.
 

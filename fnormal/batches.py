@@ -18,6 +18,7 @@ from fnormal.augment import (
     photometric,
     resize_mask,
     resize_normals,
+    rotate_in_plane,
 )
 from fnormal.dataset import BYTES_A_PIXEL, Dataset, Modality, Sample
 from fnormal.images import resize_image
@@ -95,9 +96,10 @@ class EpochBatches(TorchDataset[Batch]):
 
     def __init__(
         self, sets: Sequence[ResizedSamples], *, batch_size: int, seed: int, epoch: int,
-        first: int = 0, augment: bool = True,
+        first: int = 0, augment: bool = True, rotate_deg: float = 0.0,
     ) -> None:  # fmt: skip
         self.sets, self.augment, self.key = sets, augment, (seed, epoch)
+        self.rotate_deg = rotate_deg
         self.plan = plan_epoch([len(s) for s in sets], batch_size, seed, epoch)[first:]
 
     def __len__(self) -> int:
@@ -111,7 +113,7 @@ class EpochBatches(TorchDataset[Batch]):
         for index in indices:
             sample = self.sets[which][int(index)]
             rng = np.random.default_rng(np.random.SeedSequence([*self.key, which, int(index)]))
-            samples.append(augment_sample(sample, rng) if self.augment else sample)
+            samples.append(augment_sample(sample, rng, self.rotate_deg) if self.augment else sample)
         return collate(self.sets[which].source.modality, samples)
 
 
@@ -129,13 +131,16 @@ def resize_sample(sample: Sample, size_px: int) -> Sample:
     return replace(sample, mask=mask, normals=normals, image=image)
 
 
-def augment_sample(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Mirror a sample half of the time, and change the light of its picture."""
+def augment_sample(sample: Sample, rng: np.random.Generator, rotate_deg: float = 0.0) -> Sample:
+    """Mirror a sample half of the time, turn it by up to +- ``rotate_deg``, change its picture's light."""
     mask, normals, image = sample.mask, sample.normals, sample.image
     if rng.random() < 0.5:
         mask = mirror_image(mask)
         normals = None if normals is None else mirror_normals(normals)
         image = None if image is None else mirror_image(image)
+    if rotate_deg:
+        angle_deg = rng.uniform(-rotate_deg, rotate_deg)
+        image, normals, mask = rotate_in_plane(image, normals, mask, angle_deg)
     if image is not None:
         changed = photometric(image.astype(np.float32) / np.float32(255), rng)
         image = np.rint(255 * changed).astype(np.uint8)

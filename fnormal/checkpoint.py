@@ -22,6 +22,7 @@ from fnormal.images import atomic
 from fnormal.model import CrossModalNet
 
 DEFAULT_WEIGHTS = "lite.safetensors"  # package data
+IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"  # the name ends in its hash
 _KEY = "fnormal"  # the one metadata entry
 
 
@@ -151,6 +152,53 @@ def authors_name(key: str) -> str | None:
             level = 3 - int(match[1]) if "{level}" in ours else 0
             return match.expand(ours.replace("{level}", str(level))) + key[match.end() :]
     raise FNormalError(f"'{key}' is no tensor of the authors' network; is this their model.pth?")
+
+
+def load_imagenet(model: CrossModalNet, source: str) -> None:
+    """Start both encoders from a ResNet-18 trained on ImageNet, as the authors do (4.1).
+
+    Args:
+        model: Of ``arch="paper"``: the other widths have no such weights.
+        source: ``imagenet`` downloads torchvision's file, checked by its hash; else a file's path.
+
+    Raises:
+        FNormalError: Another arch, no network, or a file that is not a ResNet-18.
+    """
+    if model.arch.name != "paper":
+        raise FNormalError(f"--encoder-weights fits --arch paper alone, not {model.arch.name}")
+    try:
+        if source == "imagenet":
+            state = torch.hub.load_state_dict_from_url(
+                IMAGENET_URL, map_location="cpu", check_hash=True, weights_only=True
+            )
+        else:
+            state = torch.load(source, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise FNormalError(f"no such encoder weights: {source}; give a path, or imagenet") from error
+    except Exception as error:  # torch's unpickler raises whatever it meets, urllib its own
+        raise FNormalError(f"cannot load encoder weights {source} ({error}); fetch them again") from error
+    renamed = {_imagenet_name(key): value for key, value in state.items() if not key.startswith("fc.")}
+    for encoder in (model.image_encoder, model.normal_encoder):
+        if encoder is None:
+            continue
+        wanted = {key for key in encoder.state_dict() if not key.startswith("full.")}
+        try:
+            missing, unknown = encoder.load_state_dict(renamed, strict=False)
+        except RuntimeError as error:
+            raise FNormalError(f"{source} has other shapes than a ResNet-18") from error
+        if unknown or wanted & set(missing):
+            raise FNormalError(
+                f"{source} is no ResNet-18: it lacks or adds tensors, such as "
+                f"{sorted([*unknown, *(wanted & set(missing))])[0]}"
+            )
+
+
+def _imagenet_name(key: str) -> str:
+    """Torchvision's name of a ResNet-18 tensor as ours."""
+    for theirs, ours in (("conv1.", "stem.0."), ("bn1.", "stem.1.")):
+        if key.startswith(theirs):
+            return ours + key.removeprefix(theirs)
+    return re.sub(r"^layer(\d)", r"stage\1", key)
 
 
 def import_authors(path: Path) -> CrossModalNet:

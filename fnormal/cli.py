@@ -10,7 +10,17 @@ from typing import Annotated, Optional
 import typer
 
 from fnormal import __version__, cli_data, config, console, options
-from fnormal.cli_options import Device, Json, Landmarks, Seed, Threads, Weights, check_device, set_threads
+from fnormal.cli_options import (
+    Device,
+    EncoderWeights,
+    Json,
+    Landmarks,
+    Seed,
+    Threads,
+    Weights,
+    check_device,
+    set_threads,
+)
 from fnormal.options import PredictOptions, TrainOptions
 
 app = typer.Typer(
@@ -69,7 +79,14 @@ def train(
         int, typer.Option(min=1, help="Auto-encode each k-th paired batch.")
     ] = TrainOptions.cross_modal_every,
     augment: Annotated[bool, typer.Option(help="Mirror and relight samples.")] = TrainOptions.augment,
+    rotate: Annotated[
+        float, typer.Option(min=0, help="Turn samples in the plane, degrees.")
+    ] = TrainOptions.rotate_deg,
+    ema: Annotated[
+        float, typer.Option(min=0, max=0.99999, help="Decay of averaged weights; 0: none.")
+    ] = TrainOptions.ema,
     init: Annotated[Optional[Path], typer.Option(help="Weights to start from.")] = None,  # noqa: UP045
+    encoder_weights: EncoderWeights = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     precision: options.Precision = TrainOptions.precision,
     seed: Seed = TrainOptions.seed,
@@ -91,11 +108,11 @@ def train(
     how = TrainOptions(
         epochs=epochs, batch_size=batch_size, learning_rate=lr, schedule=schedule, optimizer=optimizer,
         arch=arch, ablation=ablation, size_px=size, gradient_weight=gradient_weight,
-        cross_modal_every=cross_modal_every, augment=augment, precision=precision, seed=seed,
-        workers=workers, cache_gb=cache_gb, device=check_device(device),
+        cross_modal_every=cross_modal_every, augment=augment, rotate_deg=rotate, ema=ema,
+        precision=precision, seed=seed, workers=workers, cache_gb=cache_gb, device=check_device(device),
     )  # fmt: skip
     sets = workflow.open_sets(pairs or [], images or [], normals or [])
-    steps = workflow.train(sets, out, how, val=val, init=init, resume=resume)
+    steps = workflow.train(sets, out, how, val=val, init=init, encoder_weights=encoder_weights, resume=resume)
     console.follow(steps, as_json=as_json)
 
 
@@ -232,6 +249,28 @@ def import_weights(
 
     model = import_authors(checkpoint)
     save_weights(out, model, WeightsInfo("paper", licence="CC BY-NC 4.0, the authors' release"))
+    console.emit(str(out), as_json=as_json)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    weights: Weights = None,
+    format: Annotated[options.ExportFormat, typer.Option(help="Of the file.")] = "onnx",
+    as_json: Json = False,
+) -> None:
+    """Image-to-normals for other runtimes: RGB [B, 3, S, S] in [0, 1] to unit normals.
+
+    Example: `fnormal export --out lite.onnx && fnormal predict face.jpg --weights lite.onnx --out normals/`
+    """
+    from fnormal import exported
+    from fnormal.checkpoint import load_weights
+
+    model, info = load_weights(weights)
+    write = exported.export_onnx if format == "onnx" else exported.export_torchscript
+    console.say(
+        f"{out}: within {write(model, info, out):.4f} degrees of the original, input {info.size_px} px"
+    )
     console.emit(str(out), as_json=as_json)
 
 

@@ -23,6 +23,10 @@ Landmarks = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Option(help="68 points (.npy, .json, .pts) instead of detection."),
 ]
+EncoderWeights = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(help="imagenet, or a ResNet-18 file of torchvision's."),
+]
 Out = Annotated[Path, typer.Option(help="HDF5 file to write.")]
 Axes = Annotated[
     Optional[str],  # noqa: UP045

@@ -30,10 +30,10 @@ _LINES = 20  # plain lines that a long piece of work prints where there is no te
 
 def warn(message: str) -> None:
     """Something a user should know, on stderr."""
-    _say(f"warning: {message}")
+    say(f"warning: {message}")
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
     """One line on stderr, whatever the message holds."""
     print(f"fnormal: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
 
@@ -46,10 +46,10 @@ class FNormalGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except FNormalError as error:
-            _say(str(error))
+            say(str(error))
             raise Exit(1) from None
         except KeyboardInterrupt:
-            _say("stopped")
+            say("stopped")
             raise Exit(130) from None
         except BrokenPipeError:
             sys.stderr.close()  # the reader has gone, as in `| head`: nothing is wrong
@@ -86,12 +86,12 @@ def follow(steps: Iterable[Progress], *, as_json: bool = False) -> None:
                 print(f"{step.unit} {step.done}/{step.total} {step.note}", file=sys.stderr)  # noqa: T201
             if step.failed:
                 failures.append(step.failed)
-                _say(step.failed)
+                say(step.failed)
             for path in step.written:
                 emit(str(path), as_json=as_json)
     if failures:
         if len(failures) > 1:
-            _say(f"{len(failures)} failed, see above")
+            say(f"{len(failures)} failed, see above")
         raise Exit(1)
 
 

@@ -30,6 +30,7 @@ Lighting = Literal["paper", "rich"]
 Backend = Literal["auto", "gl", "soft"]
 Mask = Literal["hull", "surface"]
 Split = Literal["train", "test", "all"]
+ExportFormat = Literal["onnx", "torchscript"]
 Style = Literal["tsv", "csv", "markdown", "latex"]
 Which = Literal["first", "all"]
 Format = Literal["png16", "png8", "npy", "tiff"]
@@ -137,6 +138,8 @@ class TrainOptions:
         cross_modal_every: 1 trains the auto-encoding passes on every paired batch, as the paper; k
             on every k-th, which costs less where the budget is small.
         augment: Mirror and change the light of samples.
+        rotate_deg: With ``augment``, also turn samples in the picture's plane by up to +- this.
+        ema: Decay of a moving average of the weights, which is validated and kept; 0 keeps the last.
         precision: ``fp32`` or ``bf16`` autocast.
         seed: Of initialisation, order and augmentation.
         workers: Processes that read samples; 0 reads in this one.
@@ -155,6 +158,8 @@ class TrainOptions:
     gradient_weight: float = 0.0
     cross_modal_every: int = 1
     augment: bool = True
+    rotate_deg: float = 0.0
+    ema: float = 0.0
     precision: Precision = "fp32"
     seed: int = SEED
     workers: int = 0

@@ -15,6 +15,7 @@ from torch import Tensor
 from fnormal.checkpoint import load_weights
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX
 from fnormal.errors import FNormalError
+from fnormal.exported import OnnxNetwork
 from fnormal.faces.crop import Crop, crop_around, whole_picture
 from fnormal.faces.detect import FaceBox, detect_faces, read_landmarks
 from fnormal.faces.masks import face_mask, hull_mask
@@ -45,7 +46,7 @@ class FaceNormals:
     face: FaceBox | None
 
 
-def mirrored_mean(model: CrossModalNet, image: Tensor) -> Tensor:
+def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor) -> Tensor:
     """Mean of the unit predictions for images [B, 3, S, S] and for their mirror images. [B, 3, S, S]"""
     direct = torch.nn.functional.normalize(model.image_to_normals(image), dim=1)
     other = torch.nn.functional.normalize(model.image_to_normals(image.flip(-1)), dim=1).flip(-1)
@@ -78,7 +79,8 @@ class Predictor:
     """A network with everything around it: detection, crop, range check, un-crop.
 
     Args:
-        weights: A weights file, a network, or None for the weights that come with fnormal.
+        weights: A weights file, an ``.onnx`` of :mod:`fnormal.exported`, a network, or None for the weights
+            that come with fnormal.
         device: Where the network runs.
         landmark_model: dlib's 68-point model, by default searched for.
         size_px: Side of the network's input; by default what the weights were trained on.
@@ -93,13 +95,16 @@ class Predictor:
         size_px: int | None = None,
     ) -> None:
         trained_px = CROP_SIZE_PX
-        if isinstance(weights, CrossModalNet):
-            self.model = weights.eval()
-        else:
-            self.model, info = load_weights(weights)
-            trained_px = info.size_px
         self.device = torch.device(device)
-        self.model.to(self.device)
+        self.model: CrossModalNet | OnnxNetwork
+        if isinstance(weights, CrossModalNet):
+            self.model = weights.eval().to(self.device)
+        elif str(weights).endswith(".onnx"):
+            self.model = OnnxNetwork(Path(str(weights)))
+            trained_px = self.model.info.size_px
+        else:
+            model, info = load_weights(weights)
+            self.model, trained_px = model.to(self.device), info.size_px
         self.size_px = size_px or trained_px
         self._landmark_model = landmark_model
 

@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fnormal.batches import Batch, EpochBatches, ResizedSamples
-from fnormal.checkpoint import load_weights
+from fnormal.checkpoint import load_imagenet, load_weights
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
 from fnormal.images import atomic
@@ -27,7 +28,10 @@ _FREE_TO_CHANGE = {"workers", "cache_gb", "device", "precision"}  # a resumed ru
 class Trainer:
     """The state of a run: everything that :meth:`save` writes and an exact resume needs."""
 
-    def __init__(self, options: TrainOptions, sets: Sequence[Dataset], init: Path | None) -> None:
+    def __init__(
+        self, options: TrainOptions, sets: Sequence[Dataset], init: Path | None,
+        encoder_weights: str | None = None,
+    ) -> None:  # fmt: skip
         if options.size_px % STRIDE_PX:
             raise FNormalError(f"--size {options.size_px} is no multiple of {STRIDE_PX}")
         torch.manual_seed(options.seed)
@@ -37,10 +41,16 @@ class Trainer:
         self.model = CrossModalNet(options.arch, options.ablation)
         if init is not None:
             self._start_from(init)
+        elif encoder_weights is not None:
+            load_imagenet(self.model, encoder_weights)
         self.device = torch.device(options.device)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
         self.optimizer = kind(self.model.parameters(), lr=options.learning_rate, fused=True)
+        self.average: AveragedModel | None = None
+        if options.ema:
+            decay = get_ema_multi_avg_fn(options.ema)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(self.model, multi_avg_fn=decay, use_buffers=True)
         self.epoch = self.step = self.paired_steps = 0  # step counts inside the epoch
         self.best_deg = math.inf
 
@@ -53,12 +63,19 @@ class Trainer:
             )
         self.model.load_state_dict(model.state_dict())
 
+    @property
+    def result(self) -> CrossModalNet:
+        """What is validated and kept: the moving average of the weights where there is one."""
+        if self.average is None:
+            return self.model
+        return cast(CrossModalNet, self.average.module)
+
     def batches(self) -> EpochBatches:
         """What is left of the current epoch."""
         o = self.options
         return EpochBatches(
             self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
-            augment=o.augment,
+            augment=o.augment, rotate_deg=o.rotate_deg,
         )  # fmt: skip
 
     def iterate(self, batch: Batch, progress: float) -> dict[str, float]:
@@ -117,6 +134,8 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)  # far above the usual norm of ~0.5
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
         return value
 
     def save(self, path: Path) -> None:
@@ -124,6 +143,7 @@ class Trainer:
         state = {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch, "step": self.step, "paired_steps": self.paired_steps,
+            "average": None if self.average is None else self.average.state_dict(),
             "best_deg": self.best_deg, "options": json.dumps(_comparable(self.options, self.sets)),
         }  # fmt: skip
         with atomic(path) as temporary:
@@ -142,7 +162,7 @@ class Trainer:
         except Exception as error:  # torch's unpickler raises whatever it meets in a damaged file
             raise FNormalError(f"{path} is damaged; remove it and start again") from error
         was, now = json.loads(state["options"]), _comparable(self.options, self.sets)
-        changed = sorted(k for k in now if was.get(k) != now[k])
+        changed = sorted(k for k in now if k in was and was[k] != now[k])
         if changed:
             raise FNormalError(
                 f"{path} was trained with another {changed[0]}: {was.get(changed[0])}, not"
@@ -150,6 +170,8 @@ class Trainer:
             )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.epoch, self.step = state["epoch"], state["step"]
         self.paired_steps, self.best_deg = state["paired_steps"], state["best_deg"]
 

@@ -7,7 +7,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fnormal.checkpoint import WeightsInfo, authors_name, import_authors, load_weights, save_weights
+from fnormal.checkpoint import (
+    WeightsInfo,
+    authors_name,
+    import_authors,
+    load_imagenet,
+    load_weights,
+    save_weights,
+)
 from fnormal.errors import FNormalError
 from fnormal.model import CrossModalNet
 from tests.authors_network import random_state
@@ -93,3 +100,44 @@ def test_names_map_one_to_one_onto_the_model() -> None:
     used = [name for name in ours if name is not None]
     assert len(used) == 278
     assert sorted(used) == sorted(CrossModalNet("paper").state_dict())
+
+
+def torchvision_names(model: CrossModalNet) -> dict[str, torch.Tensor]:
+    """A ResNet-18 under torchvision's names, of the shapes of the image encoder's trunk."""
+    state = {}
+    for key, value in model.image_encoder.state_dict().items():
+        if key.startswith("full."):
+            continue
+        name = key.replace("stem.0.", "conv1.").replace("stem.1.", "bn1.").replace("stage", "layer")
+        state[name] = torch.rand_like(value.float())
+    return {**state, "fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
+
+
+def test_both_encoders_start_from_imagenet(tmp_path: Path) -> None:
+    model = CrossModalNet("paper")
+    state = torchvision_names(model)
+    assert len(state) == 122, "torchvision's ResNet-18 has so many tensors"
+    torch.save(state, tmp_path / "resnet18.pth")
+    load_imagenet(model, str(tmp_path / "resnet18.pth"))
+    assert model.normal_encoder is not None
+    for encoder in (model.image_encoder, model.normal_encoder):
+        assert torch.equal(encoder.stem[0].weight, state["conv1.weight"])
+        assert torch.equal(encoder.stage3[0].downsample[0].weight, state["layer3.0.downsample.0.weight"])
+        assert torch.equal(encoder.stage4[1].bn2.running_var, state["layer4.1.bn2.running_var"])
+
+
+def test_other_files_are_no_imagenet_weights(tmp_path: Path) -> None:
+    model = CrossModalNet("paper")
+    state = torchvision_names(model)
+    del state["layer2.0.conv1.weight"]
+    torch.save(state, tmp_path / "less.pth")
+    torch.save({**state, "layer2.0.conv1.weight": torch.zeros(3, 3)}, tmp_path / "shape.pth")
+    (tmp_path / "text.pth").write_text("no")
+    for name, words in (
+        ("less", "lacks or adds"), ("shape", "other shapes"),
+        ("text", "fetch them again"), ("none", "no such"),
+    ):  # fmt: skip
+        with pytest.raises(FNormalError, match=words):
+            load_imagenet(model, str(tmp_path / f"{name}.pth"))
+    with pytest.raises(FNormalError, match="--arch paper alone"):
+        load_imagenet(CrossModalNet("tiny"), "imagenet")

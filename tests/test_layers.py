@@ -24,6 +24,7 @@ LAYERS = [
     ["commands.evaluate", "produce"],
     ["results", "cluster", "shards", "predictions"],
     ["predictor", "trainer", "breakdown"],
+    ["exported"],
     ["scans", "photos"],
     ["scans.ict_facekit", "scans.anny", "scans.folder", "scans.bjut3d", "photos.folder", "photos.photoface"],
     ["scans.ict_download", "scans.skin", "scans.layout", "scans.scan", "photos.photo", "photos.stereo"],

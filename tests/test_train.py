@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from fnormal.augment import mirror_normals, photometric, resize_normals
+from fnormal.augment import mirror_normals, photometric, resize_normals, rotate_in_plane
 from fnormal.checkpoint import load_weights
 from fnormal.commands.evaluate import baseline_errors, evaluate, network_errors
 from fnormal.commands.train import open_sets, train
@@ -60,8 +60,9 @@ def test_a_tiny_network_overfits_four_pairs(pairs: Path) -> None:
 
 
 def test_an_interrupted_run_resumes_exactly(three_sets: list[Dataset], tmp_path: Path) -> None:
-    run(three_sets, tmp_path / "whole", TINY)
-    steps = train(three_sets, tmp_path / "cut", TINY)
+    options = replace(TINY, ema=0.9, rotate_deg=20)
+    run(three_sets, tmp_path / "whole", options)
+    steps = train(three_sets, tmp_path / "cut", options)
     for count, _ in enumerate(steps, 1):
         if count == 4:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -69,11 +70,48 @@ def test_an_interrupted_run_resumes_exactly(three_sets: list[Dataset], tmp_path:
                 next(steps)
             break
     assert not (tmp_path / "cut" / "best.safetensors").exists()
-    run(three_sets, tmp_path / "cut", TINY, resume=True)
+    run(three_sets, tmp_path / "cut", options, resume=True)
     whole, cut = (torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("whole", "cut"))
     assert all(torch.equal(whole["model"][k], cut["model"][k]) for k in whole["model"])
+    assert all(torch.equal(whole["average"][k], cut["average"][k]) for k in whole["average"])
     ours, theirs = whole["optimizer"]["state"], cut["optimizer"]["state"]
     assert all(torch.equal(ours[i]["exp_avg"], theirs[i]["exp_avg"]) for i in ours)
+
+
+def test_the_average_is_what_is_validated_and_kept(three_sets: list[Dataset], tmp_path: Path) -> None:
+    """With decay d the average after one step is d times the start plus (1 - d) times the step's result."""
+    trainer = Trainer(replace(TINY, ema=0.75), three_sets, None)
+    batch = trainer.batches()[0]
+    trainer.iterate(batch, 0.0)  # the average starts at the first update's weights
+    start = {k: v.clone() for k, v in trainer.result.state_dict().items()}
+    trainer.paired_steps = 1  # of pairs the second iteration alone, so that one update follows
+    trainer.options = replace(trainer.options, cross_modal_every=10)
+    trainer.iterate(batch, 0.0)
+    now, kept = trainer.model.state_dict(), trainer.result.state_dict()
+    name = "normal_decoder.last.weight" if batch.modality != "images" else "image_decoder.last.weight"
+    assert torch.allclose(kept[name], 0.75 * start[name] + 0.25 * now[name], atol=1e-6)
+    assert not torch.equal(kept[name], now[name])
+
+
+@pytest.mark.parametrize("angle_deg", [90.0, -33.0])
+def test_turning_a_sphere_turns_its_normals_into_its_own(angle_deg: float) -> None:
+    """A sphere looks the same from every turn: its turned normal map is the map itself."""
+    size = 129
+    y, x = (np.mgrid[:size, :size] - 64) / 60
+    mask = x**2 + y**2 < 0.9
+    normals = np.stack([x, -y, np.sqrt(np.clip(1 - x**2 - y**2, 0, 1))], axis=-1) * mask[..., None]
+    tilted = normals.astype(np.float32) @ np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    image = np.zeros((size, size, 3), np.uint8)
+    image[10:20, 60:69] = 255  # a mark above the middle
+    turned_image, turned, kept = rotate_in_plane(image, tilted, mask, angle_deg)
+    inner = kept & (x**2 + y**2 < 0.8)
+    assert angular_error_deg(turned, normals)[inner].max() < 1.5
+    assert np.abs(np.linalg.norm(turned, axis=-1) - kept).max() < 1e-5
+    row, column = (float(v.mean()) for v in np.nonzero(turned_image[..., 0] > 128))
+    radius, angle = 64 - 14.5, np.radians(90 + angle_deg)  # counter-clockwise, y up
+    assert (column - 64, 64 - row) == (
+        pytest.approx(radius * np.cos(angle), abs=1.5), pytest.approx(radius * np.sin(angle), abs=1.5)
+    )  # fmt: skip
 
 
 def test_one_modality_a_batch_and_its_passes(three_sets: list[Dataset], tmp_path: Path) -> None:

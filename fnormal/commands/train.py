@@ -64,6 +64,7 @@ def train(
     *,
     val: Path | None = None,
     init: Path | None = None,
+    encoder_weights: str | None = None,
     resume: bool = False,
 ) -> Iterator[Progress]:
     """Train into ``out``: ``last.ckpt`` to resume from, ``best.safetensors`` to use, ``log.jsonl``.
@@ -74,7 +75,7 @@ def train(
     """
     checkpoint, best = out / "last.ckpt", out / "best.safetensors"
     val_set = None if val is None else open_pairs(val)
-    trainer = Trainer(options, sets, init)
+    trainer = Trainer(options, sets, init, encoder_weights)
     if resume:
         trainer.load(checkpoint)
     elif checkpoint.exists():
@@ -114,8 +115,9 @@ def _end_epoch(
     options = trainer.options
     record: dict[str, Any] = {"epoch": trainer.epoch + 1}
     if val_set is not None:
-        trainer.model.eval()
-        summary = network_errors(trainer.model, val_set, options.size_px, batch_size=options.batch_size)
+        summary = network_errors(
+            trainer.result.eval(), val_set, options.size_px, batch_size=options.batch_size
+        )
         record["val"] = summary.as_dict()
         log.write(json.dumps(record) + "\n")
         error = summary.mean_deg
@@ -128,4 +130,4 @@ def _end_epoch(
         trainer.best_deg = error
     record.update(options=asdict(options), samples=[[s.source.path.name, len(s)] for s in trainer.sets])
     info = WeightsInfo(options.arch, options.ablation, options.size_px, licence=licence, figures=record)
-    save_weights(best, trainer.model, info)
+    save_weights(best, trainer.result, info)

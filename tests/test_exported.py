@@ -1,0 +1,102 @@
+"""Exported networks give the original's normals."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fnormal.checkpoint import WeightsInfo, save_weights
+from fnormal.errors import FNormalError
+from fnormal.exported import ImageToNormals, OnnxNetwork, export_onnx, export_torchscript
+from fnormal.images import read_normals
+from fnormal.model import CrossModalNet
+from fnormal.normals import angular_error_deg
+from tests.test_readers import run
+
+
+@pytest.fixture(scope="module")
+def model() -> CrossModalNet:
+    """A tiny network whose every bias and statistic is random, so that nothing cancels."""
+    torch.manual_seed(0)
+    network = CrossModalNet("tiny").eval()
+    with torch.no_grad():
+        for tensor in [*network.parameters(), *network.buffers()]:
+            if tensor.is_floating_point():
+                tensor.add_(0.05 * torch.rand_like(tensor))
+    return network
+
+
+INFO = WeightsInfo("tiny", size_px=64, licence="test")
+
+
+def test_onnx_takes_any_batch_and_gives_the_same_normals(model: CrossModalNet, tmp_path: Path) -> None:
+    assert export_onnx(model, INFO, tmp_path / "m.onnx") < 0.01
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+    exported = OnnxNetwork(tmp_path / "m.onnx")
+    assert exported.info == INFO
+    for count in (1, 3):
+        images = torch.rand(count, 3, 64, 64)
+        with torch.inference_mode():
+            ours = ImageToNormals(model)(images).numpy()
+        theirs = exported.image_to_normals(images).numpy()
+        assert angular_error_deg(np.moveaxis(ours, 1, -1), np.moveaxis(theirs, 1, -1)).max() < 0.01
+        assert np.linalg.norm(theirs, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_export_holds_the_used_path_alone(model: CrossModalNet, tmp_path: Path) -> None:
+    export_onnx(model, INFO, tmp_path / "m.onnx")
+    used = sum(p.numel() for part in (model.image_encoder, model.normal_decoder) for p in part.parameters())
+    size = (tmp_path / "m.onnx").stat().st_size
+    assert size < 4 * used * 1.1 + 300_000
+    assert used < 0.7 * sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_gives_the_same_normals_and_says_its_frame(model: CrossModalNet, tmp_path: Path) -> None:
+    assert export_torchscript(model, INFO, tmp_path / "m.pt") < 0.01
+    extra = {"fnormal.json": ""}
+    torch.jit.load(str(tmp_path / "m.pt"), _extra_files=extra)
+    assert json.loads(extra["fnormal.json"])["frame"] == "opengl"
+
+
+def test_the_command_line_predicts_with_an_export(
+    model: CrossModalNet, astronaut: Path, tmp_path: Path
+) -> None:
+    save_weights(tmp_path / "w.safetensors", model, INFO)
+    code, stdout, stderr = run(
+        "export", "--weights", tmp_path / "w.safetensors", "--out", tmp_path / "w.onnx"
+    )
+    assert code == 0, stderr
+    assert stdout.strip() == str(tmp_path / "w.onnx")
+    assert "degrees of the original" in stderr
+    maps = []
+    for name in ("w.safetensors", "w.onnx"):
+        out = tmp_path / name.replace(".", "_")
+        code, _, stderr = run("predict", astronaut, "--weights", tmp_path / name, "--out", out)
+        assert code == 0, stderr
+        maps.append(read_normals(out / "astronaut_normals.png"))
+    assert np.array_equal(maps[0][1], maps[1][1])
+    assert angular_error_deg(maps[0][0], maps[1][0])[maps[0][1]].max() < 0.05
+
+
+def test_other_onnx_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    value = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1])
+    other = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["image"], ["y"])], "g", [value], [other])
+    stranger = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(stranger, tmp_path / "x.onnx")
+    (tmp_path / "bad.onnx").write_text("no")
+    for name, words in (("x", "not written by"), ("bad", "cannot read"), ("none", "no such weights")):
+        with pytest.raises(FNormalError, match=words):
+            OnnxNetwork(tmp_path / f"{name}.onnx")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(FNormalError, match=r"fnormal\[onnx\]"):
+        OnnxNetwork(tmp_path / "x.onnx")
