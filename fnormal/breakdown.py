@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from fnormal.dataset import Sample
 from fnormal.faces.regions import REGIONS, region_map
-from fnormal.normals import Floats, angular_error_deg
+from fnormal.metrics import pixel_errors_deg
+from fnormal.normals import Floats
 
 _YAW_DEG = (0, 15, 30, 45, 90)
 _LIGHT_DEG = (0, 25, 50, 90)
@@ -47,7 +48,7 @@ class Breakdown:
         assert sample.normals is not None, "pairs alone are scored"
         mask = sample.mask
         error = np.zeros(mask.shape)
-        error[mask] = angular_error_deg(pred_normals[mask], sample.normals[mask])
+        error[mask] = pixel_errors_deg(pred_normals, sample.normals, mask)
         mean = float(error[mask].mean())
         self._found["subject", sample.subject].append(mean)
         if sample.landmarks is not None and np.isfinite(sample.landmarks).all():

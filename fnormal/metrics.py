@@ -46,6 +46,22 @@ class ErrorSummary:
         return asdict(self)
 
 
+def pixel_errors_deg(pred_normals: Floats, gt_normals: Floats, mask: Bools) -> npt.NDArray[np.float64]:
+    """Angular errors of the masked pixels [K], row by row; a vector of length 0 counts as 90 degrees.
+
+    Raises:
+        FNormalError: An empty mask, or predictions that are not finite.
+    """
+    if not mask.any():
+        raise FNormalError("a mask is empty: nothing to compare; check the data set")
+    pred = pred_normals[mask]
+    if not np.isfinite(pred).all():
+        raise FNormalError("predicted normals are not finite; the weights are damaged")
+    error = angular_error_deg(pred, gt_normals[mask])
+    error[~pred.any(axis=-1)] = NO_ANSWER_DEG
+    return error
+
+
 class ErrorMeter:
     """Collects errors image by image in constant memory."""
 
@@ -66,13 +82,7 @@ class ErrorMeter:
         Raises:
             FNormalError: An empty mask, or predictions that are not finite.
         """
-        if not mask.any():
-            raise FNormalError("a mask is empty: nothing to compare; check the data set")
-        pred = pred_normals[mask]
-        if not np.isfinite(pred).all():
-            raise FNormalError("predicted normals are not finite; the weights are damaged")
-        error = angular_error_deg(pred, gt_normals[mask])
-        error[~pred.any(axis=-1)] = NO_ANSWER_DEG
+        error = pixel_errors_deg(pred_normals, gt_normals, mask)
         self._means.append(float(error.mean()))
         bins = np.minimum((error / _BIN_DEG).astype(np.int64), len(self._counts) - 1)
         self._counts += np.bincount(bins, minlength=len(self._counts))

@@ -135,7 +135,7 @@ def produce(recipe: Recipe, out: Path, how: ProduceOptions) -> Iterator[Progress
     jobs = []
     for i in mine:
         if not is_complete(plan.path(i), head.source_of(*plan.ranges[i])):
-            jobs.append(Job(recipe, *plan.ranges[i], plan.path(i)))
+            jobs.append(Job(recipe, *plan.ranges[i], plan.path(i).absolute()))
     total = sum(plan.ranges[i][1] - plan.ranges[i][0] for i in mine)
     done = total - sum(job.after - job.first for job in jobs)
     for made in run_jobs(make_shard, jobs, workers=how.workers, scheduler=how.scheduler):

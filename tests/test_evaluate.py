@@ -175,6 +175,8 @@ def test_errors_are_grouped_by_pose_light_and_region() -> None:
     assert groups["light", "50-90"].images == 2
     assert {name for by, name in groups if by == "region"} == set(REGIONS)
     assert breakdown.subjects() == {"a": pytest.approx(expected, abs=1e-3)}
+    breakdown.add(sample, np.zeros_like(normals))
+    assert breakdown.subjects()["a"] == pytest.approx((2 * expected + 90) / 3, abs=1e-3), "no answer is 90"
 
 
 def test_the_interval_resamples_people_not_pictures(tmp_path: Path) -> None:

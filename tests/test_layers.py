@@ -55,6 +55,7 @@ PACKAGES = {"", "commands", "render", "faces", "enhance"}  # their __init__ hold
 HOMES = {
     "pyrender": "render.", "OpenGL": "render.", "numba": "render.kernels", "dlib": "faces.",
     "h5py": ("dataset", "shards"), "distributed": "cluster", "trimesh": "mesh",
+    "onnxruntime": "exported", "onnx": "exported",
     "typer": ("cli", "console"), "rich": "console", "safetensors": "checkpoint",
 }  # fmt: skip
 

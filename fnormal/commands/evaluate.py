@@ -149,6 +149,5 @@ def table_lines(rows: Rows, style: Style) -> list[str]:
     if style == "markdown":
         ruler = ["---", *["---:"] * (len(head) - 1)]
         return ["| " + " | ".join(cells) + " |" for cells in [head, ruler, *body]]
-    ends = " " + 2 * chr(92)
-    latex = [[n, f"${m} {chr(92)}pm {s}$", *(f"{v}{chr(92)}%" for v in below)] for n, m, s, *below in body]
-    return [" & ".join(cells) + ends for cells in latex]
+    latex = [[n, f"${m} \\pm {s}$", *(f"{v}\\%" for v in below)] for n, m, s, *below in body]
+    return [" & ".join(cells) + r" \\" for cells in latex]

@@ -76,7 +76,9 @@ def import_photos(recipe: PhotoRecipe, out: Path, how: ProduceOptions) -> Iterat
     Raises:
         FNormalError: The source or the output is not there, or the normals are in other axes.
     """
-    recipe = replace(recipe, run=uuid4().hex)
+    lights = recipe.options.lights
+    options = replace(recipe.options, lights=None if lights is None else lights.absolute())
+    recipe = replace(recipe, source=recipe.source.absolute(), options=options, run=uuid4().hex)
     reader = _open(recipe.run, recipe.source, recipe.dataset, recipe.options)
     if reader.has_normals and not out.exists():
         check_axes(reader, recipe.options.size_px)

@@ -92,7 +92,7 @@ class RenderRecipe:
     def opened(self) -> Iterator[Callable[[int], list[Sample]]]:
         """Hold a renderer, and yield what renders all views of a scan."""
         reader = self._reader()
-        maps = () if self.options.environments is None else _maps(self.options.environments)
+        maps = () if self.options.environments is None else _maps(self.run, self.options.environments)
         with open_renderer(self.options.backend) as renderer:
             yield partial(_render_scan, renderer, reader, maps, self.options)
 
@@ -112,7 +112,8 @@ def _text_of(layout: Path | None) -> str:
 
 
 @lru_cache(maxsize=1)
-def _maps(folder: Path) -> tuple[EnvironmentMap, ...]:
+def _maps(run: str, folder: Path) -> tuple[EnvironmentMap, ...]:
+    del run
     return tuple(read_environments(folder))
 
 
@@ -122,11 +123,23 @@ def render_dataset(recipe: RenderRecipe, out: Path, how: ProduceOptions) -> Iter
     Raises:
         FNormalError: The source, the output, the panoramas or the asked for back end are not there.
     """
-    backend = resolve_backend(recipe.options.backend)  # once: every worker draws with the same
-    options = replace(recipe.options, backend=backend)
+    options = replace(
+        recipe.options,
+        backend=resolve_backend(recipe.options.backend),  # once: every worker draws with the same
+        environments=_absolute(recipe.options.environments),
+    )
+    recipe = replace(
+        recipe, source=_absolute(recipe.source), layout=_absolute(recipe.layout), options=options,
+        run=uuid4().hex,
+    )  # fmt: skip
     if options.environments is not None:
-        _maps(options.environments)
-    yield from produce(replace(recipe, options=options, run=uuid4().hex), out, how)
+        _maps(recipe.run, options.environments)
+    yield from produce(recipe, out, how)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """A path that means the same to a worker that was started in another folder."""
+    return None if path is None else path.absolute()
 
 
 def count_samples(recipe: RenderRecipe) -> dict[str, str | int]:
