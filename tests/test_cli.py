@@ -82,7 +82,7 @@ def test_bad_input_is_one_line(tmp_path: Path, pairs: Path) -> None:
     assert "no face found" in refused("enhance", blank, "--out", out)
     assert "truncated or not HDF5" in refused("eval", pairs)
     assert "no such data set" in refused("train", "--pairs", tmp_path / "none.h5", "--out", out)
-    assert "weights_only" in refused("import-weights", "export", text, "--out", out / "w.safetensors")
+    assert "weights_only" in refused("import-weights", text, "--out", out / "w.safetensors")
     assert "no such scans" in refused(
         "render-dataset", tmp_path / "none", "--dataset", "folder", "--out", out / "d.h5"
     )
@@ -165,7 +165,7 @@ def test_train_and_eval_compose(tmp_path: Path) -> None:
 def test_authors_weights_go_all_the_way_to_a_prediction(astronaut: Path, tmp_path: Path) -> None:
     torch.save(random_state(), tmp_path / "model.pth")
     weights = tmp_path / "authors.safetensors"
-    assert fnormal("import-weights", "export", tmp_path / "model.pth", "--out", weights).stdout.split() == [
+    assert fnormal("import-weights", tmp_path / "model.pth", "--out", weights).stdout.split() == [
         str(weights).encode()
     ]
     assert "CC BY-NC" in load_weights(weights)[1].licence
