@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from fnormal.dataset import Sample
 from fnormal.faces.regions import REGIONS, region_map
-from fnormal.metrics import pixel_errors_deg
-from fnormal.normals import Floats
 
 _YAW_DEG = (0, 15, 30, 45, 90)
 _LIGHT_DEG = (0, 25, 50, 90)
@@ -25,7 +23,7 @@ class Group:
     """One row of a breakdown.
 
     Attributes:
-        by: ``region``, ``yaw``, ``light`` or ``subject``.
+        by: ``region``, ``yaw`` or ``light``.
         name: Such as ``nose`` or ``15-30``.
         images: How many have pixels in it.
         mean_deg: Mean over those images.
@@ -43,13 +41,12 @@ class Breakdown:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], list[float]] = defaultdict(list)
 
-    def add(self, sample: Sample, pred_normals: Floats) -> None:
-        """Add one image; ``pred_normals`` [H, W, 3] of any length, fnormal's frame."""
-        assert sample.normals is not None, "pairs alone are scored"
+    def add(self, sample: Sample, errors_deg: npt.NDArray[np.float64]) -> None:
+        """Add one image by the errors of its masked pixels [K], see :func:`metrics.pixel_errors_deg`."""
         mask = sample.mask
         error = np.zeros(mask.shape)
-        error[mask] = pixel_errors_deg(pred_normals, sample.normals, mask)
-        mean = float(error[mask].mean())
+        error[mask] = errors_deg
+        mean = float(errors_deg.mean())
         self._found["subject", sample.subject].append(mean)
         if sample.landmarks is not None and np.isfinite(sample.landmarks).all():
             labels = region_map(sample.landmarks, mask)

@@ -112,6 +112,11 @@ def make_mesh(
     return Mesh(vertices, faces, **parts)
 
 
+def box_middle(vertices: F32) -> F32:
+    """Middle of the box of vertices [V, 3]. [3]"""
+    return np.asarray((vertices.min(axis=0) + vertices.max(axis=0)) / 2, np.float32)
+
+
 def turn_mesh(mesh: Mesh, matrix: npt.NDArray[np.floating[Any]]) -> Mesh:
     """A mesh after ``x' = matrix @ x``, ``matrix`` orthogonal; a mirrored one is wound anew."""
     turn = np.asarray(matrix, np.float32).T

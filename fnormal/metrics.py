@@ -82,7 +82,10 @@ class ErrorMeter:
         Raises:
             FNormalError: An empty mask, or predictions that are not finite.
         """
-        error = pixel_errors_deg(pred_normals, gt_normals, mask)
+        return self.add_errors(pixel_errors_deg(pred_normals, gt_normals, mask))
+
+    def add_errors(self, error: npt.NDArray[np.float64]) -> float:
+        """Add one image by the errors of its masked pixels [K], see :func:`pixel_errors_deg`."""
         self._means.append(float(error.mean()))
         bins = np.minimum((error / _BIN_DEG).astype(np.int64), len(self._counts) - 1)
         self._counts += np.bincount(bins, minlength=len(self._counts))

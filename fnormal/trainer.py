@@ -162,7 +162,8 @@ class Trainer:
         except Exception as error:  # torch's unpickler raises whatever it meets in a damaged file
             raise FNormalError(f"{path} is damaged; remove it and start again") from error
         was, now = json.loads(state["options"]), _comparable(self.options, self.sets)
-        changed = sorted(k for k in now if k in was and was[k] != now[k])
+        was = {**asdict(TrainOptions()), **was}  # older than an option: trained with its default
+        changed = sorted(k for k in now if was.get(k) != now[k])
         if changed:
             raise FNormalError(
                 f"{path} was trained with another {changed[0]}: {was.get(changed[0])}, not"

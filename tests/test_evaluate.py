@@ -15,7 +15,7 @@ from fnormal.dataset import VIEW_DTYPE, Dataset, DatasetWriter, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.regions import REGIONS, region_map
 from fnormal.images import read_image
-from fnormal.metrics import ErrorMeter
+from fnormal.metrics import ErrorMeter, pixel_errors_deg
 from fnormal.normals import angular_error_deg, from_frame, likely_frame, signed_permutations, to_frame, unit
 from fnormal.render.camera import rotation_about
 from tests.conftest import bump_normals
@@ -167,15 +167,15 @@ def test_errors_are_grouped_by_pose_light_and_region() -> None:
     breakdown = Breakdown()
     turn = rotation_about(np.array([1.0, 0, 0]), np.radians(10))
     sample = Sample(mask, "a", "a", normals=normals, landmarks=face_points(), view=view)
-    breakdown.add(sample, normals)
-    breakdown.add(sample, normals @ turn.T)
+    breakdown.add(sample, pixel_errors_deg(normals, normals, mask))
+    breakdown.add(sample, pixel_errors_deg(normals @ turn.T, normals, mask))
     groups = {(g.by, g.name): g for g in breakdown.groups()}
     expected = angular_error_deg(normals @ turn.T, normals)[mask].mean() / 2
     assert groups["yaw", "15-30"].mean_deg == pytest.approx(expected, abs=1e-3)
     assert groups["light", "50-90"].images == 2
     assert {name for by, name in groups if by == "region"} == set(REGIONS)
     assert breakdown.subjects() == {"a": pytest.approx(expected, abs=1e-3)}
-    breakdown.add(sample, np.zeros_like(normals))
+    breakdown.add(sample, pixel_errors_deg(np.zeros_like(normals), normals, mask))
     assert breakdown.subjects()["a"] == pytest.approx((2 * expected + 90) / 3, abs=1e-3), "no answer is 90"
 
 
@@ -188,7 +188,7 @@ def test_the_interval_resamples_people_not_pictures(tmp_path: Path) -> None:
     for name, tilt in (("a", 10.0), ("b", 20.0)):
         pred = up @ rotation_about(np.array([1.0, 0, 0]), np.radians(tilt)).T
         for _ in range(10):
-            breakdown.add(Sample(mask, name, name, normals=up), pred)
+            breakdown.add(Sample(mask, name, name, normals=up), pixel_errors_deg(pred, up, mask))
     assert breakdown.interval_deg() == (pytest.approx(10, abs=1e-3), pytest.approx(20, abs=1e-3))
     assert list(breakdown.subjects()) == ["b", "a"], "worst first"
 

@@ -15,7 +15,7 @@ from fnormal.checkpoint import load_weights
 from fnormal.config import ERROR_THRESHOLDS_DEG
 from fnormal.dataset import Dataset, Sample
 from fnormal.errors import FNormalError
-from fnormal.metrics import ErrorMeter, ErrorSummary
+from fnormal.metrics import ErrorMeter, ErrorSummary, pixel_errors_deg
 from fnormal.model import CrossModalNet
 from fnormal.normals import likely_frame, unit
 from fnormal.options import Style
@@ -60,8 +60,9 @@ def score(predictions: Iterable[tuple[Sample, F32]]) -> Scores:
     thinned: list[tuple[F32, F32]] = []
     for sample, pred in predictions:
         truth = _truth(sample)
-        meter.add(pred, truth, sample.mask)
-        breakdown.add(sample, pred)
+        errors = pixel_errors_deg(pred, truth, sample.mask)
+        meter.add_errors(errors)
+        breakdown.add(sample, errors)
         step = max(1, int(sample.mask.sum()) // _FRAME_PIXELS)
         thinned.append((pred[sample.mask][::step], truth[sample.mask][::step].astype(np.float32)))
     summary = meter.summary()

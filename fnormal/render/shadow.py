@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fnormal.mesh import Mesh
+from fnormal.mesh import Mesh, box_middle
 from fnormal.render.camera import Camera
 
 F32 = npt.NDArray[np.float32]
@@ -36,7 +36,7 @@ class ShadowView:
 
 def bounding_sphere(mesh: Mesh) -> tuple[F32, float]:
     """Middle of the box of a mesh [3], and the distance of its farthest vertex."""
-    middle = (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2
+    middle = box_middle(mesh.vertices)
     return middle, float(np.linalg.norm(mesh.vertices - middle, axis=1).max()) + 1e-6
 
 

@@ -81,7 +81,7 @@ class SoftRenderer:
         face, pixel, count, at = (array[:n] for array in room)
         position, values = shading.interpolate(screen, self._faces, view, face, at, self._all)
         normals = self._normals(level, camera.rotation, values)
-        linear = self._light(level, camera, lighting, values, normals, position)
+        linear = self._light(level, camera, eye, lighting, values, normals, position)
         gain = lighting.gain.astype(np.float32)
         rgba = shading.resolve(linear, gain, _to_srgb(), pixel, count, height * width, k * k)
         rgba = rgba.reshape(height, width, 4)
@@ -117,8 +117,9 @@ class SoftRenderer:
         return np.asarray(shading.rotate(normals, turn))
 
     def _light(
-        self, level: Level, camera: Camera, lighting: Lighting, values: F32, normals: F32, position: F32
-    ) -> F32:
+        self, level: Level, camera: Camera, eye: F32, lighting: Lighting,
+        values: F32, normals: F32, position: F32,
+    ) -> F32:  # fmt: skip
         """Linear light of fragments toward the eye, before the gain. [N, 3]"""
         uv = values[:, self._uv_at : self._uv_at + 2]
         albedo = values[:, -3:]
@@ -130,7 +131,7 @@ class SoftRenderer:
         total = np.zeros((len(values), 3), np.float32)
         if lighting.ambient.any() or lighting.environment.any():
             total = albedo * shading.around(normals, lighting.ambient, lighting.environment)
-        views = shading.sights(position, eye_of(camera)) if lighting.specular > 0 else None
+        views = shading.sights(position, eye) if lighting.specular > 0 else None
         for i, (toward, rgb) in enumerate(zip(lighting.directions, lighting.intensities, strict=True)):
             share, shine = np.ones(1, np.float32), np.zeros(1, np.float32)
             if views is not None:

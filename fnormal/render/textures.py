@@ -36,7 +36,7 @@ class Textures:
         parts = (mesh.texture, mesh.normal_map, mesh.specular)
         self._parts = parts if mesh.uv is not None else (None, None, None)
         self.has_any = any(p is not None for p in self._parts)
-        self.has_albedo, self.has_normals, self.has_specular = (p is not None for p in self._parts)
+        self.has_albedo, self.has_normals = (p is not None for p in self._parts[:2])
         self._uv_per_unit = _uv_per_unit(mesh) if self.has_any else 0.0
         self._times_now: tuple[int, ...] = (-1,)
         self._level = Level(None, None, None)

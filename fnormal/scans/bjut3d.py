@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from fnormal.config import MAX_TRIANGLES
 from fnormal.errors import FNormalError
-from fnormal.mesh import Mesh, make_mesh, turn_mesh
+from fnormal.mesh import Mesh, make_mesh
 from fnormal.normals import frame_matrix
-from fnormal.scans.scan import Scan
+from fnormal.scans.scan import Scan, upright
 
 LICENCE = "BJUT-3D, Beijing University of Technology; research agreement"
 _VERTEX_SURPLUS, _FACE_SURPLUS = 10, 30  # the header's two numbers are this much too large
@@ -44,14 +44,13 @@ class BjutFolder:
         root = source if source.is_dir() else source.parent
         self.names: Sequence[str] = [p.relative_to(root).as_posix() for p in self._paths]
         self.files: Sequence[Path] = self._paths
-        self._turn = frame_matrix(axes)
+        frame_matrix(axes)  # bad axes are told before the work
+        self._axes = axes
 
     def load(self, index: int) -> Scan:
         """Read scan ``index``, its middle at the origin."""
-        mesh = read_bjut(self._paths[index])
-        middle = (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2
-        centred = make_mesh(mesh.vertices - middle, mesh.faces, normals=mesh.normals, colors=mesh.colors)
-        return Scan(self.names[index], self._paths[index].name, turn_mesh(centred, self._turn))
+        path = self._paths[index]
+        return Scan(self.names[index], path.name, upright(read_bjut(path), self._axes))
 
 
 def read_bjut(path: Path) -> Mesh:

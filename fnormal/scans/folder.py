@@ -14,11 +14,11 @@ import numpy.typing as npt
 from fnormal.config import MAX_TEXTURE_PX, MAX_TRIANGLES
 from fnormal.errors import FNormalError
 from fnormal.images import IMAGE_SUFFIXES, check_picture_size, linear_to_srgb, read_image
-from fnormal.mesh import Mesh, make_mesh, turn_mesh
+from fnormal.mesh import Mesh, make_mesh
 from fnormal.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.normals import frame_matrix, unit
 from fnormal.scans.layout import Globs, Layout
-from fnormal.scans.scan import Scan
+from fnormal.scans.scan import Scan, upright
 from fnormal.subdivision import loop_subdivision, midpoint_subdivision
 
 
@@ -72,9 +72,7 @@ class MeshFolder:
         mesh = self._with_maps(path, mesh)
         if (heights := self._picture(path, layout.displacement)) is not None:
             mesh = displaced(mesh, heights, layout, str(path))
-        middle = (mesh.vertices.min(axis=0) + mesh.vertices.max(axis=0)) / 2
-        mesh = turn_mesh(replace(mesh, vertices=mesh.vertices - middle), frame_matrix(layout.axes))
-        return Scan(self.names[index], self._subject(path), mesh)
+        return Scan(self.names[index], self._subject(path), upright(mesh, layout.axes))
 
     def _with_maps(self, path: Path, mesh: Mesh) -> Mesh:
         """The mesh with the pictures that the layout attaches; without coordinates there is no place."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal.errors import FNormalError
-from fnormal.mesh import Mesh
+from fnormal.mesh import Mesh, box_middle, turn_mesh
+from fnormal.normals import frame_matrix
 
 DEFAULT_SAMPLED_SCANS = 100  # heads that a generative source gives when nobody says how many
 
@@ -31,6 +32,12 @@ class Scan:
     subject: str
     mesh: Mesh
     landmarks: npt.NDArray[np.float32] | None = None
+
+
+def upright(mesh: Mesh, axes: str) -> Mesh:
+    """A file's mesh with its middle at the origin and its axes put right, see ``normals.frame_matrix``."""
+    centred = replace(mesh, vertices=mesh.vertices - box_middle(mesh.vertices))
+    return turn_mesh(centred, frame_matrix(axes))
 
 
 def read_arrays(source: Path, remedy: str) -> dict[str, npt.NDArray[Any]]:
