@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from fnormal.augment import (
     rotate_in_plane,
 )
 from fnormal.dataset import BYTES_A_PIXEL, Dataset, Modality, Sample
+from fnormal.errors import FNormalError
 from fnormal.images import resize_image
 
 
@@ -49,20 +51,47 @@ class Batch:
         return Batch(self.modality, self.mask.to(device), moved(self.image), moved(self.normals))
 
 
+def parse_mix(mix: str, sets: Sequence[Dataset]) -> tuple[float, ...] | None:
+    """Shares of the sets from ``2,1,0.5``; None for ``size``.
+
+    Raises:
+        FNormalError: Not one number above 0 a set.
+    """
+    if mix == "size":
+        return None
+    try:
+        shares = tuple(float(part) for part in mix.split(","))
+    except ValueError:
+        shares = ()
+    if len(shares) != len(sets) or not all(0 < share < math.inf for share in shares):
+        names = ", ".join(s.path.name for s in sets)
+        raise FNormalError(f"--mix {mix}: give 'size', or a number above 0 for each of {names}")
+    return shares
+
+
 def plan_epoch(
-    sizes: Sequence[int], batch_size: int, seed: int, epoch: int
+    sizes: Sequence[int], batch_size: int, seed: int, epoch: int, mix: Sequence[float] | None = None
 ) -> list[tuple[int, npt.NDArray[np.int64]]]:
     """The batches of an epoch: (set, indices) in shuffled order, each of one set, hence one modality.
 
     Every set is shuffled and cut into whole batches; what is left over waits for another epoch's
-    shuffle. A set smaller than a batch gives one batch of what it has.
+    shuffle. A set smaller than a batch gives one batch of what it has. With ``mix`` the number of
+    batches stays, and the sets share them in these proportions: a small set is shuffled and cut again
+    and again, a large one is not used up.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, epoch]))
+    counts = [max(1, size // batch_size) for size in sizes]
+    if mix is not None:
+        ends = np.rint(sum(counts) * np.cumsum(mix) / np.sum(mix)).astype(int)
+        counts = np.diff(ends, prepend=0).tolist()
     batches = []
-    for which, size in enumerate(sizes):
-        order = rng.permutation(size)
-        whole = size // batch_size * batch_size or size
-        batches += [(which, order[i : i + batch_size]) for i in range(0, whole, batch_size)]
+    for which, (size, count) in enumerate(zip(sizes, counts, strict=True)):
+        mine: list[npt.NDArray[np.int64]] = []
+        while len(mine) < count:
+            order = rng.permutation(size)
+            whole = size // batch_size * batch_size or size
+            mine += [order[i : i + batch_size] for i in range(0, whole, batch_size)]
+        batches += [(which, indices) for indices in mine[:count]]
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -92,28 +121,36 @@ class ResizedSamples:
 
 
 class EpochBatches(TorchDataset[Batch]):
-    """The batches of one epoch, from ``first`` on, as a map-style data set of whole batches."""
+    """The batches of one epoch, from ``first`` on, as a map-style data set of whole batches.
+
+    ``share`` is (i, N): of N processes that share every batch, this one takes each N-th sample from
+    the i-th.
+    """
 
     def __init__(
         self, sets: Sequence[ResizedSamples], *, batch_size: int, seed: int, epoch: int,
         first: int = 0, augment: bool = True, rotate_deg: float = 0.0,
+        mix: Sequence[float] | None = None, share: tuple[int, int] = (0, 1),
     ) -> None:  # fmt: skip
         self.sets, self.augment, self.key = sets, augment, (seed, epoch)
-        self.rotate_deg = rotate_deg
-        self.plan = plan_epoch([len(s) for s in sets], batch_size, seed, epoch)[first:]
+        self.rotate_deg, self.first, self.share = rotate_deg, first, share
+        self.plan = plan_epoch([len(s) for s in sets], batch_size, seed, epoch, mix)[first:]
 
     def __len__(self) -> int:
         """Batches."""
         return len(self.plan)
 
     def __getitem__(self, position: int) -> Batch:
-        """Batch ``position``."""
+        """Batch ``position``; what chance does to a sample depends on its place in the epoch alone."""
         which, indices = self.plan[position]
+        own, processes = self.share
         samples = []
-        for index in indices:
-            sample = self.sets[which][int(index)]
-            rng = np.random.default_rng(np.random.SeedSequence([*self.key, which, int(index)]))
-            samples.append(augment_sample(sample, rng, self.rotate_deg) if self.augment else sample)
+        for place in range(own, len(indices), processes):
+            sample = self.sets[which][int(indices[place])]
+            if self.augment:
+                key = np.random.SeedSequence([*self.key, self.first + position, place])
+                sample = augment_sample(sample, np.random.default_rng(key), self.rotate_deg)
+            samples.append(sample)
         return collate(self.sets[which].source.modality, samples)
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from fnormal import __version__
 from fnormal.config import CROP_SIZE_PX, FRAME
 from fnormal.errors import FNormalError
-from fnormal.images import atomic
+from fnormal.images import write_bytes
 from fnormal.model import CrossModalNet
 
 DEFAULT_WEIGHTS = "lite.safetensors"  # package data
@@ -53,8 +53,7 @@ def save_weights(path: Path, model: CrossModalNet, info: WeightsInfo, *, half: b
     if half:
         state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
     metadata = {_KEY: json.dumps({**asdict(info), "fnormal_version": __version__})}
-    with atomic(path) as temporary:
-        save_file(state, temporary, metadata=metadata)
+    write_bytes(path, save(state, metadata))
 
 
 def load_weights(path: Path | str | None = None) -> tuple[CrossModalNet, WeightsInfo]:

@@ -9,19 +9,17 @@ from typing import Annotated, Optional
 
 import typer
 
-from fnormal import __version__, cli_data, config, console, options
+from fnormal import __version__, cli_data, cli_train, console, options
 from fnormal.cli_options import (
     Device,
-    EncoderWeights,
     Json,
     Landmarks,
-    Seed,
     Threads,
     Weights,
     check_device,
     set_threads,
 )
-from fnormal.options import PredictOptions, TrainOptions
+from fnormal.options import PredictOptions
 
 app = typer.Typer(
     cls=console.FNormalGroup,
@@ -53,117 +51,9 @@ app.command("render-dataset")(cli_data.render_dataset)
 app.command("import-photos")(cli_data.import_photos)
 app.command("merge")(cli_data.merge)
 app.command("inspect")(cli_data.inspect)
-
-
-@app.command()
-def train(
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    pairs: Annotated[Optional[list[Path]], typer.Option(help="Image/normal sets.")] = None,  # noqa: UP045
-    images: Annotated[Optional[list[Path]], typer.Option(help="Image-only sets.")] = None,  # noqa: UP045
-    normals: Annotated[Optional[list[Path]], typer.Option(help="Normals-only sets.")] = None,  # noqa: UP045
-    val: Annotated[Optional[Path], typer.Option(help="Pairs to validate on.")] = None,  # noqa: UP045
-    epochs: Annotated[int, typer.Option(min=1)] = TrainOptions.epochs,
-    batch_size: Annotated[int, typer.Option(min=1)] = TrainOptions.batch_size,
-    lr: Annotated[
-        float, typer.Option(help="Learning rate; the peak of one-cycle.")
-    ] = TrainOptions.learning_rate,
-    schedule: options.Schedule = TrainOptions.schedule,
-    optimizer: options.Optimizer = TrainOptions.optimizer,
-    arch: options.Arch = TrainOptions.arch,
-    ablation: Annotated[options.Ablation, typer.Option(help="Fig. 6: a, b, c, d.")] = TrainOptions.ablation,
-    size: Annotated[int, typer.Option(help="Side of the input, a multiple of 32.")] = TrainOptions.size_px,
-    gradient_weight: Annotated[
-        float, typer.Option(min=0, help="Of a loss on detail; 0: the paper.")
-    ] = TrainOptions.gradient_weight,
-    cross_modal_every: Annotated[
-        int, typer.Option(min=1, help="Auto-encode each k-th paired batch.")
-    ] = TrainOptions.cross_modal_every,
-    augment: Annotated[bool, typer.Option(help="Mirror and relight samples.")] = TrainOptions.augment,
-    rotate: Annotated[
-        float, typer.Option(min=0, help="Turn samples in the plane, degrees.")
-    ] = TrainOptions.rotate_deg,
-    ema: Annotated[
-        float, typer.Option(min=0, max=0.99999, help="Decay of averaged weights; 0: none.")
-    ] = TrainOptions.ema,
-    init: Annotated[Optional[Path], typer.Option(help="Weights to start from.")] = None,  # noqa: UP045
-    encoder_weights: EncoderWeights = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    precision: options.Precision = TrainOptions.precision,
-    seed: Seed = TrainOptions.seed,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read samples.")] = TrainOptions.workers,
-    cache_gb: Annotated[
-        float, typer.Option(min=0, help="Memory for decoded samples.")
-    ] = TrainOptions.cache_gb,
-    device: Device = TrainOptions.device,
-    threads: Threads = None,
-    as_json: Json = False,
-) -> None:
-    """Train the cross-modal network (section 3.3); Ctrl-C saves, --resume goes on exactly.
-
-    Example: `fnormal train --pairs ict.h5 --normals anny.h5 --val val.h5 --arch lite --out run`
-    """
-    set_threads(threads)
-    from fnormal.commands import train as workflow
-
-    how = TrainOptions(
-        epochs=epochs, batch_size=batch_size, learning_rate=lr, schedule=schedule, optimizer=optimizer,
-        arch=arch, ablation=ablation, size_px=size, gradient_weight=gradient_weight,
-        cross_modal_every=cross_modal_every, augment=augment, rotate_deg=rotate, ema=ema,
-        precision=precision, seed=seed, workers=workers, cache_gb=cache_gb, device=check_device(device),
-    )  # fmt: skip
-    sets = workflow.open_sets(pairs or [], images or [], normals or [])
-    steps = workflow.train(sets, out, how, val=val, init=init, encoder_weights=encoder_weights, resume=resume)
-    console.follow(steps, as_json=as_json)
-
-
-@app.command("eval")
-def evaluate(
-    data: Annotated[Path, typer.Argument(help="HDF5 set of pairs.")],
-    weights: Weights = None,
-    predictions: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder of any method's normal maps, 000000.png and so on."),
-    ] = None,
-    frame: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="Of the maps: opengl, opencv, directx, or axes like x,-y,z."),
-    ] = None,
-    mirror: Annotated[bool, typer.Option(help="Average with the mirrored image's prediction.")] = False,
-    style: Annotated[options.Style, typer.Option("--table", help="Of the rows on stdout.")] = "tsv",
-    batch_size: Annotated[int, typer.Option(min=1)] = config.BATCH_SIZE,
-    device: Device = "cpu",
-    threads: Threads = None,
-    as_json: Json = False,
-) -> None:
-    """Angular errors as in Tables 1 and 2, by region, pose and light, beside what costs nothing.
-
-    Example: `fnormal eval florence.h5 --predictions dsine/ --frame opencv --table latex`
-    """
-    set_threads(threads)
-    from fnormal.commands import evaluate as workflow
-
-    if predictions is not None:
-        name, scores = workflow.evaluate_files(data, predictions, frame)
-    else:
-        name, scores = workflow.evaluate(
-            data, weights, batch_size=batch_size, mirror=mirror, device=check_device(device)
-        )
-    rows = {name: scores.summary, **workflow.baseline_errors(workflow.open_pairs(data))}
-    console.print_table(str(data), rows)
-    console.print_groups(name, scores.breakdown.groups())
-    if scores.advice:
-        console.warn(scores.advice)
-    if not as_json:
-        for line in workflow.table_lines(rows, style):
-            console.emit(line, as_json=False)
-        return
-    for method, row in rows.items():
-        record = {"method": method, "data": str(data), **row.as_dict()}
-        if method == name:
-            record["interval_deg"] = scores.breakdown.interval_deg()
-            record["groups"] = [asdict(group) for group in scores.breakdown.groups()]
-            record["subjects"] = scores.breakdown.subjects()
-        console.emit(record, as_json=True)
+app.command("train")(cli_train.train)
+app.command("ablate")(cli_train.ablate)
+app.command("eval")(cli_train.evaluate)
 
 
 @app.command()
@@ -205,6 +95,40 @@ def predict(
         sys.stdout.buffer.write(workflow.predict_stream(inputs, predictor, how))
         return
     console.follow(workflow.predict(inputs, Path(out), predictor, how), as_json=as_json)
+
+
+@app.command()
+def sheet(
+    inputs: Annotated[list[str], typer.Argument(help="Pictures or folders of them, or one HDF5 set.")],
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+    weights: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="A column each; default: the weights that come with fnormal."),
+    ] = None,
+    predictions: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="Folders of others' normal maps, a column each; see docs/evaluation.md."),
+    ] = None,
+    frame: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Of the others' maps: opengl, opencv, directx, or axes like x,-y,z."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Samples of a set, evenly spaced.")] = 8,
+    size: Annotated[int, typer.Option(min=32, help="Side of a picture on the sheet.")] = 192,
+    device: Device = "cpu",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Image, ours and others side by side, as in Figs. 4 and 8; of a set also truth and errors.
+
+    Example: `fnormal sheet val.h5 --weights a.safetensors --weights b.safetensors --out sheet.png`
+    """
+    set_threads(threads)
+    from fnormal.commands import sheet as workflow
+
+    methods = workflow.Methods(weights or [], predictions or [], frame, check_device(device))
+    workflow.write_sheet(inputs, out, methods, count=count, size_px=size)
+    console.emit(str(out), as_json=as_json)
 
 
 @app.command()

@@ -7,6 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from fnormal import options
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of text.")]
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
@@ -42,6 +44,30 @@ Shard = Annotated[
     typer.Option(help="i/N: only each N-th shard, for job arrays."),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Finished output is success, not an error.")]
+
+Pairs = Annotated[Optional[list[Path]], typer.Option(help="Image/normal sets.")]  # noqa: UP045
+Images = Annotated[Optional[list[Path]], typer.Option(help="Image-only sets.")]  # noqa: UP045
+Normals = Annotated[Optional[list[Path]], typer.Option(help="Normals-only sets.")]  # noqa: UP045
+Epochs = Annotated[int, typer.Option(min=1)]
+BatchSize = Annotated[int, typer.Option(min=1)]
+LearningRate = Annotated[float, typer.Option(help="Learning rate; the peak of one-cycle.")]
+InputSize = Annotated[int, typer.Option(help="Side of the input, a multiple of 32.")]
+GradientWeight = Annotated[float, typer.Option(min=0, help="Of a loss on detail; 0: the paper.")]
+CrossModalEvery = Annotated[int, typer.Option(min=1, help="Auto-encode each k-th paired batch.")]
+Mix = Annotated[str, typer.Option(help="Shares of the sets, such as 2,1,0.5; size: every sample once.")]
+InitWeights = Annotated[Optional[Path], typer.Option(help="Weights to start from.")]  # noqa: UP045
+Ablation = Annotated[options.Ablation, typer.Option(help="Fig. 6: a, b, c, d.")]
+Augment = Annotated[bool, typer.Option(help="Mirror and relight samples.")]
+Rotate = Annotated[float, typer.Option(min=0, help="Turn samples in the plane, degrees.")]
+Ema = Annotated[float, typer.Option(min=0, max=0.99999, help="Decay of averaged weights; 0: none.")]
+GoOn = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
+SaveEvery = Annotated[int, typer.Option(min=1, help="Batches between checkpoints inside an epoch.")]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Curves and pictures for TensorBoard, in --out.")
+]
+Compile = Annotated[bool, typer.Option("--compile", help="torch.compile: for GPUs.")]
+Readers = Annotated[int, typer.Option(min=0, help="Processes that read samples.")]
+CacheGb = Annotated[float, typer.Option(min=0, help="Memory for decoded samples.")]
 
 
 def set_threads(threads: int | None) -> None:

@@ -64,12 +64,18 @@ def emit(value: str | dict[str, Any], *, as_json: bool) -> None:
     print(line, flush=True)  # noqa: T201
 
 
-def follow(steps: Iterable[Progress], *, as_json: bool = False) -> None:
+def follow(steps: Iterable[Progress], *, as_json: bool = False, quiet: bool = False) -> None:
     """Run a workflow: draw its progress, print the files it writes, list what failed, exit 1 if any.
+
+    ``quiet`` runs it and tells nothing: another process does.
 
     Raises:
         Exit: With 1 where a unit failed.
     """
+    if quiet:
+        for _ in steps:
+            pass
+        return
     console = Console(stderr=True)
     failures = []
     with Bar(

@@ -259,6 +259,10 @@ class Dataset:
             raise FNormalError(
                 f"{self.path} is damaged at sample {index} ({error}); make it again"
             ) from error
+        if not np.isfinite(fields.get("normals", 0)).all():
+            raise FNormalError(
+                f"{self.path} has normals that are no numbers in sample {index}; make it again"
+            )
         return Sample(mask, self.subjects[index], self.sources[index], **fields, landmarks=points, view=view)
 
 

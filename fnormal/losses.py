@@ -5,12 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fnormal import parallel
+
 
 def masked_mean(value: Tensor, mask: Tensor) -> Tensor:
-    """Mean of ``value`` [B, H, W] over each mask [B, H, W], then over the images that have one."""
+    """Mean of ``value`` [B, H, W] over each mask [B, H, W], then over the images that have one.
+
+    Where several processes share a batch: their mean is the mean over all its images.
+    """
     count = mask.sum(dim=(1, 2))
     per_image = (value * mask).sum(dim=(1, 2)) / count.clamp(min=1)
-    return per_image.sum() / (count > 0).sum().clamp(min=1)
+    images = parallel.total((count > 0).sum())
+    return per_image.sum() / images.clamp(min=1) * parallel.world()
 
 
 def normal_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
@@ -39,6 +45,15 @@ def image_loss(pred_image: Tensor, gt_image: Tensor, mask: Tensor) -> Tensor:
     """
     error = (pred_image.float() - gt_image).square().mean(dim=1)
     return masked_mean(error, mask.to(error.dtype))
+
+
+@torch.no_grad()
+def mean_error_deg(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
+    """Mean angular error of a batch, for the log. Args: as :func:`normal_loss`."""
+    pred, gt = pred_raw.float(), gt_normals.float()
+    sine = torch.linalg.cross(pred, gt, dim=1).norm(dim=1)
+    error_deg = torch.rad2deg(torch.atan2(sine, (pred * gt).sum(dim=1)))
+    return masked_mean(error_deg, mask.to(error_deg.dtype))
 
 
 def gradient_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:

@@ -13,9 +13,11 @@ image decoder D_I     latent -> image [3, S]
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from fnormal.config import ABLATIONS, ARCHS, Ablation, Arch
 from fnormal.errors import FNormalError
@@ -91,14 +93,43 @@ class Encoder(nn.Module):
         return self.stage4(stage3), features
 
 
+class _FuseMax(torch.autograd.Function):
+    """Gradient of :func:`fuse_max` from one boolean mask; autograd's own fills four tensors of this size."""
+
+    @staticmethod
+    def forward(ctx: Any, decoded: Tensor, skip: Tensor) -> Tensor:
+        ctx.save_for_backward(skip > decoded[:, -skip.shape[1] :])
+        ctx.mark_dirty(decoded)
+        return _fuse_in_place(decoded, skip)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        (from_skip,) = ctx.saved_tensors
+        grad_decoded = grad.clone(memory_format=torch.preserve_format)
+        tail = grad_decoded[:, -from_skip.shape[1] :]
+        grad_skip = tail * from_skip
+        tail -= grad_skip
+        return grad_decoded, grad_skip
+
+
+def _fuse_in_place(decoded: Tensor, skip: Tensor) -> Tensor:
+    tail = decoded[:, -skip.shape[1] :]
+    tail.copy_(torch.maximum(tail, skip))
+    return decoded
+
+
 def fuse_max(decoded: Tensor, skip: Tensor) -> Tensor:
-    """An activated deactivable skip (3.2, Fig. 3b).
+    """An activated deactivable skip (3.2, Fig. 3b), written into ``decoded``.
 
     Element-wise maximum of ``skip`` [B, m, H, W] with the LAST m channels of ``decoded``
     [B, n, H, W]; the first n - m channels pass through. Leaving the call out deactivates the skip.
+    Where both are equal the gradient goes to ``decoded``.
     """
-    kept = decoded.shape[1] - skip.shape[1]
-    return torch.cat([decoded[:, :kept], torch.maximum(decoded[:, kept:], skip)], dim=1)
+    if not torch.is_grad_enabled():
+        return _fuse_in_place(decoded, skip)  # plain operators: what ONNX and TorchScript record
+    fused: Tensor = _FuseMax.apply(decoded, skip)  # type: ignore[no-untyped-call]
+    return fused
 
 
 class NormalDecoder(nn.Module):
@@ -185,6 +216,10 @@ class CrossModalNet(nn.Module):
         self.normal_encoder = Encoder(self.arch, full=False) if parts.normal_encoder else None
         self.normal_decoder = NormalDecoder(self.arch, parts.skip)
         self.image_decoder = ImageDecoder(self.arch) if parts.image_decoder else None
+
+    def forward(self, passes: str, x: Tensor) -> Any:
+        """One of the passes below by its name: what torch's data parallel training can wrap."""
+        return getattr(self, passes)(x)
 
     def image_to_normals(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] in [0, 1] to raw normals [B, 3, S, S], skips activated."""

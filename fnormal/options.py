@@ -23,7 +23,7 @@ from fnormal.errors import FNormalError
 Arch = Literal["paper", "lite", "tiny"]
 Ablation = Literal["full", "no-skip", "no-normal-encoder", "plain"]
 Schedule = Literal["constant", "one-cycle"]
-Optimizer = Literal["adam", "adamw"]
+Optimizer = Literal["adam", "adamw", "muon"]
 Precision = Literal["fp32", "bf16"]
 RenderedModality = Literal["pairs", "normals"]
 Lighting = Literal["paper", "rich"]
@@ -130,7 +130,7 @@ class TrainOptions:
         batch_size: Samples a batch.
         learning_rate: Of Adam; with ``one-cycle`` the peak.
         schedule: ``constant`` (the paper's) or ``one-cycle``.
-        optimizer: ``adam`` (the paper's) or ``adamw``.
+        optimizer: ``adam`` (the paper's), ``adamw``, or ``muon`` (fewer images for the same error).
         arch: Name in ``config.ARCHS``.
         ablation: Name in ``config.ABLATIONS``.
         size_px: Side of the network's input, a multiple of 32.
@@ -140,7 +140,11 @@ class TrainOptions:
         augment: Mirror and change the light of samples.
         rotate_deg: With ``augment``, also turn samples in the picture's plane by up to +- this.
         ema: Decay of a moving average of the weights, which is validated and kept; 0 keeps the last.
+        mix: Shares of the sets in an epoch's batches, such as ``2,1,0.5``, in the order pairs, images,
+            normals; ``size`` takes every sample once.
         precision: ``fp32`` or ``bf16`` autocast.
+        compile: Let torch.compile fuse the network: a gain on GPUs, a loss on most CPUs.
+        save_every: Batches between two checkpoints inside an epoch: what a killed run loses.
         seed: Of initialisation, order and augmentation.
         workers: Processes that read samples; 0 reads in this one.
         cache_gb: Memory for decoded samples, used where this process reads.
@@ -160,7 +164,10 @@ class TrainOptions:
     augment: bool = True
     rotate_deg: float = 0.0
     ema: float = 0.0
+    mix: str = "size"
     precision: Precision = "fp32"
+    compile: bool = False
+    save_every: int = 500
     seed: int = SEED
     workers: int = 0
     cache_gb: float = CACHE_GB

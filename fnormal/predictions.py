@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,9 @@ _MAP_SUFFIXES = (".png", ".npy", ".tif", ".tiff")
 
 
 def network_predictions(
-    model: CrossModalNet, data: Dataset, size_px: int, *, batch_size: int, mirror: bool = False
-) -> Iterator[tuple[Sample, F32]]:
+    model: CrossModalNet, data: Dataset, size_px: int, *, batch_size: int, mirror: bool = False,
+    only: Sequence[int] | None = None,
+) -> Iterator[tuple[Sample, F32]]:  # fmt: skip
     """Samples of ``data`` with raw normals [H, W, 3] of ``model``, at the data set's own resolution.
 
     Args:
@@ -38,10 +39,12 @@ def network_predictions(
         size_px: Side that the network sees; its output is resized back to the data set's.
         batch_size: Images a pass.
         mirror: Average with the mirrored image's prediction.
+        only: Samples to take, all by default.
     """
+    chosen = range(len(data)) if only is None else only
     device = next(model.parameters()).device
-    for start in range(0, len(data), batch_size):
-        samples = [data[i] for i in range(start, min(start + batch_size, len(data)))]
+    for start in range(0, len(chosen), batch_size):
+        samples = [data[i] for i in chosen[start : start + batch_size]]
         batch = collate(data.modality, [resize_sample(s, size_px) for s in samples]).to(device)
         assert batch.image is not None, "open_pairs() saw to it"
         with torch.inference_mode():
@@ -51,7 +54,9 @@ def network_predictions(
         yield from zip(samples, raw.permute(0, 2, 3, 1).cpu().numpy(), strict=True)
 
 
-def file_predictions(folder: Path, data: Dataset, frame: str | None) -> Iterator[tuple[Sample, F32]]:
+def file_predictions(
+    folder: Path, data: Dataset, frame: str | None, only: Sequence[int] | None = None
+) -> Iterator[tuple[Sample, F32]]:
     """Samples of ``data`` with anybody's normals: ``000000.png`` or ``000000.obj`` for the first, and so on.
 
     A mesh lies over its picture: x right and y up from the bottom row, in pixels, z toward the viewer, as
@@ -61,12 +66,13 @@ def file_predictions(folder: Path, data: Dataset, frame: str | None) -> Iterator
         folder: Maps of the samples' size, as ``.png`` (8 or 16 bits), ``.npy`` or ``.tiff``, or meshes.
         data: Pairs.
         frame: Axes of the files; None is what each says of itself, else fnormal's.
+        only: Samples to take, all by default.
 
     Raises:
         FNormalError: A file is missing, cannot be read, or has another size.
     """
     with open_renderer("soft", supersample=1) as renderer:
-        for i in range(len(data)):
+        for i in range(len(data)) if only is None else only:
             path, sample = _numbered(folder, i), data[i]
             if path.suffix.lower() in MESH_SUFFIXES:
                 yield sample, _mesh_normals(renderer, path, data.size_px, frame or "x,y,z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -13,16 +14,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fnormal.batches import Batch, EpochBatches, ResizedSamples
+from fnormal import parallel
+from fnormal.batches import Batch, EpochBatches, ResizedSamples, parse_mix
 from fnormal.checkpoint import load_imagenet, load_weights
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
-from fnormal.images import atomic
-from fnormal.losses import gradient_loss, image_loss, normal_loss
+from fnormal.images import write_bytes
+from fnormal.losses import gradient_loss, image_loss, mean_error_deg, normal_loss
 from fnormal.model import STRIDE_PX, CrossModalNet
+from fnormal.optimizer import MuonAdamW
 from fnormal.options import TrainOptions
 
-_FREE_TO_CHANGE = {"workers", "cache_gb", "device", "precision"}  # a resumed run may differ in these
+# a resumed run may differ in these
+_FREE_TO_CHANGE = {"workers", "cache_gb", "device", "precision", "compile", "save_every"}
 
 
 class Trainer:
@@ -34,6 +38,12 @@ class Trainer:
     ) -> None:  # fmt: skip
         if options.size_px % STRIDE_PX:
             raise FNormalError(f"--size {options.size_px} is no multiple of {STRIDE_PX}")
+        smallest = min(options.batch_size, *(len(s) for s in sets))
+        if smallest < parallel.world():
+            raise FNormalError(
+                f"{parallel.world()} processes cannot share a batch of {smallest}; start fewer of them"
+            )
+        self.mix = parse_mix(options.mix, sets)
         torch.manual_seed(options.seed)
         room = 0 if options.workers else int(options.cache_gb * 2**30 / max(1, len(sets)))
         self.options = options
@@ -45,14 +55,24 @@ class Trainer:
             load_imagenet(self.model, encoder_weights)
         self.device = torch.device(options.device)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
-        self.optimizer = kind(self.model.parameters(), lr=options.learning_rate, fused=True)
+        self.passes = self._ready_passes()
+        self.optimizer = _optimizer(self.model, options)
         self.average: AveragedModel | None = None
         if options.ema:
             decay = get_ema_multi_avg_fn(options.ema)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(self.model, multi_avg_fn=decay, use_buffers=True)
         self.epoch = self.step = self.paired_steps = 0  # step counts inside the epoch
         self.best_deg = math.inf
+
+    def _ready_passes(self) -> Callable[..., Any]:
+        """The network's passes by name, compiled or shared with other processes where that is asked."""
+        passes: nn.Module = self.model
+        if parallel.world() > 1:
+            passes = parallel.synced(self.model, self.options.device)
+        if self.options.compile:
+            for part in self.model.children():
+                part.compile()
+        return passes
 
     def _start_from(self, init: Path) -> None:
         model, info = load_weights(init)
@@ -75,48 +95,54 @@ class Trainer:
         o = self.options
         return EpochBatches(
             self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
-            augment=o.augment, rotate_deg=o.rotate_deg,
+            augment=o.augment, rotate_deg=o.rotate_deg, mix=self.mix,
+            share=(parallel.rank(), parallel.world()),
         )  # fmt: skip
 
     def iterate(self, batch: Batch, progress: float) -> dict[str, float]:
-        """The iterations of one batch (3.3); ``progress`` in [0, 1) sets the learning rate."""
+        """The iterations of one batch (3.3); ``progress`` in [0, 1) sets the learning rate.
+
+        Returns:
+            Losses by pass, and ``error_deg`` of the image-to-normals pass.
+        """
         rate = learning_rate(self.options, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         parts = self.model.ablation
-        losses: dict[str, float] = {}
+        found: dict[str, float] = {}
         if batch.modality == "pairs":
             auto = self.paired_steps % self.options.cross_modal_every == 0
             self.paired_steps += 1
             if auto and parts.normal_encoder:
-                losses["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
+                found["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
             both = auto and parts.image_decoder
-            losses["image_to_normals"] = self._update(lambda: self._paired_loss(batch, both))
+            found["image_to_normals"] = self._update(lambda: self._paired_loss(batch, both, found))
         elif batch.modality == "images":
-            losses["image_to_image"] = self._update(lambda: self._auto_image_loss(batch))
+            found["image_to_image"] = self._update(lambda: self._auto_image_loss(batch))
         else:
-            losses["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
-        return losses
+            found["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
+        return found
 
     def _auto_normals_loss(self, batch: Batch) -> Tensor:
         gt = _of(batch.normals)
-        return normal_loss(self.model.normals_to_normals(gt), gt, batch.mask)
+        return normal_loss(self.passes("normals_to_normals", gt), gt, batch.mask)
 
     def _auto_image_loss(self, batch: Batch) -> Tensor:
         image = _of(batch.image)
-        return image_loss(self.model.image_to_image(image), image, batch.mask)
+        return image_loss(self.passes("image_to_image", image), image, batch.mask)
 
-    def _paired_loss(self, batch: Batch, image_to_image: bool) -> Tensor:
+    def _paired_loss(self, batch: Batch, image_to_image: bool, found: dict[str, float]) -> Tensor:
         """Image-to-normals plus image-to-image, summed with equal weights (3.3)."""
         image, gt = _of(batch.image), _of(batch.normals)
         if image_to_image:
-            raw, pred_image = self.model.image_to_both(image)
+            raw, pred_image = self.passes("image_to_both", image)
             loss = normal_loss(raw, gt, batch.mask) + image_loss(pred_image, image, batch.mask)
         else:
-            raw = self.model.image_to_normals(image)
+            raw = self.passes("image_to_normals", image)
             loss = normal_loss(raw, gt, batch.mask)
         if self.options.gradient_weight:
             loss = loss + self.options.gradient_weight * gradient_loss(raw, gt, batch.mask)
+        found["error_deg"] = _mean_over_processes(mean_error_deg(raw, gt, batch.mask))
         return loss
 
     def _update(self, loss_of: Callable[[], Tensor]) -> float:
@@ -124,7 +150,7 @@ class Trainer:
         bf16 = self.options.precision == "bf16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
             loss = loss_of()
-        value = float(loss.detach())
+        value = _mean_over_processes(loss)
         if not math.isfinite(value):
             raise FNormalError(
                 f"the loss became {value} in epoch {self.epoch + 1}; lower --lr and --resume from the"
@@ -146,8 +172,9 @@ class Trainer:
             "average": None if self.average is None else self.average.state_dict(),
             "best_deg": self.best_deg, "options": json.dumps(_comparable(self.options, self.sets)),
         }  # fmt: skip
-        with atomic(path) as temporary:
-            torch.save(state, temporary)
+        buffer = io.BytesIO()  # torch's own writer dies of a full disk with an error of its innards
+        torch.save(state, buffer)
+        write_bytes(path, buffer.getvalue())
 
     def load(self, path: Path) -> None:
         """Go on from :meth:`save`'s file.
@@ -177,9 +204,20 @@ class Trainer:
         self.paired_steps, self.best_deg = state["paired_steps"], state["best_deg"]
 
 
+def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer | MuonAdamW:
+    if options.optimizer == "muon":
+        return MuonAdamW(model, options.learning_rate)
+    kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
+    return kind(model.parameters(), lr=options.learning_rate, fused=True)
+
+
 def _of(tensor: Tensor | None) -> Tensor:
     assert tensor is not None, "a batch holds what its modality names"
     return tensor
+
+
+def _mean_over_processes(value: Tensor) -> float:
+    return float(parallel.total(value.detach())) / parallel.world()
 
 
 def _comparable(options: TrainOptions, sets: Sequence[ResizedSamples]) -> dict[str, Any]:

@@ -46,9 +46,14 @@ def test_parameter_counts_of_the_authors_network() -> None:
 
 def test_fuse_max_touches_the_last_channels_only() -> None:
     decoded, skip = torch.randn(2, 5, 4, 4), torch.randn(2, 2, 4, 4)
-    fused = fuse_max(decoded, skip)
+    fused = fuse_max(decoded.clone(), skip)
     assert torch.equal(fused[:, :3], decoded[:, :3])
     assert torch.equal(fused[:, 3:], torch.maximum(decoded[:, 3:], skip))
+
+
+def test_the_gradient_of_fuse_max_is_that_of_the_plain_formula() -> None:
+    leaves = [torch.randn(2, c, 4, 4, dtype=torch.float64, requires_grad=True) for c in (5, 2)]
+    assert torch.autograd.gradcheck(lambda decoded, skip: fuse_max(decoded * 1, skip), leaves)
 
 
 def test_normal_pass_never_sees_the_image_encoder() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from fnormal.checkpoint import load_weights
 from fnormal.config import ERROR_THRESHOLDS_DEG
 from fnormal.dataset import Dataset, Sample
 from fnormal.errors import FNormalError
+from fnormal.images import write_bytes
 from fnormal.metrics import ErrorMeter, ErrorSummary, pixel_errors_deg
 from fnormal.model import CrossModalNet
 from fnormal.normals import likely_frame, unit
 from fnormal.options import Style
 from fnormal.predictions import file_predictions, network_predictions
+from fnormal.report import Gallery, page
 
 F32 = npt.NDArray[np.float32]
 Rows = dict[str, ErrorSummary]
@@ -46,23 +48,43 @@ class Scores:
     Attributes:
         summary: The paper's figures and the pooled ones.
         breakdown: By region, pose, light and subject.
+        gallery: The best and the worst faces, for a report.
         advice: A line where the predictions seem to be in other axes, else empty.
     """
 
     summary: ErrorSummary
     breakdown: Breakdown
+    gallery: Gallery
     advice: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How networks are run over a set.
+
+    Attributes:
+        batch_size: Images a pass.
+        mirror: Average with the mirrored image's prediction.
+        device: Where.
+    """
+
+    batch_size: int
+    mirror: bool
+    device: str
 
 
 def score(predictions: Iterable[tuple[Sample, F32]]) -> Scores:
     """Compare predictions of any length, fnormal's frame, with the truth."""
-    meter, breakdown = ErrorMeter(), Breakdown()
+    meter, breakdown, gallery = ErrorMeter(), Breakdown(), Gallery()
     thinned: list[tuple[F32, F32]] = []
-    for sample, pred in predictions:
+    for index, (sample, pred) in enumerate(predictions):
         truth = _truth(sample)
+        if not sample.mask.any():
+            raise FNormalError(f"the mask of sample {index} ({sample.source}) is empty; make the set again")
         errors = pixel_errors_deg(pred, truth, sample.mask)
         meter.add_errors(errors)
         breakdown.add(sample, errors)
+        gallery.add(sample, pred, errors)
         step = max(1, int(sample.mask.sum()) // _FRAME_PIXELS)
         thinned.append((pred[sample.mask][::step], truth[sample.mask][::step].astype(np.float32)))
     summary = meter.summary()
@@ -74,7 +96,7 @@ def score(predictions: Iterable[tuple[Sample, F32]]) -> Scores:
             f"these predictions seem to be in other axes: {here_deg:.1f} degrees as they are,"
             f" {there_deg:.1f} as {frame}; try --frame {frame}"
         )
-    return Scores(summary, breakdown, advice)
+    return Scores(summary, breakdown, gallery, advice)
 
 
 def network_errors(
@@ -114,18 +136,28 @@ def _truth(sample: Sample) -> npt.NDArray[np.floating[Any]]:
     return sample.normals
 
 
-def evaluate(
-    path: Path, weights: Path | None, *, batch_size: int, mirror: bool, device: str
-) -> tuple[str, Scores]:
+def evaluate(data: Dataset, weights: Path | None, how: Run) -> tuple[str, Scores]:
     """Name and scores of a network on a set."""
-    data = open_pairs(path)
     model, info = load_weights(weights)
-    model.to(device)
+    model.to(how.device)
     name = f"fnormal {info.arch}" if weights is None else weights.stem
-    return name, score(network_predictions(model, data, info.size_px, batch_size=batch_size, mirror=mirror))
+    found = network_predictions(model, data, info.size_px, batch_size=how.batch_size, mirror=how.mirror)
+    return name, score(found)
 
 
-def evaluate_files(path: Path, folder: Path, frame: str | None) -> tuple[str, Scores]:
+def compare_weights(data: Dataset, files: Sequence[Path], how: Run) -> Rows:
+    """Errors of further networks, named by their file, or its folder where they all have one name."""
+    alike = len({file.stem for file in files}) < len(files)
+    rows = {}
+    for file in files:
+        model, info = load_weights(file)
+        rows[file.parent.name if alike else file.stem] = network_errors(
+            model.to(how.device), data, info.size_px, batch_size=how.batch_size, mirror=how.mirror
+        )
+    return rows
+
+
+def evaluate_files(data: Dataset, folder: Path, frame: str | None) -> tuple[str, Scores]:
     """Name and scores of anybody's normal maps on a set.
 
     Raises:
@@ -133,7 +165,14 @@ def evaluate_files(path: Path, folder: Path, frame: str | None) -> tuple[str, Sc
     """
     if not folder.is_dir():
         raise FNormalError(f"no such folder of normal maps: {folder}; check --predictions")
-    return folder.name, score(file_predictions(folder, open_pairs(path), frame))
+    return folder.name, score(file_predictions(folder, data, frame))
+
+
+def write_report(folder: Path, name: str, data: Path, rows: Rows, scores: Scores) -> Path:
+    """Write ``index.html`` into ``folder``, which needs nothing beside it."""
+    path = folder / "index.html"
+    write_bytes(path, page(name, str(data), rows, scores.breakdown, scores.gallery, scores.advice).encode())
+    return path
 
 
 def table_lines(rows: Rows, style: Style) -> list[str]:

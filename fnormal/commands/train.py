@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import threading
 import time
@@ -13,11 +14,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from fnormal import parallel
 from fnormal.batches import loader
+from fnormal.board import Board
 from fnormal.checkpoint import WeightsInfo, save_weights
 from fnormal.commands.evaluate import network_errors, open_pairs
 from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
+from fnormal.images import write_bytes
 from fnormal.options import TrainOptions
 from fnormal.progress import Progress
 from fnormal.trainer import Trainer
@@ -66,8 +70,11 @@ def train(
     init: Path | None = None,
     encoder_weights: str | None = None,
     resume: bool = False,
+    board: Board | None = None,
 ) -> Iterator[Progress]:
     """Train into ``out``: ``last.ckpt`` to resume from, ``best.safetensors`` to use, ``log.jsonl``.
+
+    Under torchrun every process runs this; the first alone validates and writes.
 
     Raises:
         FNormalError: See :class:`Trainer`; or ``out`` holds a run and ``resume`` is not set.
@@ -80,54 +87,95 @@ def train(
         trainer.load(checkpoint)
     elif checkpoint.exists():
         raise FNormalError(f"{out} holds a run already; add --resume or choose another --out")
-    licence = "; ".join(sorted({s.licence for s in sets}))
-    out.mkdir(parents=True, exist_ok=True)
-    with _stop_signal() as stop, (out / "log.jsonl").open("a", buffering=1) as log:
+    first = parallel.rank() == 0
+    with _stop_signal() as stop, _Log(out if first else None, trainer) as log:
         while trainer.epoch < options.epochs:
             batches = trainer.batches()
             total, started = trainer.step + len(batches), time.monotonic()
             trainer.model.train()
             for count, batch in enumerate(loader(batches, options.workers), 1):
                 at = (trainer.epoch + trainer.step / total) / options.epochs
-                losses = trainer.iterate(batch.to(trainer.device), at)
+                found = trainer.iterate(batch.to(trainer.device), at)
                 trainer.step += 1
                 rate = count * options.batch_size / (time.monotonic() - started)
-                log.write(json.dumps({"epoch": trainer.epoch + 1, "step": trainer.step, **losses}) + "\n")
-                note = " ".join(f"{k} {v:.4f}" for k, v in losses.items())
-                yield Progress(
-                    trainer.epoch * total + trainer.step, total * options.epochs, "batches",
-                    f"{note} {rate:.1f} images/s",
-                )  # fmt: skip
-                if stop.is_set():
+                log.write({"epoch": trainer.epoch + 1, "step": trainer.step, **found})
+                done = trainer.epoch * total + trainer.step
+                if board is not None:
+                    board.add(done, {**found, "images_per_s": rate})
+                note = " ".join(f"{k} {v:.4g}" for k, v in found.items())
+                yield Progress(done, total * options.epochs, "batches", f"{note} {rate:.1f} images/s")
+                stopped = parallel.any_of(stop.is_set())
+                if first and (stopped or trainer.step % options.save_every == 0):
                     trainer.save(checkpoint)
+                if stopped:
                     raise KeyboardInterrupt
-            yield from _end_epoch(trainer, val_set, best, licence, log)
             trainer.epoch, trainer.step = trainer.epoch + 1, 0
-            trainer.save(checkpoint)
-    total = len(trainer.batches())
-    yield Progress(total * options.epochs, total * options.epochs, "batches", written=(best, checkpoint))
+            if first:
+                yield from _end_epoch(trainer, val_set, best, log, board)
+                trainer.save(checkpoint)
+    total = len(trainer.batches()) * options.epochs
+    yield Progress(total, total, "batches", written=(best, checkpoint))
+
+
+class _Log:
+    """``log.jsonl``, one record a step and an epoch; a resumed run drops what came after its checkpoint."""
+
+    def __init__(self, out: Path | None, trainer: Trainer) -> None:
+        self._file = None
+        if out is None:
+            return
+        out.mkdir(parents=True, exist_ok=True)
+        path, now = out / "log.jsonl", (trainer.epoch + 1, trainer.step)
+        if path.is_file():
+            lines = path.read_text().splitlines()
+            kept = [line for line in lines if _place(line) <= now]
+            if len(kept) < len(lines):
+                write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
+        self._file = path.open("a", buffering=1)
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, record: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(record) + "\n")
+
+
+def _place(line: str) -> tuple[float, float]:
+    """Where in a run a record was written: (epoch from 1, step); a line cut short is beyond any."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError:
+        return math.inf, math.inf
+    return record["epoch"], record.get("step", math.inf)
 
 
 def _end_epoch(
-    trainer: Trainer, val_set: Dataset | None, best: Path, licence: str, log: Any
+    trainer: Trainer, val_set: Dataset | None, best: Path, log: _Log, board: Board | None
 ) -> Iterator[Progress]:
     """Validate, log, and keep the best weights (without a validation set: the newest)."""
-    options = trainer.options
-    record: dict[str, Any] = {"epoch": trainer.epoch + 1}
+    options, epoch = trainer.options, trainer.epoch
+    record: dict[str, Any] = {"epoch": epoch}
     if val_set is not None:
-        summary = network_errors(
-            trainer.result.eval(), val_set, options.size_px, batch_size=options.batch_size
-        )
+        model = trainer.result.eval()
+        summary = network_errors(model, val_set, options.size_px, batch_size=options.batch_size)
         record["val"] = summary.as_dict()
-        log.write(json.dumps(record) + "\n")
+        log.write(record)
         error = summary.mean_deg
+        if board is not None:
+            board.add(epoch, {"val_mean_deg": error})
+            board.show(epoch, model, val_set, options.size_px)
         yield Progress(
-            trainer.epoch + 1, options.epochs, "epochs",
-            f"validation {error:.2f} +- {summary.std_deg:.2f} degrees",
-        )  # fmt: skip
+            epoch, options.epochs, "epochs", f"validation {error:.2f} +- {summary.std_deg:.2f} degrees"
+        )
         if error >= trainer.best_deg:
             return
         trainer.best_deg = error
     record.update(options=asdict(options), samples=[[s.source.path.name, len(s)] for s in trainer.sets])
+    licence = "; ".join(sorted({s.source.licence for s in trainer.sets}))
     info = WeightsInfo(options.arch, options.ablation, options.size_px, licence=licence, figures=record)
     save_weights(best, trainer.result, info)

@@ -1,0 +1,125 @@
+"""sheet: image, ours and others side by side (Figs. 4, 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fnormal.checkpoint import default_weights, load_weights
+from fnormal.commands.evaluate import open_pairs
+from fnormal.dataset import Sample
+from fnormal.errors import FNormalError
+from fnormal.faces.crop import crop_around
+from fnormal.images import RGB, list_images, read_image, read_normals, write_image
+from fnormal.metrics import pixel_errors_deg
+from fnormal.pictures import error_picture, grid, normals_picture
+from fnormal.predictions import F32, file_predictions, network_predictions
+from fnormal.predictor import Predictor
+
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Methods:
+    """What fills the columns.
+
+    Attributes:
+        weights: Files of networks; none of them is the one that comes with fnormal.
+        predictions: Folders of other methods' normal maps.
+        frame: Axes of those maps; None is what each file says of itself.
+        device: Where networks run.
+    """
+
+    weights: Sequence[Path]
+    predictions: Sequence[Path]
+    frame: str | None
+    device: str
+
+    def networks(self) -> dict[str, Path]:
+        """Weights files by the title of their column."""
+        files = self.weights or [default_weights()]
+        alike = len({file.stem for file in files}) < len(files)
+        return {file.parent.name if alike else file.stem: file for file in files}
+
+
+def write_sheet(inputs: Sequence[str], out: Path, methods: Methods, *, count: int, size_px: int) -> None:
+    """Write the sheet of a data set's samples, or of photos.
+
+    Raises:
+        FNormalError: A data set among several inputs, or a file that cannot be read.
+    """
+    sets = [name for name in inputs if Path(name).suffix in (".h5", ".hdf5")]
+    if sets and len(inputs) > 1:
+        raise FNormalError(f"{sets[0]}: a sheet is of one data set or of photos, not of both")
+    if sets:
+        sheet = _of_samples(Path(sets[0]), methods, count, size_px)
+    else:
+        sheet = _of_photos([path for name in inputs for path in list_images(Path(name))], methods, size_px)
+    write_image(out, sheet)
+
+
+def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> RGB:
+    """Columns image, truth, then normals and their error of each method."""
+    data = open_pairs(path)
+    chosen = np.unique(np.linspace(0, len(data) - 1, min(len(data), count)).astype(int)).tolist()
+    found: dict[str, list[tuple[Sample, F32]]] = {}
+    for name, file in methods.networks().items():
+        model, info = load_weights(file)
+        model.to(methods.device)
+        run = network_predictions(model, data, info.size_px, batch_size=_BATCH, mirror=True, only=chosen)
+        found[name] = list(run)
+    for folder in methods.predictions:
+        found[folder.name] = list(file_predictions(folder, data, methods.frame, only=chosen))
+    titles, rows, notes = ["image", "truth"], list[list[RGB]](), []
+    for name in found:
+        titles += [name, "error, 0 to 45 degrees"]
+    for row, index in enumerate(chosen):
+        sample = data[index]
+        assert sample.image is not None, "open_pairs() saw to it"
+        assert sample.normals is not None, "open_pairs() saw to it"
+        pictures, means = [sample.image, normals_picture(sample.normals, sample.mask)], []
+        for predicted in found.values():
+            _, pred = predicted[row]
+            errors = pixel_errors_deg(pred, sample.normals, sample.mask)
+            means.append(f"{errors.mean():.1f}")
+            pictures += [normals_picture(pred, sample.mask), error_picture(errors, sample.mask)]
+        rows.append(pictures)
+        notes.append(f"{index:06d}: {' / '.join(means)}")
+    return grid(rows, titles, size_px, notes)
+
+
+def _of_photos(paths: Sequence[Path], methods: Methods, size_px: int) -> RGB:
+    """Columns image, then normals of each method, around each photo's largest face.
+
+    Others' maps carry the photo's name and size.
+    """
+    predictors = {n: Predictor(f, device=methods.device) for n, f in methods.networks().items()}
+    rows = []
+    for path in paths:
+        photo = read_image(path)
+        finder = next(iter(predictors.values()))
+        face = finder.find_faces(photo, str(path))[:1]
+        crop = crop_around(face[0].landmarks, *photo.shape[:2], size_px=size_px)
+        window = (slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px))
+        pictures = [photo[window]]
+        for predictor in predictors.values():
+            (result,) = predictor.predict(photo, face)
+            pictures.append(normals_picture(result.normals, result.mask)[window])
+        for folder in methods.predictions:
+            normals, mask = read_normals(_of_photo(folder, path), methods.frame)
+            if normals.shape[:2] != photo.shape[:2]:
+                raise FNormalError(f"{_of_photo(folder, path)} has another size than {path}")
+            pictures.append(normals_picture(normals, mask)[window])
+        rows.append(pictures)
+    titles = ["image", *predictors, *(folder.name for folder in methods.predictions)]
+    return grid(rows, titles, size_px)
+
+
+def _of_photo(folder: Path, photo: Path) -> Path:
+    found = sorted(folder.glob(f"{photo.stem}_normals.*")) + sorted(folder.glob(f"{photo.stem}.*"))
+    if not found:
+        raise FNormalError(f"{folder} has no {photo.stem}_normals or {photo.stem}; check --predictions")
+    return found[0]

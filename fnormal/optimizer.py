@@ -1,0 +1,112 @@
+"""Muon for the hidden convolutions beside AdamW for the rest: fewer images for the same error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Quintic iteration of Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/), which takes every
+# singular value near 1: steepest at 0, never above 1.2
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+_ROUNDS = 5
+_RMS = 0.2  # of an AdamW update, so that one learning rate suits both (Liu et al. 2025)
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Nearest matrix to [R, C] whose singular values are all about 1 (0.7 to 1.2).
+
+    The rounds are worked out on the square of the shorter side, where they commute: 2.7 times less work
+    than on the matrix itself for a 3x3 convolution.
+    """
+    x = matrix / (matrix.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.mT
+    gram = x @ x.mT
+    a, b, c = _QUINTIC
+    identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    product = identity
+    for _ in range(_ROUNDS):
+        factor = a * identity + b * gram + c * gram @ gram
+        product = factor @ product
+        gram = factor @ gram @ factor
+    x = product @ x
+    nearest: Tensor = x.mT if tall else x
+    return nearest
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update of a convolution [O, I, K, K] is orthogonalised as [O, I K K].
+
+    torch.optim.Muon takes matrices alone.
+
+    Args:
+        params: Convolution weights.
+        lr: Learning rate, on AdamW's scale.
+        momentum: Of Nesterov's kind.
+        weight_decay: Decoupled.
+    """
+
+    def __init__(
+        self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
+        super().__init__(list(params), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update the parameters that have a gradient."""
+        del closure
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(weight)
+                mean = state["momentum_buffer"].lerp_(weight.grad, 1 - group["momentum"])
+                ahead = weight.grad.lerp(mean, group["momentum"]).flatten(1)
+                rate = group["lr"] * _RMS * max(ahead.shape) ** 0.5
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.sub_(rate * orthogonalize(ahead).view(weight.shape))
+
+
+class MuonAdamW:
+    """:class:`Muon` for what lies between hidden features, AdamW for the rest; one state, one rate."""
+
+    def __init__(self, model: nn.Module, lr: float) -> None:
+        hidden: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
+        for parameter in model.parameters():
+            between = parameter.ndim == 4 and min(parameter.shape[:2]) > 3  # 3: colours, normals
+            (hidden if between else rest).append(parameter)
+        self.parts: tuple[torch.optim.Optimizer, ...] = (
+            Muon(hidden, lr),
+            torch.optim.AdamW(rest, lr=lr, fused=True),
+        )
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Of both."""
+        return [group for part in self.parts for group in part.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none)
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """For an exact resume."""
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state_dict`."""
+        for part, saved in zip(self.parts, state["parts"], strict=True):
+            part.load_state_dict(saved)
