@@ -74,7 +74,7 @@ def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path) -> float:
     except ImportError as error:
         raise FNormalError(f"exporting needs onnx, onnxscript and onnxruntime: {_INSTALL}") from error
     network, example = _prepared(model, info)
-    with atomic(path) as temporary, warnings.catch_warnings():
+    with atomic(path) as temporary, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own innards
         program = torch.onnx.export(
             network, (example,), dynamo=True, input_names=["image"], output_names=["normals"],
@@ -91,7 +91,7 @@ def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path) -> float:
 def export_torchscript(model: CrossModalNet, info: WeightsInfo, path: Path) -> float:
     """Write TorchScript for C++; returns the largest angle to the original, in degrees."""
     network, example = _prepared(model, info)
-    with atomic(path) as temporary, warnings.catch_warnings():
+    with atomic(path) as temporary, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch announces other exporters
         traced = torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
         extra = {_KEY + ".json": json.dumps(asdict(info))}

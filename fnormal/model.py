@@ -12,15 +12,17 @@ image decoder D_I     latent -> image [3, S]
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fnormal.config import ABLATIONS, ARCHS, Ablation, Arch
 from fnormal.errors import FNormalError
+from fnormal.layers import fuse_max
 
 STRIDE_PX = 32
 
@@ -91,45 +93,6 @@ class Encoder(nn.Module):
         if self.full is not None:
             features.append(self.full(x))
         return self.stage4(stage3), features
-
-
-class _FuseMax(torch.autograd.Function):
-    """Gradient of :func:`fuse_max` from one boolean mask; autograd's own fills four tensors of this size."""
-
-    @staticmethod
-    def forward(ctx: Any, decoded: Tensor, skip: Tensor) -> Tensor:
-        ctx.save_for_backward(skip > decoded[:, -skip.shape[1] :])
-        ctx.mark_dirty(decoded)
-        return _fuse_in_place(decoded, skip)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        (from_skip,) = ctx.saved_tensors
-        grad_decoded = grad.clone(memory_format=torch.preserve_format)
-        tail = grad_decoded[:, -from_skip.shape[1] :]
-        grad_skip = tail * from_skip
-        tail -= grad_skip
-        return grad_decoded, grad_skip
-
-
-def _fuse_in_place(decoded: Tensor, skip: Tensor) -> Tensor:
-    tail = decoded[:, -skip.shape[1] :]
-    tail.copy_(torch.maximum(tail, skip))
-    return decoded
-
-
-def fuse_max(decoded: Tensor, skip: Tensor) -> Tensor:
-    """An activated deactivable skip (3.2, Fig. 3b), written into ``decoded``.
-
-    Element-wise maximum of ``skip`` [B, m, H, W] with the LAST m channels of ``decoded``
-    [B, n, H, W]; the first n - m channels pass through. Leaving the call out deactivates the skip.
-    Where both are equal the gradient goes to ``decoded``.
-    """
-    if not torch.is_grad_enabled():
-        return _fuse_in_place(decoded, skip)  # plain operators: what ONNX and TorchScript record
-    fused: Tensor = _FuseMax.apply(decoded, skip)  # type: ignore[no-untyped-call]
-    return fused
 
 
 class NormalDecoder(nn.Module):
@@ -255,3 +218,28 @@ class CrossModalNet(nn.Module):
             raise FNormalError(f"the '{self.ablation_name}' network has no image decoder (Fig. 6)")
         image: Tensor = self.image_decoder(latent)
         return image
+
+
+def ready_to_run(model: CrossModalNet) -> CrossModalNet:
+    """A copy for inference alone: batch norms inside their convolutions, weights channels-last.
+
+    Outputs are the same but for rounding; on a CPU it takes 0.6 to 0.8 of the time.
+    """
+    ready = copy.deepcopy(model).eval()
+    for part in list(ready.modules()):
+        if isinstance(part, BasicBlock):
+            for conv, norm in (("conv1", "bn1"), ("conv2", "bn2")):
+                setattr(part, conv, fuse_conv_bn_eval(getattr(part, conv), getattr(part, norm)))
+                setattr(part, norm, nn.Identity())
+            if isinstance(part.downsample, nn.Sequential):
+                part.downsample = _folded(part.downsample)
+        elif isinstance(part, Encoder):
+            part.stem = nn.Sequential(_folded(part.stem), nn.ReLU(inplace=True))
+    return ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _folded(layers: nn.Sequential) -> nn.Conv2d:
+    conv, norm = layers[0], layers[1]
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, norm)

@@ -15,7 +15,7 @@ from fnormal.errors import FNormalError
 from fnormal.images import read_normals
 from fnormal.mesh import turn_mesh
 from fnormal.meshfile import MESH_SUFFIXES, read_mesh
-from fnormal.model import CrossModalNet
+from fnormal.model import CrossModalNet, ready_to_run
 from fnormal.normals import frame_matrix
 from fnormal.predictor import mirrored_mean
 from fnormal.render.backends import open_renderer
@@ -34,7 +34,7 @@ def network_predictions(
     """Samples of ``data`` with raw normals [H, W, 3] of ``model``, at the data set's own resolution.
 
     Args:
-        model: In eval mode.
+        model: Left as it is.
         data: Pairs.
         size_px: Side that the network sees; its output is resized back to the data set's.
         batch_size: Images a pass.
@@ -42,7 +42,7 @@ def network_predictions(
         only: Samples to take, all by default.
     """
     chosen = range(len(data)) if only is None else only
-    device = next(model.parameters()).device
+    device, model = next(model.parameters()).device, ready_to_run(model)
     for start in range(0, len(chosen), batch_size):
         samples = [data[i] for i in chosen[start : start + batch_size]]
         batch = collate(data.modality, [resize_sample(s, size_px) for s in samples]).to(device)

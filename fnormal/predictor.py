@@ -19,7 +19,7 @@ from fnormal.exported import OnnxNetwork
 from fnormal.faces.crop import Crop, crop_around, whole_picture
 from fnormal.faces.detect import FaceBox, detect_faces, read_landmarks
 from fnormal.faces.masks import face_mask, hull_mask
-from fnormal.model import CrossModalNet
+from fnormal.model import CrossModalNet, ready_to_run
 from fnormal.normals import unit
 
 F32 = npt.NDArray[np.float32]
@@ -48,9 +48,9 @@ class FaceNormals:
 
 def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor) -> Tensor:
     """Mean of the unit predictions for images [B, 3, S, S] and for their mirror images. [B, 3, S, S]"""
-    direct = torch.nn.functional.normalize(model.image_to_normals(image), dim=1)
-    other = torch.nn.functional.normalize(model.image_to_normals(image.flip(-1)), dim=1).flip(-1)
-    return (direct + other * other.new_tensor([-1, 1, 1])[:, None, None]) / 2
+    both = model.image_to_normals(torch.cat([image, image.flip(-1)]))  # torch is slow on one image alone
+    direct, other = torch.nn.functional.normalize(both, dim=1).chunk(2)
+    return (direct + other.flip(-1) * other.new_tensor([-1, 1, 1])[:, None, None]) / 2
 
 
 def check_range(image: npt.NDArray[Any]) -> F32:
@@ -98,13 +98,13 @@ class Predictor:
         self.device = torch.device(device)
         self.model: CrossModalNet | OnnxNetwork
         if isinstance(weights, CrossModalNet):
-            self.model = weights.eval().to(self.device)
+            self.model = ready_to_run(weights).to(self.device)
         elif str(weights).endswith(".onnx"):
             self.model = OnnxNetwork(Path(str(weights)))
             trained_px = self.model.info.size_px
         else:
             model, info = load_weights(weights)
-            self.model, trained_px = model.to(self.device), info.size_px
+            self.model, trained_px = ready_to_run(model).to(self.device), info.size_px
         self.size_px = size_px or trained_px
         self._landmark_model = landmark_model
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import torch
 from fnormal.checkpoint import import_authors
 from fnormal.config import ABLATIONS, ARCHS
 from fnormal.errors import FNormalError
-from fnormal.model import CrossModalNet, fuse_max
+from fnormal.layers import fuse_max
+from fnormal.model import CrossModalNet, ready_to_run
 from tests.authors_network import Reference, random_state
 
 
@@ -33,6 +35,21 @@ def test_passes_equal_the_plain_reference(authors: tuple[Reference, CrossModalNe
         expected, actual = getattr(reference, name)(x), getattr(model, name)(x)
     assert expected.std() > 0.01, "a dead reference proves nothing"
     assert (actual - expected).abs().max() < 1e-5 * max(1.0, float(expected.abs().max()))
+
+
+def test_a_network_ready_to_run_is_the_same_one(authors: tuple[Reference, CrossModalNet]) -> None:
+    _, model = authors
+    model = copy.deepcopy(model).train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    ready = ready_to_run(model)
+    torch.manual_seed(1)
+    x = torch.rand(2, 3, 96, 64)
+    with torch.inference_mode():
+        expected, actual = copy.deepcopy(model).eval().image_to_normals(x), ready.image_to_normals(x)
+    assert (actual - expected).abs().max() < 1e-5 * max(1.0, float(expected.abs().max()))
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in ready.image_encoder.modules())
+    assert model.training
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
 def test_parameter_counts_of_the_authors_network() -> None:

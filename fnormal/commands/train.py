@@ -95,7 +95,7 @@ def train(
             trainer.model.train()
             for count, batch in enumerate(loader(batches, options.workers), 1):
                 at = (trainer.epoch + trainer.step / total) / options.epochs
-                found = trainer.iterate(batch.to(trainer.device), at)
+                found = trainer.iterate(batch.to(trainer.device, trainer.layout), at)
                 trainer.step += 1
                 rate = count * options.batch_size / (time.monotonic() - started)
                 log.write({"epoch": trainer.epoch + 1, "step": trainer.step, **found})
@@ -161,7 +161,7 @@ def _end_epoch(
     options, epoch = trainer.options, trainer.epoch
     record: dict[str, Any] = {"epoch": epoch}
     if val_set is not None:
-        model = trainer.result.eval()
+        model = trainer.result
         summary = network_errors(model, val_set, options.size_px, batch_size=options.batch_size)
         record["val"] = summary.as_dict()
         log.write(record)

@@ -1,0 +1,88 @@
+"""The authors' step as their release's forward implies it: single precision, contiguous, nothing left out.
+
+A plain transcription for the benchmarks: whatever the input, both decoders run, so do the dead
+full-resolution convolutions of the normal encoder; skips by concatenation and maximum, autograd's gradients.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from tests.authors_network import Reference, random_state
+
+
+class Authors(Reference):
+    """The network, trainable."""
+
+    def __init__(self) -> None:
+        super().__init__({k: v for k, v in random_state().items() if not k.startswith("base_model.")})
+        self.training = True
+
+    def parameters(self) -> list[Tensor]:
+        """Leaves that an optimiser moves."""
+        leaves = [v for k, v in self.state.items() if v.is_floating_point() and "running" not in k]
+        return [leaf.requires_grad_() for leaf in leaves]
+
+    def norm(self, key: str, x: Tensor) -> Tensor:
+        """Batch norm, of the batch while it trains."""
+        s = self.state
+        return F.batch_norm(
+            x, s[key + ".running_mean"], s[key + ".running_var"], s[key + ".weight"], s[key + ".bias"],
+            training=self.training,
+        )  # fmt: skip
+
+    def from_image(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Normals and image of an image."""
+        full = self.conv("conv_original_size1.0", self.conv("conv_original_size0.0", x).relu()).relu()
+        *features, latent = self.encode(x, "")
+        skips = [self.conv(f"layer{i}_1x1.0", features[i]).relu() for i in (3, 2, 1, 0)]
+        return self.decode_normals(latent, [*skips, full]), self.decode_image(latent)
+
+    def from_normals(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Normals and image of normals."""
+        self.conv("conv_original_size1_2.0", self.conv("conv_original_size0_2.0", x).relu()).relu()
+        latent = self.encode(x, "_2")[-1]
+        return self.decode_normals(latent, None), self.decode_image(latent)
+
+
+def alternate(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Best seconds of each over ``rounds`` that alternate, after one that is not counted."""
+    best = dict.fromkeys(contenders, float("inf"))
+    for number in range(rounds + 1):
+        for name, run in contenders.items():
+            started = time.perf_counter()
+            run()
+            if number:
+                best[name] = min(best[name], time.perf_counter() - started)
+    return best
+
+
+def gigaflop(run: Callable[[], object]) -> float:
+    """Of one run, a multiplication and an addition counted as two."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 1e9
+
+
+def peak_gflops() -> float:
+    """What a large matrix product reaches here: the peak that shares are of."""
+    a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
+    return 2 * 2048**3 / 1e9 / alternate({"product": lambda: a @ b}, 5)["product"]
+
+
+def machine() -> str:
+    """Processor, threads, torch."""
+    with open("/proc/cpuinfo") as file:
+        models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
+    name = models[0] if models else platform.processor()
+    capability = torch.backends.cpu.get_cpu_capability()
+    threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    return f"{name}, {threads}, {capability}, torch {torch.__version__}"

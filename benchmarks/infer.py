@@ -1,0 +1,68 @@
+"""Image-to-normals for one crop against a plain transcription of the authors' forward.
+
+    python -m benchmarks.infer [--rounds 5]
+
+The authors' forward also decodes the image. The paper's network and lite at 256 px, lite also at the size
+it was trained for; torch and ONNX Runtime. Rounds alternate, each one's best counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.authors import Authors, alternate, gigaflop, machine, peak_gflops
+from fnormal.checkpoint import WeightsInfo, load_weights
+from fnormal.exported import OnnxNetwork, export_onnx
+from fnormal.model import CrossModalNet
+from fnormal.predictor import Predictor
+
+
+def networks(folder: Path) -> tuple[dict[str, Callable[[], Tensor]], dict[str, float]]:
+    """What is timed, and the work of those that torch can count."""
+    torch.manual_seed(0)
+    authors, image = Authors(), torch.rand(1, 3, 256, 256)
+    authors.training = False
+    found: dict[str, Callable[[], Tensor]] = {"authors' forward": lambda: authors.from_image(image)[0]}
+    lite, info = load_weights(None)
+    for name, model, size_px in (
+        ("paper", CrossModalNet("paper"), 256),
+        ("lite", lite, 256),
+        ("lite", lite, info.size_px),
+    ):
+        picture = torch.rand(1, 3, size_px, size_px).to(memory_format=torch.channels_last)
+        network = Predictor(model).model
+        found[f"{name}, {size_px} px"] = lambda n=network, p=picture: n.image_to_normals(p)
+        file = folder / f"{name}{size_px}.onnx"
+        export_onnx(model, WeightsInfo(model.arch.name, size_px=size_px), file)
+        runtime = OnnxNetwork(file)
+        found[f"{name}, {size_px} px, ONNX"] = lambda n=runtime, p=picture: n.image_to_normals(p)
+    return found, {name: gigaflop(run) for name, run in found.items() if "ONNX" not in name}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    print(machine())
+    peak = peak_gflops()
+    print(f"a matrix product reaches {peak:.0f} GFLOP/s")
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        contenders, work = networks(Path(folder))
+        best = alternate(contenders, options.rounds)
+    first = next(iter(best.values()))
+    for name, seconds in best.items():
+        gflop = work.get(name, work.get(name.removesuffix(", ONNX"), 0.0))
+        print(
+            f"{name}\t{1000 * seconds:.1f} ms\t{gflop:.1f} GFLOP\t{gflop / seconds / peak:.0%} of peak"
+            f"\t{seconds / first:.3f} of the authors' time (1/{first / seconds:.0f})"
+        )
+
+
+if __name__ == "__main__":
+    main()
