@@ -101,6 +101,7 @@ def train(
         sets, out, how, val=val, init=init, encoder_weights=encoder_weights, resume=resume, board=board
     )
     console.follow(steps, as_json=as_json, quiet=not first)
+    parallel.stop()
 
 
 def ablate(
@@ -119,7 +120,7 @@ def ablate(
     size: InputSize = TrainOptions.size_px,
     gradient_weight: GradientWeight = TrainOptions.gradient_weight,
     cross_modal_every: CrossModalEvery = TrainOptions.cross_modal_every,
-    init_encoder: EncoderWeights = None,
+    encoder_weights: EncoderWeights = None,
     style: Annotated[options.Style, typer.Option("--table", help="Of the rows on stdout.")] = "tsv",
     precision: options.Precision = TrainOptions.precision,
     cache_gb: CacheGb = TrainOptions.cache_gb,
@@ -143,7 +144,7 @@ def ablate(
     )  # fmt: skip
     sets = open_sets(pairs or [], images or [], normals or [])
     workflow.check_sets(sets, test)
-    console.follow(workflow.train_all(sets, out, how, seeds, init_encoder))
+    console.follow(workflow.train_all(sets, out, how, seeds, encoder_weights))
     for path in test:
         results = workflow.compare(out, path, seeds, batch_size, how.device)
         console.print_table(str(path), {name: result.mean for name, result in results.items()})

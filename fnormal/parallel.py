@@ -15,9 +15,17 @@ def start(device: str) -> str:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return device
     cuda = device.startswith("cuda")
+    if cuda:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if not dist.is_initialized():
         dist.init_process_group("nccl" if cuda else "gloo")
     return f"cuda:{os.environ['LOCAL_RANK']}" if cuda else device
+
+
+def stop() -> None:
+    """Leave the other processes."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def rank() -> int:

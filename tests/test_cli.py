@@ -24,7 +24,7 @@ from tests.conftest import write_set
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = (
     "render-dataset", "import-photos", "merge", "inspect", "doctor", "train", "eval", "predict", "enhance",
-    "import-weights", "export",
+    "import-weights", "export", "ablate", "sheet",
 )  # fmt: skip
 
 
