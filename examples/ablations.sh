@@ -1,6 +1,6 @@
 #!/bin/sh
-# How the table of docs/ablation.md was made: the four networks of Fig. 6, three seeds, a small budget; half
-# an hour on two CPU cores after the data are there.
+# The four networks of Fig. 6, three seeds, a small budget; half an hour on two CPU cores after the data are
+# there. Interrupted, the last command goes on where it was.
 set -eu
 out=${1:?usage: ablations.sh OUT [ICT] [MAKEHUMAN] [LEE_PERRY_SMITH]}
 ict=${2:-auto}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# How the weights of second_light.sh went on with Muon on the pairs of both scripts: 75 minutes on two CPU
+# How the weights of second_light.sh went on with Muon on the pairs of both scripts: 90 minutes on two CPU
 # cores, beside other work. It was planned as 5 epochs and shortened to 4 after 629 of its batches.
 set -eu
 first=${1:?usage: third_run.sh FIRST_OUT SECOND_OUT SECOND.safetensors}
