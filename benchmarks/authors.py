@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.authors_network import Reference, random_state
@@ -31,24 +30,14 @@ class Authors(Reference):
         leaves = [v for k, v in self.state.items() if v.is_floating_point() and "running" not in k]
         return [leaf.requires_grad_() for leaf in leaves]
 
-    def norm(self, key: str, x: Tensor) -> Tensor:
-        """Batch norm, of the batch while it trains."""
-        s = self.state
-        return F.batch_norm(
-            x, s[key + ".running_mean"], s[key + ".running_var"], s[key + ".weight"], s[key + ".bias"],
-            training=self.training,
-        )  # fmt: skip
-
     def from_image(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normals and image of an image."""
-        full = self.conv("conv_original_size1.0", self.conv("conv_original_size0.0", x).relu()).relu()
-        *features, latent = self.encode(x, "")
-        skips = [self.conv(f"layer{i}_1x1.0", features[i]).relu() for i in (3, 2, 1, 0)]
-        return self.decode_normals(latent, [*skips, full]), self.decode_image(latent)
+        latent, skips = self.encode_image(x)
+        return self.decode_normals(latent, skips), self.decode_image(latent)
 
     def from_normals(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normals and image of normals."""
-        self.conv("conv_original_size1_2.0", self.conv("conv_original_size0_2.0", x).relu()).relu()
+        self.full(x, "_2")
         latent = self.encode(x, "_2")[-1]
         return self.decode_normals(latent, None), self.decode_image(latent)
 

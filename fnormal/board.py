@@ -35,9 +35,8 @@ class Board:
 
     def show(self, epoch: int, model: CrossModalNet, data: Dataset, size_px: int) -> None:
         """Image, truth, prediction and error of faces spread over ``data``."""
-        rows = []
-        for i in range(0, len(data), max(1, -(-len(data) // _FACES))):
-            ((sample, pred),) = network_predictions(model, data, size_px, batch_size=1, only=(i,))
+        rows, chosen = [], range(0, len(data), max(1, -(-len(data) // _FACES)))
+        for sample, pred in network_predictions(model, data, size_px, batch_size=_FACES, only=chosen):
             assert sample.normals is not None, "pairs have them"
             rows.append(sample_pictures(sample, pred, pixel_errors_deg(pred, sample.normals, sample.mask)))
         panel = grid(rows, SAMPLE_TITLES, _SIDE_PX)

@@ -241,6 +241,11 @@ class Dataset:
         """Number of samples."""
         return len(self.subjects)
 
+    def spread(self, count: int) -> list[int]:
+        """Indices of ``count`` samples, fewer where there are fewer, evenly from the first to the last."""
+        picked = np.unique(np.linspace(0, len(self) - 1, min(len(self), count)).astype(int))
+        return [int(i) for i in picked]
+
     def __getstate__(self) -> dict[str, Any]:
         """Without the open handle: h5py's must not cross a process."""
         return {**self.__dict__, "_handle": None}

@@ -29,14 +29,18 @@ img { max-width: 100%; } rect { fill: #4a7ab5; } text { font-size: 12px; }
 """
 
 
+# (rank in its heap, index, (sample, prediction, errors))
+_Face = tuple[float, int, tuple[Sample, Floats, npt.NDArray[np.float64]]]
+
+
 class Gallery:
-    """Keeps pictures of the best and of the worst faces, and the mean of each, while a set is scored."""
+    """Keeps the best and the worst faces, and the mean of each, while a set is scored."""
 
     def __init__(self) -> None:
         self.means_deg: list[float] = []
         self.pixel_counts = np.zeros(181, np.int64)  # by whole degrees
-        self._best: list[tuple[float, int, list[RGB]]] = []
-        self._worst: list[tuple[float, int, list[RGB]]] = []
+        self._best: list[_Face] = []
+        self._worst: list[_Face] = []
 
     def add(self, sample: Sample, pred: Floats, errors_deg: npt.NDArray[np.float64]) -> None:
         """Add the next face by its errors [K], see :func:`metrics.pixel_errors_deg`."""
@@ -45,14 +49,14 @@ class Gallery:
         self.pixel_counts += np.bincount(errors_deg.astype(np.int64), minlength=181)
         for heap, rank in ((self._best, -mean), (self._worst, mean)):
             if len(heap) < _FACES or rank > heap[0][0]:
-                item = (rank, index, sample_pictures(sample, pred, errors_deg))
+                item = (rank, index, (sample, pred, errors_deg))
                 (heapq.heappush if len(heap) < _FACES else heapq.heappushpop)(heap, item)
 
     def sheet(self, which: str) -> RGB:
         """Grid of the ``best`` or the ``worst`` faces, the most extreme first."""
         heap = sorted(self._best if which == "best" else self._worst, reverse=True)
         notes = [f"{index:06d}: {abs(rank):.1f} degrees" for rank, index, _ in heap]
-        return grid([pictures for *_, pictures in heap], SAMPLE_TITLES, _SIDE_PX, notes)
+        return grid([sample_pictures(*face) for *_, face in heap], SAMPLE_TITLES, _SIDE_PX, notes)
 
 
 def page(

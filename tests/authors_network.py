@@ -75,7 +75,9 @@ def random_state(seed: int = 0) -> State:
 
 
 class Reference:
-    """The three passes, in eval mode."""
+    """The three passes; in eval mode unless ``training`` is set."""
+
+    training = False
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -87,8 +89,9 @@ class Reference:
     def norm(self, key: str, x: Tensor) -> Tensor:
         s = self.state
         return F.batch_norm(
-            x, s[key + ".running_mean"], s[key + ".running_var"], s[key + ".weight"], s[key + ".bias"]
-        )
+            x, s[key + ".running_mean"], s[key + ".running_var"], s[key + ".weight"], s[key + ".bias"],
+            training=self.training,
+        )  # fmt: skip
 
     def stage(self, prefix: str, x: Tensor, stride: int) -> Tensor:
         for block in (0, 1):
@@ -124,11 +127,19 @@ class Reference:
             x = self.conv(f"{name}.0", x).relu()
         return self.conv("conv_last_2", x)
 
-    def image_to_normals(self, x: Tensor) -> Tensor:
-        full = self.conv("conv_original_size1.0", self.conv("conv_original_size0.0", x).relu()).relu()
+    def full(self, x: Tensor, suffix: str) -> Tensor:
+        for level in (0, 1):
+            x = self.conv(f"conv_original_size{level}{suffix}.0", x).relu()
+        return x
+
+    def encode_image(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        full = self.full(x, "")
         *features, latent = self.encode(x, "")
         skips = [self.conv(f"layer{i}_1x1.0", features[i]).relu() for i in (3, 2, 1, 0)]
-        return self.decode_normals(latent, [*skips, full])
+        return latent, [*skips, full]
+
+    def image_to_normals(self, x: Tensor) -> Tensor:
+        return self.decode_normals(*self.encode_image(x))
 
     def image_to_image(self, x: Tensor) -> Tensor:
         return self.decode_image(self.encode(x, "")[-1])

@@ -76,7 +76,7 @@ def train_all(
     Raises:
         FNormalError: See :func:`commands.train.train`.
     """
-    for seed in range(options.seed, options.seed + seeds):
+    for seed in range(seeds):
         for ablation in NAMES:
             folder = _folder(out, ablation, seed)
             how = replace(options, ablation=ablation, seed=seed)

@@ -145,13 +145,18 @@ def evaluate(data: Dataset, weights: Path | None, how: Run) -> tuple[str, Scores
     return name, score(found)
 
 
-def compare_weights(data: Dataset, files: Sequence[Path], how: Run) -> Rows:
-    """Errors of further networks, named by their file, or its folder where they all have one name."""
+def named_weights(files: Sequence[Path]) -> dict[str, Path]:
+    """Weights files by their name, or by their folder's where two have one name."""
     alike = len({file.stem for file in files}) < len(files)
+    return {file.parent.name if alike else file.stem: file for file in files}
+
+
+def compare_weights(data: Dataset, files: Sequence[Path], how: Run) -> Rows:
+    """Errors of further networks, see :func:`named_weights`."""
     rows = {}
-    for file in files:
+    for name, file in named_weights(files).items():
         model, info = load_weights(file)
-        rows[file.parent.name if alike else file.stem] = network_errors(
+        rows[name] = network_errors(
             model.to(how.device), data, info.size_px, batch_size=how.batch_size, mirror=how.mirror
         )
     return rows

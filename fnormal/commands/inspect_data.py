@@ -20,8 +20,7 @@ _MOST_READ = 200  # samples that the means are taken over
 
 def summary(data: Dataset) -> dict[str, str | int | float]:
     """Kind, counts, means over at most ``_MOST_READ`` samples, source and licence."""
-    picked = np.unique(np.linspace(0, len(data) - 1, min(len(data), _MOST_READ)).astype(int))
-    samples = [data[int(i)] for i in picked]
+    samples = [data[i] for i in data.spread(_MOST_READ)]
     facts: dict[str, str | int | float] = {
         "modality": data.modality, "samples": len(data), "subjects": len(set(data.subjects)),
         "sources": len(set(data.sources)), "size_px": data.size_px, "frame": data.frame,
@@ -67,8 +66,7 @@ def write_pictures(data: Dataset, folder: Path) -> Iterator[Path]:
 
 def contact_sheet(data: Dataset, path: Path, count: int) -> None:
     """Write evenly spaced samples as a PNG: a sample a column of picture, normals and mask."""
-    picked = np.unique(np.linspace(0, len(data) - 1, min(len(data), count)).astype(int))
-    strips = [_strip(data[int(i)]) for i in picked]
+    strips = [_strip(data[i]) for i in data.spread(count)]
     across = int(np.ceil(np.sqrt(3 * len(strips))))  # three tiles high each: about a square
     blank = np.zeros_like(strips[0])
     strips += [blank] * (-len(strips) % across)

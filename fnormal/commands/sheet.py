@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from fnormal.checkpoint import default_weights, load_weights
-from fnormal.commands.evaluate import open_pairs
+from fnormal.commands.evaluate import named_weights, open_pairs
 from fnormal.dataset import Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import crop_around
 from fnormal.images import RGB, list_images, read_image, read_normals, write_image
 from fnormal.metrics import pixel_errors_deg
-from fnormal.pictures import error_picture, grid, normals_picture
+from fnormal.pictures import SAMPLE_TITLES, grid, normals_picture, sample_pictures
 from fnormal.predictions import F32, file_predictions, network_predictions
 from fnormal.predictor import Predictor
 
@@ -40,9 +38,7 @@ class Methods:
 
     def networks(self) -> dict[str, Path]:
         """Weights files by the title of their column."""
-        files = self.weights or [default_weights()]
-        alike = len({file.stem for file in files}) < len(files)
-        return {file.parent.name if alike else file.stem: file for file in files}
+        return named_weights(self.weights or [default_weights()])
 
 
 def write_sheet(inputs: Sequence[str], out: Path, methods: Methods, *, count: int, size_px: int) -> None:
@@ -64,7 +60,7 @@ def write_sheet(inputs: Sequence[str], out: Path, methods: Methods, *, count: in
 def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> RGB:
     """Columns image, truth, then normals and their error of each method."""
     data = open_pairs(path)
-    chosen = np.unique(np.linspace(0, len(data) - 1, min(len(data), count)).astype(int)).tolist()
+    chosen = data.spread(count)
     found: dict[str, list[tuple[Sample, F32]]] = {}
     for name, file in methods.networks().items():
         model, info = load_weights(file)
@@ -73,19 +69,18 @@ def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> RGB:
         found[name] = list(run)
     for folder in methods.predictions:
         found[folder.name] = list(file_predictions(folder, data, methods.frame, only=chosen))
-    titles, rows, notes = ["image", "truth"], list[list[RGB]](), []
-    for name in found:
-        titles += [name, "error, 0 to 45 degrees"]
-    for row, index in enumerate(chosen):
-        sample = data[index]
-        assert sample.image is not None, "open_pairs() saw to it"
-        assert sample.normals is not None, "open_pairs() saw to it"
-        pictures, means = [sample.image, normals_picture(sample.normals, sample.mask)], []
-        for predicted in found.values():
-            _, pred = predicted[row]
+    image, truth, normals, error = SAMPLE_TITLES
+    del normals  # a method's column has its name
+    titles = [image, truth, *(title for name in found for title in (name, error))]
+    rows, notes = [], []
+    for index, *predicted in zip(chosen, *found.values(), strict=True):
+        pictures, means = list[RGB](), []
+        for sample, pred in predicted:
+            assert sample.normals is not None, "open_pairs() saw to it"
             errors = pixel_errors_deg(pred, sample.normals, sample.mask)
             means.append(f"{errors.mean():.1f}")
-            pictures += [normals_picture(pred, sample.mask), error_picture(errors, sample.mask)]
+            shown = sample_pictures(sample, pred, errors)
+            pictures += shown[2:] if pictures else shown
         rows.append(pictures)
         notes.append(f"{index:06d}: {' / '.join(means)}")
     return grid(rows, titles, size_px, notes)
