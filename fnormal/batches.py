@@ -23,7 +23,10 @@ from fnormal.augment import (
 )
 from fnormal.dataset import BYTES_A_PIXEL, Dataset, Modality, Sample
 from fnormal.errors import FNormalError
+from fnormal.faces.masks import hull_mask
 from fnormal.images import resize_image
+
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -129,11 +132,11 @@ class EpochBatches(TorchDataset[Batch]):
 
     def __init__(
         self, sets: Sequence[ResizedSamples], *, batch_size: int, seed: int, epoch: int,
-        first: int = 0, augment: bool = True, rotate_deg: float = 0.0,
+        first: int = 0, augment: bool = True, hull_share: float = 0.0, rotate_deg: float = 0.0,
         mix: Sequence[float] | None = None, share: tuple[int, int] = (0, 1),
     ) -> None:  # fmt: skip
         self.sets, self.augment, self.key = sets, augment, (seed, epoch)
-        self.rotate_deg, self.first, self.share = rotate_deg, first, share
+        self.hull_share, self.rotate_deg, self.first, self.share = hull_share, rotate_deg, first, share
         self.plan = plan_epoch([len(s) for s in sets], batch_size, seed, epoch, mix)[first:]
 
     def __len__(self) -> int:
@@ -149,15 +152,17 @@ class EpochBatches(TorchDataset[Batch]):
             sample = self.sets[which][int(indices[place])]
             if self.augment:
                 key = np.random.SeedSequence([*self.key, self.first + position, place])
-                sample = augment_sample(sample, np.random.default_rng(key), self.rotate_deg)
+                rng = np.random.default_rng(key)
+                sample = augment_sample(sample, rng, self.rotate_deg, self.hull_share)
             samples.append(sample)
         return collate(self.sets[which].source.modality, samples)
 
 
 def resize_sample(sample: Sample, size_px: int) -> Sample:
     """A sample at another size; normals are never blended with the background."""
-    mask, normals, image = sample.mask, sample.normals, sample.image
-    if mask.shape[0] == size_px:
+    mask, normals, image, points = sample.mask, sample.normals, sample.image, sample.landmarks
+    side = mask.shape[0]
+    if side == size_px:
         return sample
     if normals is not None:
         small, mask = resize_normals(normals.astype(np.float32), mask, size_px)
@@ -165,12 +170,22 @@ def resize_sample(sample: Sample, size_px: int) -> Sample:
     else:
         mask = resize_mask(mask, size_px)
     image = None if image is None else resize_image(image, size_px)
-    return replace(sample, mask=mask, normals=normals, image=image)
+    if points is not None:
+        points = ((points + 0.5) * (size_px / side) - 0.5).astype(np.float32)
+    return replace(sample, mask=mask, normals=normals, image=image, landmarks=points)
 
 
-def augment_sample(sample: Sample, rng: np.random.Generator, rotate_deg: float = 0.0) -> Sample:
-    """Mirror a sample half of the time, turn it by up to +- ``rotate_deg``, change its picture's light."""
+def augment_sample(
+    sample: Sample, rng: np.random.Generator, rotate_deg: float = 0.0, hull_share: float = 0.0
+) -> Sample:
+    """Mirror a sample half of the time, turn it by up to +- ``rotate_deg``, change its picture's light.
+
+    A share of them keeps the part of the mask inside the hull of the landmarks, where those are known.
+    The result has no landmarks.
+    """
     mask, normals, image = sample.mask, sample.normals, sample.image
+    if hull_share and rng.random() < hull_share:
+        mask = _inside_hull(mask, sample.landmarks)
     if rng.random() < 0.5:
         mask = mirror_image(mask)
         normals = None if normals is None else mirror_normals(normals)
@@ -181,7 +196,15 @@ def augment_sample(sample: Sample, rng: np.random.Generator, rotate_deg: float =
     if image is not None:
         changed = photometric(image.astype(np.float32) / np.float32(255), rng)
         image = np.rint(255 * changed).astype(np.uint8)
-    return replace(sample, mask=mask, normals=normals, image=image)
+    return replace(sample, mask=mask, normals=normals, image=image, landmarks=None)
+
+
+def _inside_hull(mask: Bools, points: npt.NDArray[np.float32] | None) -> Bools:
+    """The part of a mask in the hull; all of it where landmarks are unknown or lie elsewhere."""
+    if points is None or not np.isfinite(points).all():
+        return mask
+    inside = mask & hull_mask(points, *mask.shape)
+    return inside if inside.any() else mask
 
 
 def collate(modality: Modality, samples: Sequence[Sample]) -> Batch:

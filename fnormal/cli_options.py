@@ -58,6 +58,7 @@ Mix = Annotated[str, typer.Option(help="Shares of the sets, such as 2,1,0.5; siz
 InitWeights = Annotated[Optional[Path], typer.Option(help="Weights to start from.")]  # noqa: UP045
 Ablation = Annotated[options.Ablation, typer.Option(help="Fig. 6: a, b, c, d.")]
 Augment = Annotated[bool, typer.Option(help="Mirror and relight samples.")]
+HullShare = Annotated[float, typer.Option(min=0, max=1, help="Samples that count in the hull only.")]
 Rotate = Annotated[float, typer.Option(min=0, help="Turn samples in the plane, degrees.")]
 Ema = Annotated[float, typer.Option(min=0, max=0.99999, help="Decay of averaged weights; 0: none.")]
 GoOn = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]

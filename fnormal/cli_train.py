@@ -22,6 +22,7 @@ from fnormal.cli_options import (
     Epochs,
     GoOn,
     GradientWeight,
+    HullShare,
     Images,
     InitWeights,
     InputSize,
@@ -57,9 +58,11 @@ def train(
     arch: options.Arch = TrainOptions.arch,
     ablation: Ablation = TrainOptions.ablation,
     size: InputSize = TrainOptions.size_px,
+    normal_loss: options.NormalLoss = TrainOptions.normal_loss,
     gradient_weight: GradientWeight = TrainOptions.gradient_weight,
     cross_modal_every: CrossModalEvery = TrainOptions.cross_modal_every,
     augment: Augment = TrainOptions.augment,
+    hull_share: HullShare = TrainOptions.hull_share,
     rotate: Rotate = TrainOptions.rotate_deg,
     ema: Ema = TrainOptions.ema,
     mix: Mix = TrainOptions.mix,
@@ -89,18 +92,17 @@ def train(
 
     how = TrainOptions(
         epochs=epochs, batch_size=batch_size, learning_rate=lr, schedule=schedule, optimizer=optimizer,
-        arch=arch, ablation=ablation, size_px=size, gradient_weight=gradient_weight,
-        cross_modal_every=cross_modal_every, augment=augment, rotate_deg=rotate, ema=ema, mix=mix,
-        precision=precision, compile=compile, save_every=save_every, seed=seed, workers=workers,
-        cache_gb=cache_gb, device=parallel.start(check_device(device)),
+        arch=arch, ablation=ablation, size_px=size, normal_loss=normal_loss, gradient_weight=gradient_weight,
+        cross_modal_every=cross_modal_every, augment=augment, hull_share=hull_share, rotate_deg=rotate,
+        ema=ema, mix=mix, precision=precision, compile=compile, save_every=save_every, seed=seed,
+        workers=workers, cache_gb=cache_gb, device=parallel.start(check_device(device)),
     )  # fmt: skip
     sets = workflow.open_sets(pairs or [], images or [], normals or [])
-    first = parallel.rank() == 0
-    board = Board(out / "tensorboard") if tensorboard and first else None
+    board = Board(out / "tensorboard") if tensorboard and parallel.rank() == 0 else None
     steps = workflow.train(
         sets, out, how, val=val, init=init, encoder_weights=encoder_weights, resume=resume, board=board
     )
-    console.follow(steps, as_json=as_json, quiet=not first)
+    console.follow(steps, as_json=as_json, quiet=parallel.rank() > 0)
     parallel.stop()
 
 

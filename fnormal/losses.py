@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 from fnormal import parallel
+from fnormal.options import NormalLoss
+
+_FLAT = 0.01  # radians; smaller errors count by their square, so that the gradient has no jump at 0
 
 
 def masked_mean(value: Tensor, mask: Tensor) -> Tensor:
@@ -19,17 +22,22 @@ def masked_mean(value: Tensor, mask: Tensor) -> Tensor:
     return per_image.sum() / images.clamp(min=1) * parallel.world()
 
 
-def normal_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
+def normal_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor, kind: NormalLoss = "cosine") -> Tensor:
     """Eq. 1: 1 - cosine between raw predictions and normals, averaged over the mask.
 
     Args:
         pred_raw: Network output, any length. [B, 3, H, W]
         gt_normals: Unit normals. [B, 3, H, W]
         mask: True on the face. [B, H, W]
+        kind: ``angle``, ours, takes the distance of the unit vectors instead: 2 sin(angle / 2).
     """
     # eps keeps the gradient finite where an output is exactly 0, as at the first step
-    cosine = (torch.nn.functional.normalize(pred_raw.float(), dim=1, eps=1e-6) * gt_normals).sum(dim=1)
-    return masked_mean(1 - cosine, mask.to(cosine.dtype))
+    pred = torch.nn.functional.normalize(pred_raw.float(), dim=1, eps=1e-6)
+    if kind == "angle":
+        value = ((pred - gt_normals).square().sum(dim=1) + _FLAT**2).sqrt()
+    else:
+        value = 1 - (pred * gt_normals).sum(dim=1)
+    return masked_mean(value, mask.to(value.dtype))
 
 
 def image_loss(pred_image: Tensor, gt_image: Tensor, mask: Tensor) -> Tensor:

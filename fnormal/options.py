@@ -25,6 +25,7 @@ Ablation = Literal["full", "no-skip", "no-normal-encoder", "plain"]
 Schedule = Literal["constant", "one-cycle"]
 Optimizer = Literal["adam", "adamw", "muon"]
 Precision = Literal["fp32", "bf16"]
+NormalLoss = Literal["cosine", "angle"]
 RenderedModality = Literal["pairs", "normals"]
 Lighting = Literal["paper", "rich"]
 Backend = Literal["auto", "gl", "soft"]
@@ -134,10 +135,14 @@ class TrainOptions:
         arch: Name in ``config.ARCHS``.
         ablation: Name in ``config.ABLATIONS``.
         size_px: Side of the network's input, a multiple of 32.
+        normal_loss: ``cosine`` is Eq. 1, which grows with the square of an error; ``angle`` grows with the
+            error itself, as what is reported does.
         gradient_weight: Of the loss on normal differences; 0 is the paper.
         cross_modal_every: 1 trains the auto-encoding passes on every paired batch, as the paper; k
             on every k-th, which costs less where the budget is small.
         augment: Mirror and change the light of samples.
+        hull_share: With ``augment``, share of the samples that count inside the hull of their landmarks
+            (4.1) alone: most of a ``surface`` mask is scalp, neck and ears.
         rotate_deg: With ``augment``, also turn samples in the picture's plane by up to +- this.
         ema: Decay of a moving average of the weights, which is validated and kept; 0 keeps the last.
         mix: Shares of the sets in an epoch's batches, such as ``2,1,0.5``, in the order pairs, images,
@@ -159,9 +164,11 @@ class TrainOptions:
     arch: Arch = "paper"
     ablation: Ablation = "full"
     size_px: int = CROP_SIZE_PX
+    normal_loss: NormalLoss = "cosine"
     gradient_weight: float = 0.0
     cross_modal_every: int = 1
     augment: bool = True
+    hull_share: float = 0.0
     rotate_deg: float = 0.0
     ema: float = 0.0
     mix: str = "size"

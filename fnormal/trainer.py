@@ -96,7 +96,7 @@ class Trainer:
         o = self.options
         return EpochBatches(
             self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
-            augment=o.augment, rotate_deg=o.rotate_deg, mix=self.mix,
+            augment=o.augment, hull_share=o.hull_share, rotate_deg=o.rotate_deg, mix=self.mix,
             share=(parallel.rank(), parallel.world()),
         )  # fmt: skip
 
@@ -126,7 +126,8 @@ class Trainer:
 
     def _auto_normals_loss(self, batch: Batch) -> Tensor:
         gt = _of(batch.normals)
-        return normal_loss(self.passes("normals_to_normals", gt), gt, batch.mask)
+        raw = self.passes("normals_to_normals", gt)
+        return normal_loss(raw, gt, batch.mask, self.options.normal_loss)
 
     def _auto_image_loss(self, batch: Batch) -> Tensor:
         image = _of(batch.image)
@@ -137,10 +138,11 @@ class Trainer:
         image, gt = _of(batch.image), _of(batch.normals)
         if image_to_image:
             raw, pred_image = self.passes("image_to_both", image)
-            loss = normal_loss(raw, gt, batch.mask) + image_loss(pred_image, image, batch.mask)
         else:
             raw = self.passes("image_to_normals", image)
-            loss = normal_loss(raw, gt, batch.mask)
+        loss = normal_loss(raw, gt, batch.mask, self.options.normal_loss)
+        if image_to_image:
+            loss = loss + image_loss(pred_image, image, batch.mask)
         if self.options.gradient_weight:
             loss = loss + self.options.gradient_weight * gradient_loss(raw, gt, batch.mask)
         found["error_deg"] = _mean_over_processes(mean_error_deg(raw, gt, batch.mask))

@@ -38,7 +38,7 @@ LAYERS = [
     ["render.lighting"],
     ["render.camera", "render.environment"],
     ["faces.facemesh"],
-    ["faces.detect", "faces.crop", "faces.masks", "faces.regions"],
+    ["faces.detect", "faces.crop", "faces.regions"],
     ["enhance.align", "enhance.append", "enhance.gltf", "enhance.topology"],
     ["checkpoint"],
     ["model", "losses", "metrics"],
@@ -48,7 +48,7 @@ LAYERS = [
     ["meshfile"],
     ["mesh"],
     ["images"],
-    ["normals"],
+    ["normals", "faces.masks"],
     ["options", "packages", "progress", "subdivision"],
     ["config", "errors"],
 ]  # fmt: skip

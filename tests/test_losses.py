@@ -22,6 +22,32 @@ def test_eq_1_by_hand() -> None:
     assert float(normal_loss(pred, gt, mask)) == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_angle_loss_by_hand_grows_with_the_error() -> None:
+    gt = field((0, 0, 1), (0, 0, 1), (1, 0, 0))
+    pred = field((0, 0, 5), (0, 3, 3), (-2, 0, 0))
+    mask = torch.tensor([[[True, True, True]]])
+    expected = (0 + 2 * math.sin(math.pi / 8) + 2) / 3
+    assert float(normal_loss(pred, gt, mask, "angle")) == pytest.approx(expected, abs=5e-3)
+
+
+@pytest.mark.parametrize("error_deg", [2.0, 10.0, 40.0])
+def test_the_angle_loss_pulls_small_and_large_errors_equally(error_deg: float) -> None:
+    angle = torch.tensor(math.radians(error_deg), requires_grad=True)
+    zero = torch.zeros_like(angle)
+    pred = torch.stack([torch.sin(angle), zero, torch.cos(angle)])[None, :, None, None]
+    mask = torch.ones(1, 1, 1, dtype=torch.bool)
+    normal_loss(pred, field((0, 0, 1)), mask, "angle").backward()
+    assert angle.grad is not None
+    assert float(angle.grad) == pytest.approx(1, abs=0.07), "Eq. 1 pulls with the sine of the error"
+
+
+def test_the_angle_loss_is_smooth_where_there_is_no_error() -> None:
+    pred = field((0, 0, 1), (0, 0, 0)).float().requires_grad_()
+    normal_loss(pred, field((0, 0, 1), (0, 0, 1)), torch.ones(1, 1, 2, dtype=torch.bool), "angle").backward()
+    assert pred.grad is not None
+    assert torch.isfinite(pred.grad).all()
+
+
 def test_eq_1_ignores_what_lies_outside_the_mask_and_length() -> None:
     torch.manual_seed(0)
     gt = torch.nn.functional.normalize(torch.randn(2, 3, 8, 8), dim=1)

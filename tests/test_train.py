@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from fnormal.augment import mirror_normals, photometric, resize_normals, rotate_in_plane
+from fnormal.augment import mirror_normals, photometric, resize_mask, resize_normals, rotate_in_plane
+from fnormal.batches import augment_sample, resize_sample
 from fnormal.checkpoint import load_weights
 from fnormal.commands.evaluate import baseline_errors, network_errors, open_pairs
 from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
-from fnormal.dataset import Dataset
+from fnormal.dataset import Dataset, Sample
 from fnormal.errors import FNormalError
 from fnormal.normals import angular_error_deg
 from fnormal.options import TrainOptions
@@ -206,6 +207,34 @@ def test_init_takes_weights_and_refuses_another_network(pairs: Path, tmp_path: P
     assert all(torch.equal(v, saved[k]) for k, v in trainer.model.state_dict().items())
     with pytest.raises(FNormalError, match="set --arch and --ablation"):
         Trainer(replace(TINY, ablation="plain"), open_sets([pairs], [], []), best)
+
+
+def face_sample(side: int = 64) -> Sample:
+    """A face whose surface fills the picture; its hull is the middle."""
+    turn = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+    points = (side - 1) / 2 + side / 4 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    normals, _ = bump_normals(side, np.random.default_rng(0))
+    image = np.full((side, side, 3), 99, np.uint8)
+    return Sample(np.ones((side, side), bool), "a", "a", image, normals, points.astype(np.float32))
+
+
+def test_a_share_of_the_samples_counts_in_the_hull_only() -> None:
+    sample, rng = face_sample(), np.random.default_rng(0)
+    areas = np.array([augment_sample(sample, rng, hull_share=0.75).mask.mean() for _ in range(400)])
+    whole = areas == 1
+    assert whole.mean() == pytest.approx(0.25, abs=0.06)
+    assert areas[~whole] == pytest.approx(np.pi / 16, rel=0.06)
+
+
+def test_the_hull_follows_the_landmarks_to_another_size() -> None:
+    sample, rng = face_sample(), np.random.default_rng(0)
+    large = augment_sample(sample, rng, hull_share=1).mask
+    small = augment_sample(resize_sample(sample, 32), rng, hull_share=1).mask
+    edge = np.pi * 32 / 2 / 32**2  # as a share of the picture: what rounding may move
+    assert np.mean(resize_mask(large, 32) != small) < edge / 2
+    assert small.mean() == pytest.approx(large.mean(), abs=edge / 2)
+    lost = replace(sample, landmarks=np.full((68, 2), np.nan, np.float32))
+    assert augment_sample(lost, rng, hull_share=1).mask.all()
 
 
 def test_mirroring_a_relief_mirrors_its_normals() -> None:
