@@ -46,7 +46,7 @@ def main() -> None:
 
     settings = TrainOptions(batch_size=options.batch, size_px=options.size)
     trainer = Trainer(settings, [], None)
-    batch = batch.to(trainer.device, trainer.layout)
+    batch = batch.to(trainer.device)
     contenders = {"authors' step": authors_step, "ours": lambda: trainer.iterate(batch, 0.5)}
     if torch.backends.cpu.get_cpu_capability() == "AVX512":  # elsewhere bf16 is emulated
         bf16 = Trainer(replace(settings, precision="bf16"), [], None)

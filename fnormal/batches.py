@@ -45,11 +45,11 @@ class Batch:
     image: Tensor | None
     normals: Tensor | None
 
-    def to(self, device: torch.device, layout: torch.memory_format = torch.channels_last) -> Batch:
-        """The batch on ``device``, pictures in ``layout``."""
+    def to(self, device: torch.device) -> Batch:
+        """The batch on ``device``, pictures channels-last."""
 
         def moved(x: Tensor | None) -> Tensor | None:
-            return None if x is None else x.to(device, memory_format=layout)
+            return None if x is None else x.to(device, memory_format=torch.channels_last)
 
         return Batch(self.modality, self.mask.to(device), moved(self.image), moved(self.normals))
 

@@ -22,14 +22,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from fnormal.config import ABLATIONS, ARCHS, Ablation, Arch
 from fnormal.errors import FNormalError
-from fnormal.layers import fuse_max
+from fnormal.layers import Conv3x3, fuse_max
 
 STRIDE_PX = 32
 
 
 def conv_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """A same-size convolution and ReLU; the decoders have no batch norm."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
+    conv = Conv3x3(inputs, outputs) if kernel == 3 else nn.Conv2d(inputs, outputs, kernel)
+    return nn.Sequential(conv, nn.ReLU(inplace=True))
 
 
 class BasicBlock(nn.Module):
@@ -37,9 +38,12 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        if stride == 1:
+            self.conv1: nn.Conv2d = Conv3x3(inputs, outputs, bias=False)
+        else:
+            self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.conv2 = Conv3x3(outputs, outputs, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
@@ -235,6 +239,9 @@ def ready_to_run(model: CrossModalNet) -> CrossModalNet:
                 part.downsample = _folded(part.downsample)
         elif isinstance(part, Encoder):
             part.stem = nn.Sequential(_folded(part.stem), nn.ReLU(inplace=True))
+    for part in ready.modules():
+        if isinstance(part, Conv3x3):
+            part.freeze()
     return ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

@@ -54,8 +54,7 @@ class Trainer:
         elif encoder_weights is not None:
             load_imagenet(self.model, encoder_weights)
         self.device = torch.device(options.device)
-        self.layout = _layout(self.model, self.device)
-        self.model.to(self.device, memory_format=self.layout)  # type: ignore[call-overload]
+        self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.passes = self._ready_passes()
         self.optimizer = _optimizer(self.model, options)
         self.average: AveragedModel | None = None
@@ -212,13 +211,6 @@ def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer
         return MuonAdamW(model, options.learning_rate)
     kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
     return kind(model.parameters(), lr=options.learning_rate, fused=True)
-
-
-def _layout(model: CrossModalNet, device: torch.device) -> torch.memory_format:
-    """Channels-last; but without AVX-512 oneDNN's weight gradients of wide layers take 3 times longer so."""
-    wide = model.arch.trunk[0] >= 64
-    slow = device.type == "cpu" and "AVX512" not in torch.backends.cpu.get_cpu_capability()
-    return torch.contiguous_format if wide and slow else torch.channels_last
 
 
 def _of(tensor: Tensor | None) -> Tensor:

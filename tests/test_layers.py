@@ -43,6 +43,7 @@ LAYERS = [
     ["checkpoint"],
     ["model", "losses", "metrics"],
     ["batches", "parallel", "optimizer", "layers"],
+    ["winograd"],
     ["augment"],
     ["dataset"],
     ["meshfile"],
