@@ -16,11 +16,8 @@ class Conv3x3(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+        self.frozen = False  # set where weights stay as they are: they are transformed once
         self._transformed: Tensor | None = None
-
-    def freeze(self) -> None:
-        """Transform the weights once, for inference with weights that stay as they are."""
-        self._transformed = winograd.transform_weights(self.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, inputs, H, W] -> [B, outputs, H, W]."""
@@ -30,6 +27,7 @@ class Conv3x3(nn.Conv2d):
             transformed = self._transformed
             if transformed is None:
                 transformed = winograd.transform_weights(self.weight)
+                self._transformed = transformed if self.frozen else None
             return winograd.convolve(x, transformed, self.bias)
         return super().forward(x)
 
@@ -67,7 +65,10 @@ def fuse_max(decoded: Tensor, skip: Tensor) -> Tensor:
     [B, n, H, W]; the first n - m channels pass through. Leaving the call out deactivates the skip.
     Where both are equal the gradient goes to ``decoded``.
     """
-    if not torch.is_grad_enabled():
-        return _fuse_in_place(decoded, skip)  # plain operators: what ONNX and TorchScript record
-    fused: Tensor = _FuseMax.apply(decoded, skip)  # type: ignore[no-untyped-call]
-    return fused
+    if torch.is_grad_enabled():
+        fused: Tensor = _FuseMax.apply(decoded, skip)  # type: ignore[no-untyped-call]
+        return fused
+    if torch.compiler.is_compiling():  # an exporter would turn what is written in place into a scatter
+        passed, tail = decoded[:, : -skip.shape[1]], decoded[:, -skip.shape[1] :]
+        return torch.cat([passed, torch.maximum(tail, skip)], dim=1)
+    return _fuse_in_place(decoded, skip)

@@ -241,7 +241,7 @@ def ready_to_run(model: CrossModalNet) -> CrossModalNet:
             part.stem = nn.Sequential(_folded(part.stem), nn.ReLU(inplace=True))
     for part in ready.modules():
         if isinstance(part, Conv3x3):
-            part.freeze()
+            part.frozen = True
     return ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
