@@ -15,22 +15,19 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_INPUT = torch.tensor(  # B^T: 6 pixels of a line to its 6 numbers
-    [
-        [4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1],
-    ], dtype=torch.float64,
-)  # fmt: skip
-_WEIGHT = (
-    torch.tensor(  # G: 3 weights of a line to its 6 numbers
-        [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=torch.float64
-    )
-    / 24
-)
-_OUTPUT = torch.tensor(  # A^T: 6 numbers of a line to its 4 pixels
-    [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
-    dtype=torch.float64,
-)
+# what a line of a tile goes through: B^T, 6 pixels to its 6 numbers
+_INPUT = torch.tensor([
+    [4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0],
+    [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1],
+], dtype=torch.float64)  # fmt: skip
+# G: 3 weights to 6 numbers
+_WEIGHT = torch.tensor([
+    [6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24],
+], dtype=torch.float64).div(24)  # fmt: skip
+# A^T: 6 numbers to 4 pixels
+_OUTPUT = torch.tensor([
+    [1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1],
+], dtype=torch.float64)  # fmt: skip
 
 _STEP_PX, _TILE_PX, _NUMBERS = 4, 6, 36
 _BLOCK_NUMBERS = 1 << 21  # of a block of tiles: 8 MiB, which stay in a CPU's cache between the steps
