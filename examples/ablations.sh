@@ -1,6 +1,6 @@
 #!/bin/sh
-# The four networks of Fig. 6, three seeds, a small budget; half an hour on two CPU cores after the data are
-# there. Interrupted, the last command goes on where it was.
+# The four networks of Fig. 6, three seeds, a small budget (docs/ablation.md); 50 minutes on two CPU cores after
+# the data are there. Interrupted, the last command goes on where it was.
 set -eu
 out=${1:?usage: ablations.sh OUT [ICT] [MAKEHUMAN] [LEE_PERRY_SMITH]}
 ict=${2:-auto}
