@@ -17,7 +17,7 @@ from fnormal.checkpoint import load_weights
 from fnormal.commands.evaluate import baseline_errors, network_errors, open_pairs
 from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
-from fnormal.dataset import Dataset, Sample
+from fnormal.dataset import Dataset, DatasetWriter, Sample
 from fnormal.errors import FNormalError
 from fnormal.normals import angular_error_deg
 from fnormal.options import TrainOptions
@@ -224,6 +224,31 @@ def test_a_share_of_the_samples_counts_in_the_hull_only() -> None:
     whole = areas == 1
     assert whole.mean() == pytest.approx(0.25, abs=0.06)
     assert areas[~whole] == pytest.approx(np.pi / 16, rel=0.06)
+
+
+def test_a_run_counts_where_its_options_say(tmp_path: Path) -> None:
+    writer = DatasetWriter(tmp_path / "faces.h5", "pairs", 64, config={}, licence="test")
+    writer.append([face_sample(), face_sample()])
+    writer.finish()
+
+    def area(share: float) -> float:
+        options = replace(TINY, hull_share=share)
+        return float(
+            Trainer(options, [Dataset(tmp_path / "faces.h5")], None).batches()[0].mask.float().mean()
+        )
+
+    assert area(0) == 1
+    assert area(1) == pytest.approx(np.pi / 16, rel=0.06)
+
+
+def test_the_normal_loss_of_a_run_is_its_options(pairs: Path) -> None:
+    found = {}
+    for kind in ("cosine", "angle"):
+        trainer = Trainer(replace(TINY, normal_loss=kind), [Dataset(pairs)], None)  # type: ignore[arg-type]
+        found[kind] = trainer.iterate(trainer.batches()[0], 0.5)["normals_to_normals"]
+    # 1 - cos is half the square of the distance of unit vectors: E[d^2] / 2 >= E[d]^2 / 2
+    assert found["angle"] ** 2 / 2 <= found["cosine"] + 1e-4
+    assert found["angle"] > found["cosine"]
 
 
 def test_the_hull_follows_the_landmarks_to_another_size() -> None:
