@@ -12,24 +12,25 @@ from fnormal import winograd
 
 
 class Conv3x3(nn.Conv2d):
-    """A same-size 3x3 convolution, by :mod:`fnormal.winograd` where that is quicker."""
+    """A 3x3 convolution with a border of 1, by :mod:`fnormal.winograd` where that is quicker."""
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
-        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, *, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, 3, stride, padding=1, bias=bias)
         self.frozen = False  # set where weights stay as they are: they are transformed once
         self._transformed: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, inputs, H, W] -> [B, outputs, H, W]."""
-        if torch.is_grad_enabled() and winograd.pays(x, self.weight, backward=True):
+        """[B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
+        learns = torch.is_grad_enabled()
+        if self.stride != (1, 1) or not winograd.pays(x, self.weight, backward=learns):
+            return super().forward(x)
+        if learns:
             return winograd.Conv3x3Function.apply(x, self.weight, self.bias)  # type: ignore[no-any-return, no-untyped-call]
-        if not torch.is_grad_enabled() and winograd.pays(x, self.weight, backward=False):
-            transformed = self._transformed
-            if transformed is None:
-                transformed = winograd.transform_weights(self.weight)
-                self._transformed = transformed if self.frozen else None
-            return winograd.convolve(x, transformed, self.bias)
-        return super().forward(x)
+        transformed = self._transformed
+        if transformed is None:
+            transformed = winograd.transform_weights(self.weight)
+            self._transformed = transformed if self.frozen else None
+        return winograd.convolve(x, transformed, self.bias)
 
 
 class _FuseMax(torch.autograd.Function):

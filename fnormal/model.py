@@ -29,8 +29,9 @@ STRIDE_PX = 32
 
 def conv_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """A same-size convolution and ReLU; the decoders have no batch norm."""
-    conv = Conv3x3(inputs, outputs) if kernel == 3 else nn.Conv2d(inputs, outputs, kernel)
-    return nn.Sequential(conv, nn.ReLU(inplace=True))
+    if kernel == 3:
+        return nn.Sequential(Conv3x3(inputs, outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
 
 
 class BasicBlock(nn.Module):
@@ -38,10 +39,7 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        if stride == 1:
-            self.conv1: nn.Conv2d = Conv3x3(inputs, outputs, bias=False)
-        else:
-            self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv1 = Conv3x3(inputs, outputs, stride, bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
         self.conv2 = Conv3x3(outputs, outputs, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
