@@ -12,7 +12,7 @@ import torch
 from fnormal.batches import collate, resize_sample
 from fnormal.dataset import Dataset, Sample
 from fnormal.errors import FNormalError
-from fnormal.images import read_normals
+from fnormal.images import read_normals, resize_image
 from fnormal.mesh import turn_mesh
 from fnormal.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.model import CrossModalNet, ready_to_run
@@ -49,9 +49,10 @@ def network_predictions(
         assert batch.image is not None, "open_pairs() saw to it"
         with torch.inference_mode():
             raw = mirrored_mean(model, batch.image) if mirror else model.image_to_normals(batch.image)
-            if size_px != data.size_px:
-                raw = torch.nn.functional.interpolate(raw, data.size_px, mode="bilinear")
-        yield from zip(samples, raw.permute(0, 2, 3, 1).cpu().numpy(), strict=True)
+        fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.paste() does it
+        yield from (
+            (s, resize_image(f, data.size_px, cubic=True)) for s, f in zip(samples, fields, strict=True)
+        )
 
 
 def file_predictions(

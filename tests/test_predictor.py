@@ -7,10 +7,13 @@ import pytest
 import torch
 
 import fnormal
+from fnormal.checkpoint import load_weights
+from fnormal.dataset import Dataset
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
 from fnormal.images import read_image
-from fnormal.normals import angular_error_deg
+from fnormal.normals import angular_error_deg, unit
+from fnormal.predictions import network_predictions
 from fnormal.predictor import check_range, mirrored_mean
 
 
@@ -68,6 +71,17 @@ def test_a_mirrored_picture_has_mirrored_normals(predictor: fnormal.Predictor) -
         a = mirrored_mean(predictor.model, image)
         b = mirrored_mean(predictor.model, image.flip(-1)).flip(-1)
     assert (a - b * torch.tensor([-1, 1, 1])[:, None, None]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("size_px", [32, 64, 128])
+def test_eval_scores_the_normals_that_predict_gives(pairs: Path, size_px: int) -> None:
+    """At, below and above the size of the data set; bytes are rounded on the way down, hence not equal."""
+    data, mine = Dataset(pairs), fnormal.Predictor(size_px=size_px)
+    model, _ = load_weights(None)
+    for sample, scored in network_predictions(model, data, size_px, batch_size=3, mirror=True):
+        assert sample.image is not None
+        given = mine.predict_whole(sample.image).normals
+        assert angular_error_deg(given, unit(scored)).mean() < 0.2
 
 
 @pytest.mark.parametrize(

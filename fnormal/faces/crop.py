@@ -48,12 +48,12 @@ class Crop:
         return _resize(part, self.size_px)
 
     def paste(self, crop: npt.NDArray[Any], height_px: int, width_px: int) -> npt.NDArray[Any]:
-        """Put a crop [size, size, ...] back into a picture of zeros [H, W, ...].
+        """Put a crop [size, size, ...] of booleans or vectors back into a picture of zeros [H, W, ...].
 
-        Vectors are interpolated: renormalise normals afterwards.
+        Vectors are interpolated, cubically where they grow: renormalise normals afterwards.
         """
         picture = np.zeros((height_px, width_px, *crop.shape[2:]), crop.dtype)
-        part = _resize(crop, self.side_px)
+        part = _resize(crop, self.side_px, cubic=True)
         picture[self.y_px : self.y_px + self.side_px, self.x_px : self.x_px + self.side_px] = part
         return picture
 
@@ -62,7 +62,7 @@ class Crop:
         return asdict(self)
 
 
-def _resize(picture: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+def _resize(picture: npt.NDArray[Any], side: int, *, cubic: bool = False) -> npt.NDArray[Any]:
     import cv2
 
     if picture.shape[0] == side:
@@ -70,7 +70,7 @@ def _resize(picture: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
     if picture.dtype == bool:
         nearest = cv2.resize(picture.view(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
         return np.asarray(nearest.astype(bool))
-    return resize_image(picture, side)
+    return resize_image(picture, side, cubic=cubic)
 
 
 def crop_around(
