@@ -1,7 +1,7 @@
 #!/bin/sh
 # How the weights of second_light.sh went on with Muon, on two CPU cores: 90 minutes of Eq. 1 (planned as 5
 # epochs, shortened to 4 after 629 of its batches), then 85 minutes with most samples counting inside the hull
-# alone, then 18 minutes of the same with 800 new heads; all beside other work.
+# alone, then 18 minutes of the same with 800 new heads; all beside other work. Last, an hour with 5,600 more.
 set -eu
 first=${1:?usage: third_run.sh FIRST_OUT SECOND_OUT SECOND.safetensors OUT [ICT]}
 second=${2:?the folder of second_light.sh}
@@ -14,6 +14,10 @@ go_on() {
         --optimizer muon --schedule one-cycle --cache-gb 12 "$@"
 }
 
+render() {
+    fnormal render-dataset "$ict" --dataset ict-facekit --workers 2 --mask surface --size 160 --backend soft "$@"
+}
+
 go_on --pairs "$second/ict_rich.h5" --pairs "$second/ict_paper.h5" --pairs "$first/ict_rich.h5" \
     --pairs "$first/ict_paper.h5" --mix 6,2,3.2,1.8,0.6 --epochs 4 --lr 2e-3 --gradient-weight 0.3 \
     --cross-modal-every 8 --init "$weights" --out "$out/run_b"
@@ -23,8 +27,16 @@ go_on --pairs "$second/ict_rich.h5" --pairs "$second/ict_paper.h5" --pairs "$fir
     --cross-modal-every 16 --normal-loss angle --hull-share 0.75 --seed 1 \
     --init "$out/run_b/best.safetensors" --out "$out/run_c"
 
-fnormal render-dataset "$ict" --dataset ict-facekit --scans 800 --views 4 --seed 21 --workers 2 \
-    --mask surface --crop-jitter 0.1 --size 160 --backend soft --out "$out/ict_paper.h5"
+render --scans 800 --views 4 --seed 21 --crop-jitter 0.1 --out "$out/ict_paper.h5"
 go_on --pairs "$out/ict_paper.h5" --pairs "$second/ict_rich.h5" --pairs "$second/ict_paper.h5" \
     --mix 5,3,1,0.3 --epochs 1 --lr 8e-4 --gradient-weight 0.6 --cross-modal-every 16 --normal-loss angle \
     --hull-share 0.75 --seed 2 --init "$out/run_c/best.safetensors" --out "$out/run_d"
+
+render --scans 1600 --views 4 --seed 31 --crop-jitter 0.1 --out "$out/ict_paper_e.h5"
+render --scans 1600 --views 3 --seed 33 --crop-jitter 0.1 --out "$out/ict_paper_f.h5"
+render --scans 1600 --views 4 --seed 34 --crop-jitter 0.1 --out "$out/ict_paper_g.h5"
+render --scans 800 --views 4 --seed 32 --crop-jitter 0.35 --lighting rich --out "$out/ict_rich_e.h5"
+go_on --pairs "$out/ict_paper_e.h5" --pairs "$out/ict_paper_f.h5" --pairs "$out/ict_paper_g.h5" \
+    --pairs "$out/ict_rich_e.h5" --pairs "$out/ict_paper.h5" --mix 4,3,4,3,0.7,0.3 --epochs 2 --lr 1.2e-3 \
+    --gradient-weight 0.6 --cross-modal-every 16 --normal-loss angle --hull-share 0.75 --seed 3 \
+    --init "$out/run_d/best.safetensors" --out "$out/run_e"

@@ -24,7 +24,7 @@ def resize_normals(normals: F32, mask: Bools, size_px: int) -> tuple[F32, Bools]
 
 
 def resize_mask(mask: Bools, size_px: int) -> Bools:
-    """Resize a mask [S, S]: a pixel is in where at least half of it was."""
+    """Resize a mask [S, S]: a pixel is in where more than half of it was."""
     return np.asarray(resize_image(mask.astype(np.float32), size_px) > 0.5)
 
 

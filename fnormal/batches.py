@@ -24,7 +24,7 @@ from fnormal.augment import (
 from fnormal.dataset import BYTES_A_PIXEL, Dataset, Modality, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.masks import hull_mask
-from fnormal.images import resize_image
+from fnormal.images import resize_image, resize_points
 
 Bools = npt.NDArray[np.bool_]
 
@@ -171,7 +171,7 @@ def resize_sample(sample: Sample, size_px: int) -> Sample:
         mask = resize_mask(mask, size_px)
     image = None if image is None else resize_image(image, size_px)
     if points is not None:
-        points = ((points + 0.5) * (size_px / side) - 0.5).astype(np.float32)
+        points = resize_points(points, size_px / side)
     return replace(sample, mask=mask, normals=normals, image=image, landmarks=points)
 
 

@@ -35,7 +35,7 @@ class Board:
 
     def show(self, epoch: int, model: CrossModalNet, data: Dataset, size_px: int) -> None:
         """Image, truth, prediction and error of faces spread over ``data``."""
-        rows, chosen = [], range(0, len(data), max(1, -(-len(data) // _FACES)))
+        rows, chosen = [], data.spread(_FACES)
         for sample, pred in network_predictions(model, data, size_px, batch_size=_FACES, only=chosen):
             assert sample.normals is not None, "pairs have them"
             rows.append(sample_pictures(sample, pred, pixel_errors_deg(pred, sample.normals, sample.mask)))

@@ -144,6 +144,11 @@ def resize_image(image: npt.NDArray[Any], size_px: int, *, cubic: bool = False) 
     return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method))
 
 
+def resize_points(points: npt.NDArray[Any], factor: float) -> npt.NDArray[np.float32]:
+    """Pixels [..., 2] of a picture, moved with it when its side grows by ``factor``; centres are integers."""
+    return np.asarray((np.asarray(points) + 0.5) * factor - 0.5, np.float32)
+
+
 def encode_png(pixels: npt.NDArray[Any]) -> bytes:
     """uint8 or uint16 pixels [H, W] or [H, W, 3] (RGB) as PNG."""
     import cv2

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX
-from fnormal.images import resize_image
+from fnormal.images import resize_image, resize_points
 
 F32 = npt.NDArray[np.float32]
 
@@ -32,15 +32,13 @@ class Crop:
 
     def to_picture(self, points: F32) -> F32:
         """Crop pixels [..., 2] to picture pixels [..., 2]."""
-        scale = self.side_px / self.size_px
-        moved = (np.asarray(points) + 0.5) * scale - 0.5 + (self.x_px, self.y_px)
-        return np.asarray(moved, np.float32)
+        part = resize_points(points, self.side_px / self.size_px)
+        return part + np.array([self.x_px, self.y_px], np.float32)
 
     def from_picture(self, points: F32) -> F32:
         """Picture pixels [..., 2] to crop pixels [..., 2]: the inverse of :meth:`to_picture`."""
-        scale = self.size_px / self.side_px
-        moved = (np.asarray(points) - (self.x_px, self.y_px) + 0.5) * scale - 0.5
-        return np.asarray(moved, np.float32)
+        part = np.asarray(points) - (self.x_px, self.y_px)
+        return resize_points(part, self.size_px / self.side_px)
 
     def cut(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Cut and resize a picture [H, W, ...] -> [size, size, ...]; booleans by nearest neighbour."""
