@@ -21,8 +21,9 @@ from tests.authors_network import Reference, random_state
 class Authors(Reference):
     """The network, trainable."""
 
-    def __init__(self) -> None:
-        super().__init__({k: v for k, v in random_state().items() if not k.startswith("base_model.")})
+    def __init__(self, device: str = "cpu") -> None:
+        state = {k: v for k, v in random_state().items() if not k.startswith("base_model.")}
+        super().__init__({k: v.to(device) for k, v in state.items()})
         self.training = True
 
     def parameters(self) -> list[Tensor]:
@@ -49,6 +50,8 @@ def alternate(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[
         for name, run in contenders.items():
             started = time.perf_counter()
             run()
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize()
             if number:
                 best[name] = min(best[name], time.perf_counter() - started)
     return best
@@ -61,17 +64,20 @@ def gigaflop(run: Callable[[], object]) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def peak_gflops() -> float:
-    """What a large matrix product reaches here: the peak that shares are of."""
-    a, b = torch.rand(2048, 2048), torch.rand(2048, 2048)
-    return 2 * 2048**3 / 1e9 / alternate({"product": lambda: a @ b}, 5)["product"]
+def peak_gflops(device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:
+    """What a large matrix product reaches here: the peak that shares are of. On CUDA single means TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = True  # as torch's convolutions do unasked
+    side = 8192 if device == "cuda" else 2048
+    a, b = torch.rand(2, side, side, device=device, dtype=dtype)
+    return 2 * side**3 / 1e9 / alternate({"product": lambda: a @ b}, 5)["product"]
 
 
-def machine() -> str:
-    """Processor, threads, torch."""
+def machine(device: str = "cpu") -> str:
+    """Processor, threads, GPU, torch."""
     with open("/proc/cpuinfo") as file:
         models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
     name = models[0] if models else platform.processor()
     capability = torch.backends.cpu.get_cpu_capability()
     threads = f"{os.cpu_count()} cores, {torch.get_num_threads()} threads"
-    return f"{name}, {threads}, {capability}, torch {torch.__version__}"
+    gpu = f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
+    return f"{name}, {threads}, {capability}{gpu}, torch {torch.__version__}"

@@ -1,9 +1,9 @@
 """Image-to-normals for one crop against a plain transcription of the authors' forward.
 
-    python -m benchmarks.infer [--rounds 5]
+    python -m benchmarks.infer [--rounds 5] [--batch 1] [--device cuda]
 
 The authors' forward also decodes the image. The paper's network and lite at 256 px, lite also at the size
-it was trained for; torch and ONNX Runtime. Rounds alternate, each one's best counts.
+it was trained for; torch and (on a CPU, one image) ONNX Runtime. Rounds alternate, each one's best counts.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ from fnormal.model import CrossModalNet
 from fnormal.predictor import Predictor
 
 
-def networks(folder: Path) -> tuple[dict[str, Callable[[], Tensor]], dict[str, float]]:
+def networks(
+    folder: Path, batch: int, device: str
+) -> tuple[dict[str, Callable[[], Tensor]], dict[str, float]]:
     """What is timed, and the work of those that torch can count."""
     torch.manual_seed(0)
-    authors, image = Authors(), torch.rand(1, 3, 256, 256)
+    authors, image = Authors(device), torch.rand(batch, 3, 256, 256, device=device)
     authors.training = False
     first = "authors' forward"
     found: dict[str, Callable[[], Tensor]] = {first: lambda: authors.from_image(image)[0]}
@@ -39,14 +41,17 @@ def networks(folder: Path) -> tuple[dict[str, Callable[[], Tensor]], dict[str, f
         ("lite", lite, 256),
         ("lite", lite, info.size_px),
     ):
-        picture = torch.rand(1, 3, size_px, size_px).to(memory_format=torch.channels_last)
-        network = Predictor(model).model
+        picture = torch.rand(batch, 3, size_px, size_px, device=device)
+        picture = picture.to(memory_format=torch.channels_last)
+        network = Predictor(model, device=device).model
         found[f"{name}, {size_px} px"] = lambda n=network, p=picture: n.image_to_normals(p)
+        work[f"{name}, {size_px} px"] = gigaflop(found[f"{name}, {size_px} px"])
+        if device == "cuda" or batch > 1:
+            continue
         file = folder / f"{name}{size_px}.onnx"
         export_onnx(model, WeightsInfo(model.arch.name, size_px=size_px), file)
         runtime = OnnxNetwork(file)
         found[f"{name}, {size_px} px, ONNX"] = lambda n=runtime, p=picture: n.image_to_normals(p)
-        work[f"{name}, {size_px} px"] = gigaflop(found[f"{name}, {size_px} px"])
         direct = copy.deepcopy(model).double()  # in double no convolution takes a short cut
         runs = partial(direct.image_to_normals, picture.double())
         work[f"{name}, {size_px} px, ONNX"] = gigaflop(runs)
@@ -56,17 +61,19 @@ def networks(folder: Path) -> tuple[dict[str, Callable[[], Tensor]], dict[str, f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
-    print(machine())
-    peak = peak_gflops()
+    print(machine(options.device))
+    peak = peak_gflops(options.device)
     print(f"a matrix product reaches {peak:.0f} GFLOP/s")
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        contenders, work = networks(Path(folder))
+        contenders, work = networks(Path(folder), options.batch, options.device)
         best = alternate(contenders, options.rounds)
     first = next(iter(best.values()))
     for name, seconds in best.items():
         print(
-            f"{name}\t{1000 * seconds:.1f} ms\t{work[name]:.1f} GFLOP"
+            f"{name}\t{1000 * seconds:.1f} ms\t{options.batch / seconds:.1f} images/s\t{work[name]:.1f} GFLOP"
             f"\t{work[name] / seconds / peak:.0%} of peak"
             f"\t{seconds / first:.3f} of the authors' time (1/{first / seconds:.0f})"
         )

@@ -222,4 +222,14 @@ def collate(modality: Modality, samples: Sequence[Sample]) -> Batch:
 
 def loader(batches: EpochBatches, workers: int) -> DataLoader[Batch]:
     """Iterate over ``batches`` in order, read by ``workers`` processes (0: by this one)."""
-    return DataLoader(batches, batch_size=None, shuffle=False, num_workers=workers)
+    return DataLoader(
+        batches, batch_size=None, shuffle=False, num_workers=workers, worker_init_fn=_on_one_core
+    )
+
+
+def _on_one_core(worker: int) -> None:
+    """Readers share the machine: OpenCV would start a thread a core in each of them."""
+    import cv2
+
+    del worker
+    cv2.setNumThreads(1)
