@@ -1,7 +1,7 @@
 #!/bin/sh
 # How the weights of second_light.sh went on with Muon, on two CPU cores: 90 minutes of Eq. 1 (planned as 5
 # epochs, shortened to 4 after 629 of its batches), then 85 minutes with most samples counting inside the hull
-# alone, then 18 minutes of the same with 800 new heads; all beside other work. Last, an hour with 5,600 more.
+# alone, then 18 minutes of the same with 800 new heads; all beside other work.
 set -eu
 first=${1:?usage: third_run.sh FIRST_OUT SECOND_OUT SECOND.safetensors OUT [ICT]}
 second=${2:?the folder of second_light.sh}
@@ -31,12 +31,3 @@ render --scans 800 --views 4 --seed 21 --crop-jitter 0.1 --out "$out/ict_paper.h
 go_on --pairs "$out/ict_paper.h5" --pairs "$second/ict_rich.h5" --pairs "$second/ict_paper.h5" \
     --mix 5,3,1,0.3 --epochs 1 --lr 8e-4 --gradient-weight 0.6 --cross-modal-every 16 --normal-loss angle \
     --hull-share 0.75 --seed 2 --init "$out/run_c/best.safetensors" --out "$out/run_d"
-
-render --scans 1600 --views 4 --seed 31 --crop-jitter 0.1 --out "$out/ict_paper_e.h5"
-render --scans 1600 --views 3 --seed 33 --crop-jitter 0.1 --out "$out/ict_paper_f.h5"
-render --scans 1600 --views 4 --seed 34 --crop-jitter 0.1 --out "$out/ict_paper_g.h5"
-render --scans 800 --views 4 --seed 32 --crop-jitter 0.35 --lighting rich --out "$out/ict_rich_e.h5"
-go_on --pairs "$out/ict_paper_e.h5" --pairs "$out/ict_paper_f.h5" --pairs "$out/ict_paper_g.h5" \
-    --pairs "$out/ict_rich_e.h5" --pairs "$out/ict_paper.h5" --mix 4,3,4,3,0.7,0.3 --epochs 2 --lr 1.2e-3 \
-    --gradient-weight 0.6 --cross-modal-every 16 --normal-loss angle --hull-share 0.75 --seed 3 \
-    --init "$out/run_d/best.safetensors" --out "$out/run_e"

@@ -11,6 +11,7 @@ from fnormal.images import resize_image
 from fnormal.normals import unit
 
 F32 = npt.NDArray[np.float32]
+U8 = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 
@@ -35,12 +36,14 @@ def mirror_image(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def mirror_normals(normals: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Left-right mirror of a normal map [H, W, 3]: the x components change sign too."""
-    return np.asarray(mirror_image(normals) * np.array([-1, 1, 1], normals.dtype))
+    mirrored = mirror_image(normals)
+    np.negative(mirrored[..., 0], out=mirrored[..., 0])
+    return mirrored
 
 
 def rotate_in_plane(
-    image: npt.NDArray[np.uint8] | None, normals: F32 | None, mask: Bools, angle_deg: float
-) -> tuple[npt.NDArray[np.uint8] | None, F32 | None, Bools]:
+    image: U8 | None, normals: F32 | None, mask: Bools, angle_deg: float
+) -> tuple[U8 | None, F32 | None, Bools]:
     """Turn a sample about the viewer's direction, counter-clockwise; its normals turn with it.
 
     Args:
@@ -66,25 +69,28 @@ def rotate_in_plane(
     return image, normals, np.asarray(kept)
 
 
-def photometric(image: F32, rng: np.random.Generator) -> F32:
+def photometric(image: U8, rng: np.random.Generator) -> U8:
     """Exposure, contrast, gamma, colour cast, blur, grain and grey, each with some chance.
 
     Args:
-        image: In [0, 1]. [S, S, 3]
+        image: RGB. [S, S, 3]
         rng: The sample's own generator.
     """
-    image = image ** np.float32(np.exp(rng.uniform(-0.35, 0.35)))
+    import cv2
+
+    gamma = np.exp(rng.uniform(-0.35, 0.35))
     gain = rng.uniform(0.75, 1.25) * (1 + rng.uniform(-0.08, 0.08, 3))
-    image = image * gain.astype(np.float32)
-    mean = image.mean()
-    image = mean + (image - mean) * np.float32(rng.uniform(0.75, 1.2))
+    table = (np.arange(256) / 255)[:, None] ** gamma * gain  # what each of 256 codes becomes, by channel
+    mean = cv2.LUT(image, table[None].astype(np.float32)).mean()
+    table = mean + (table - mean) * rng.uniform(0.75, 1.2)
+    changed: F32 = cv2.LUT(image, table[None].astype(np.float32))
     if rng.random() < 0.15:
-        image = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
+        changed = changed.mean(axis=2, keepdims=True).repeat(3, axis=2)
     if rng.random() < 0.3:
         side = image.shape[0]
         small = max(16, int(side * rng.uniform(0.35, 0.9)))
-        image = resize_image(resize_image(image, small), side)
+        changed = resize_image(resize_image(changed, small), side)
     if rng.random() < 0.5:
         grain = rng.standard_normal(image.shape, np.float32)
-        image = image + np.float32(rng.uniform(0, 0.04)) * grain
-    return np.asarray(np.clip(image, 0, 1), np.float32)
+        changed = changed + np.float32(rng.uniform(0, 0.04)) * grain
+    return np.rint(255 * np.clip(changed, 0, 1)).astype(np.uint8)

@@ -66,7 +66,9 @@ SaveEvery = Annotated[int, typer.Option(min=1, help="Batches between checkpoints
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Curves and pictures for TensorBoard, in --out.")
 ]
-Compile = Annotated[bool, typer.Option("--compile", help="torch.compile: for GPUs.")]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="torch.compile: a minute to start, and no gain seen yet.")
+]
 Readers = Annotated[int, typer.Option(min=0, help="Processes that read samples.")]
 CacheGb = Annotated[float, typer.Option(min=0, help="Memory for decoded samples.")]
 

@@ -148,7 +148,7 @@ class TrainOptions:
         mix: Shares of the sets in an epoch's batches, such as ``2,1,0.5``, in the order pairs, images,
             normals; ``size`` takes every sample once.
         precision: ``fp32`` or ``bf16`` autocast.
-        compile: Let torch.compile fuse the network: a gain on GPUs, a loss on most CPUs.
+        compile: Let torch.compile fuse the network: a minute to start, and no gain seen yet.
         save_every: Batches between two checkpoints inside an epoch: what a killed run loses.
         seed: Of initialisation, order and augmentation.
         workers: Processes that read samples; 0 reads in this one.

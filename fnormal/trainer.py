@@ -105,6 +105,7 @@ class Trainer:
         Returns:
             Losses by pass, and ``error_deg`` of the image-to-normals pass.
         """
+        batch = batch.to(self.device)
         rate = learning_rate(self.options, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

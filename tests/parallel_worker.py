@@ -28,7 +28,7 @@ def gradients(folder: Path) -> dict[str, torch.Tensor]:
         files = [[folder / f"{m}.h5"] if m == modality else [] for m in MODALITIES]
         trainer = Trainer(options, open_sets(*files), None)
         trainer.paired_steps = 1  # image-to-normals alone: one update, whose gradients stay
-        batch = trainer.batches()[0]
+        batch = trainer.batches()[0].to(trainer.device)
         parts = {k: getattr(batch, k) for k in ("image", "normals")}
         batch = replace(batch, **{k: None if v is None else v.double() for k, v in parts.items()})
         losses = trainer.iterate(batch, 0.5)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import trimesh
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fnormal import mesh
 from fnormal.errors import FNormalError
 from fnormal.mesh import encode_ply, make_mesh, triangulate, vertex_normals
 from fnormal.meshfile import read_mesh
@@ -28,6 +32,23 @@ def test_uv_seams_do_not_split_normals() -> None:
     apart = s.vertices[s.faces].reshape(-1, 3).astype(np.float32)
     faces = np.arange(len(apart), dtype=np.int32).reshape(-1, 3)
     assert angular_error_deg(vertex_normals(apart, faces), apart).max() < 2.5
+
+
+@pytest.mark.parametrize("hashes", [mesh._HASH, (0, 0, 0)], ids=["usual", "all collide"])
+@given(st.integers(0, 2**32 - 1))
+def test_vertex_normals_are_those_of_a_slow_reference(hashes: tuple[int, int, int], seed: int) -> None:
+    """Few places, so that many vertices share one; among them 0 and -0, which are the same."""
+    rng = np.random.default_rng(seed)
+    vertices = rng.choice(np.array([-0.0, 0.0, 1.0, 2.5], np.float32), (30, 3))
+    faces = rng.integers(0, 30, (40, 3)).astype(np.int32)
+    total: dict[tuple[float, ...], np.ndarray] = {}
+    for a, b, c in vertices[faces].astype(np.float64):
+        for corner in (a, b, c):
+            total[tuple(corner)] = total.get(tuple(corner), 0) + np.cross(b - a, c - a)
+    expected = [total.get(tuple(v), np.zeros(3)) for v in vertices.astype(np.float64)]
+    expected = [n / np.linalg.norm(n) if n.any() else np.array([0, 0, 1.0]) for n in expected]
+    with patch.object(mesh, "_HASH", hashes):
+        assert np.abs(vertex_normals(vertices, faces) - expected).max() < 1e-6
 
 
 def test_degenerate_faces_are_data() -> None:

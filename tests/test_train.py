@@ -19,6 +19,7 @@ from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
 from fnormal.dataset import Dataset, DatasetWriter, Sample
 from fnormal.errors import FNormalError
+from fnormal.images import resize_image
 from fnormal.normals import angular_error_deg
 from fnormal.options import TrainOptions
 from fnormal.trainer import Trainer, learning_rate
@@ -281,12 +282,20 @@ def test_shrinking_never_blends_with_the_background() -> None:
     assert error.max() < 8
 
 
-def test_photometric_changes_stay_pictures() -> None:
-    image = np.random.default_rng(0).uniform(0, 1, (64, 64, 3)).astype(np.float32)
-    seen = []
-    for seed in range(30):
-        changed = photometric(image, np.random.default_rng(seed))
-        assert changed.dtype == np.float32
-        assert 0 <= changed.min() <= changed.max() <= 1
-        seen.append(changed.mean())
-    assert np.std(seen) > 0.02
+@pytest.mark.parametrize("seed", range(12))
+def test_photometric_is_the_plain_formula(seed: int) -> None:
+    image = np.random.default_rng(99).integers(0, 256, (64, 64, 3), np.uint8)
+    changed = photometric(image, np.random.default_rng(seed))
+    rng, plain = np.random.default_rng(seed), image / 255
+    plain = plain ** np.exp(rng.uniform(-0.35, 0.35))
+    plain = plain * rng.uniform(0.75, 1.25) * (1 + rng.uniform(-0.08, 0.08, 3))
+    plain = plain.mean() + (plain - plain.mean()) * rng.uniform(0.75, 1.2)
+    if rng.random() < 0.15:
+        plain = plain.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    if rng.random() < 0.3:
+        plain = resize_image(resize_image(plain, max(16, int(64 * rng.uniform(0.35, 0.9)))), 64)
+    if rng.random() < 0.5:
+        grain = rng.standard_normal(image.shape, np.float32)
+        plain = plain + rng.uniform(0, 0.04) * grain
+    assert changed.dtype == np.uint8
+    assert np.abs(changed - 255 * np.clip(plain, 0, 1)).max() < 0.51

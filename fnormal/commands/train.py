@@ -95,7 +95,7 @@ def train(
             trainer.model.train()
             for count, batch in enumerate(loader(batches, options.workers), 1):
                 at = (trainer.epoch + trainer.step / total) / options.epochs
-                found = trainer.iterate(batch.to(trainer.device), at)
+                found = trainer.iterate(batch, at)
                 trainer.step += 1
                 rate = count * options.batch_size / (time.monotonic() - started)
                 log.write({"epoch": trainer.epoch + 1, "step": trainer.step, **found})
