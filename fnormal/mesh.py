@@ -62,7 +62,7 @@ def _places(vertices: F32) -> npt.NDArray[np.intp]:
 
     Sorting hashes takes an eighth of the time of sorting rows; rows decide where two hashes meet.
     """
-    bits = np.ascontiguousarray(vertices + np.float32(0)).view(np.uint32).astype(np.uint64)  # -0 is 0
+    bits = np.ascontiguousarray(vertices + 0, np.float32).view(np.uint32).astype(np.uint64)  # -0 is 0
     x, y, z = bits.T * np.array(_HASH, np.uint64)[:, None]
     _, first, place = np.unique(x ^ y ^ z, return_index=True, return_inverse=True)
     if not np.array_equal(vertices[first][place], vertices):
