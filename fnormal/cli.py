@@ -17,7 +17,7 @@ from fnormal.cli_options import (
     Threads,
     Weights,
     check_device,
-    set_threads,
+    set_up_torch,
 )
 from fnormal.options import PredictOptions
 
@@ -82,7 +82,7 @@ def predict(
 
     Example: `fnormal predict face.jpg --out normals/` or `curl -s URL | fnormal predict - --out - > n.png`
     """
-    set_threads(threads)
+    set_up_torch(threads)
     from fnormal.commands import predict as workflow
     from fnormal.predictor import Predictor
 
@@ -123,7 +123,7 @@ def sheet(
 
     Example: `fnormal sheet val.h5 --weights a.safetensors --weights b.safetensors --out sheet.png`
     """
-    set_threads(threads)
+    set_up_torch(threads)
     from fnormal.commands import sheet as workflow
 
     methods = workflow.Methods(weights or [], predictions or [], frame, check_device(device))
@@ -150,7 +150,7 @@ def enhance(
 
     Example: `fnormal enhance face.jpg --mesh prn.obj --out enhanced/`
     """
-    set_threads(threads)
+    set_up_torch(threads)
     from fnormal.commands.enhance_mesh import enhance_mesh
     from fnormal.predictor import Predictor
 

@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from fnormal import options
+from fnormal.memory import keep_freed_memory
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of text.")]
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
@@ -73,10 +74,11 @@ Readers = Annotated[int, typer.Option(min=0, help="Processes that read samples."
 CacheGb = Annotated[float, typer.Option(min=0, help="Memory for decoded samples.")]
 
 
-def set_threads(threads: int | None) -> None:
-    """Let torch use so many threads; None leaves it all."""
+def set_up_torch(threads: int | None) -> None:
+    """Let torch use so many threads, None leaves it all, and keep the memory that it frees."""
     import torch
 
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
 

@@ -39,7 +39,7 @@ from fnormal.cli_options import (
     Threads,
     Weights,
     check_device,
-    set_threads,
+    set_up_torch,
 )
 from fnormal.options import TrainOptions
 
@@ -85,7 +85,7 @@ def train(
     Example: `fnormal train --pairs ict.h5 --normals anny.h5 --val val.h5 --arch lite --out run`, or the
     same on two GPUs: `torchrun --nproc-per-node 2 -m fnormal train --device cuda ...`
     """
-    set_threads(threads)
+    set_up_torch(threads)
     from fnormal import parallel
     from fnormal.board import Board
     from fnormal.commands import train as workflow
@@ -134,7 +134,7 @@ def ablate(
 
     Example: `fnormal ablate --pairs ict.h5 --normals anny.h5 --test val.h5 --arch lite --out ablation`
     """
-    set_threads(threads)
+    set_up_torch(threads)
     from fnormal.commands import ablate as workflow
     from fnormal.commands.evaluate import table_lines
     from fnormal.commands.train import open_sets
@@ -190,7 +190,7 @@ def evaluate(
 
     Example: `fnormal eval florence.h5 --predictions dsine/ --frame opencv --table latex --report page/`
     """
-    set_threads(threads)
+    set_up_torch(threads)
     from fnormal.commands import evaluate as workflow
 
     found, how = workflow.open_pairs(data), workflow.Run(batch_size, mirror, check_device(device))

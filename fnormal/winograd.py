@@ -8,6 +8,7 @@ each of the 36. The numbers of a direct convolution but for rounding (1e-4 of th
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,19 +33,20 @@ _OUTPUT = torch.tensor([
 _STEP_PX, _TILE_PX, _NUMBERS = 4, 6, 36
 _BLOCK_NUMBERS = 1 << 21  # of a block of tiles: 8 MiB, which stay in a CPU's cache between the steps
 _FEWEST_TILES = 64  # below, transforming the weights costs more than it saves
-# C K / (C + K) of a layer from which it is quicker than the direct kind, measured with AVX2
-_FORWARD_WIDTH, _BACKWARD_WIDTH = 80, 30
+# C K / (C + K) of a layer from which it is quicker than the direct kind, forward and backward, as measured
+_LEAST_WIDTHS = {"AVX2": (80, 30), "AVX512": (60, 40)}
 
 
 def pays(x: Tensor, weight: Tensor, *, backward: bool) -> bool:
     """Whether images x [B, C, H, W] and weights [K, C, 3, 3] are quicker here than in torch's own.
 
-    Never on a GPU, with AVX-512 (where this was not measured), in half precision, or in a recording.
+    Never on a GPU, on CPUs where this was not measured, in half precision, or in a recording.
     """
+    least = _least_widths()[backward]
     outputs, inputs = weight.shape[:2]
     images, _, height, width = x.shape
     return (
-        inputs * outputs >= (_BACKWARD_WIDTH if backward else _FORWARD_WIDTH) * (inputs + outputs)
+        inputs * outputs >= least * (inputs + outputs)
         and images * height * width >= _FEWEST_TILES * _STEP_PX**2
         and height % _STEP_PX == width % _STEP_PX == 0
         and x.device.type == "cpu"
@@ -52,7 +54,6 @@ def pays(x: Tensor, weight: Tensor, *, backward: bool) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        and _only_avx2()
     )
 
 
@@ -123,7 +124,8 @@ def gradients(x: Tensor, transformed: Tensor, grad: Tensor) -> tuple[Tensor, Ten
         _add_overlapping(padded, which, block.view(shape).permute(2, 3, 0, 4, 1, 5))
     grad_lines = buffers.apply(_WEIGHT.T, grad_transformed.view(_TILE_PX, _TILE_PX, -1), "pixels")
     whole = padded.view(images, height + _STEP_PX, width + _STEP_PX, inputs)
-    grad_x = whole[:, 1 : height + 1, 1 : width + 1].permute(0, 3, 1, 2)
+    # in one piece: of a part of something larger torch's next gradient would take another layout
+    grad_x = whole[:, 1 : height + 1, 1 : width + 1].contiguous().permute(0, 3, 1, 2)
     return grad_x, grad_lines.view(3, 3, outputs, inputs).permute(2, 3, 0, 1)
 
 
@@ -184,8 +186,10 @@ class _Buffers:
 def _tiles(x: Tensor) -> Tensor:
     """Overlapping tiles of images [B, C, H, W] with a border of 0. [6, 6, B, H / 4, W / 4, C]"""
     images, channels, height, width = x.shape
-    padded = x.new_zeros(images, height + 2, width + 2, channels)
+    padded = x.new_empty(images, height + 2, width + 2, channels)
     padded[:, 1:-1, 1:-1].copy_(x.permute(0, 2, 3, 1))
+    for border in (padded[:, 0], padded[:, -1], padded[:, :, 0], padded[:, :, -1]):
+        border.zero_()
     tiles = padded.unfold(1, _TILE_PX, _STEP_PX).unfold(2, _TILE_PX, _STEP_PX)
     return tiles.permute(4, 5, 0, 1, 2, 3)
 
@@ -213,5 +217,5 @@ def _add_overlapping(padded: Tensor, which: tuple[slice, slice], tiles: Tensor) 
 
 
 @functools.cache
-def _only_avx2() -> bool:
-    return torch.backends.cpu.get_cpu_capability() == "AVX2"
+def _least_widths() -> tuple[float, float]:
+    return _LEAST_WIDTHS.get(torch.backends.cpu.get_cpu_capability(), (math.inf, math.inf))

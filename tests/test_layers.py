@@ -50,7 +50,7 @@ LAYERS = [
     ["mesh"],
     ["images"],
     ["normals", "faces.masks"],
-    ["options", "packages", "progress", "subdivision"],
+    ["options", "packages", "progress", "subdivision", "memory"],
     ["config", "errors"],
 ]  # fmt: skip
 RANK = {name: row for row, names in enumerate(LAYERS) for name in names}
