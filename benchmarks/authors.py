@@ -48,6 +48,7 @@ def alternate(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[
     best = dict.fromkeys(contenders, float("inf"))
     for number in range(rounds + 1):
         for name, run in contenders.items():
+            time.sleep(0.1)  # threads of the one before spin on for a while
             started = time.perf_counter()
             run()
             if torch.cuda.is_initialized():

@@ -34,7 +34,7 @@ _STEP_PX, _TILE_PX, _NUMBERS = 4, 6, 36
 _BLOCK_NUMBERS = 1 << 21  # of a block of tiles: 8 MiB, which stay in a CPU's cache between the steps
 _FEWEST_TILES = 64  # below, transforming the weights costs more than it saves
 # C K / (C + K) of a layer from which it is quicker than the direct kind, forward and backward, as measured
-_LEAST_WIDTHS = {"AVX2": (80, 30), "AVX512": (60, 40)}
+_LEAST_WIDTHS = {"AVX2": (80, 30), "AVX512": (45, 40)}
 
 
 def pays(x: Tensor, weight: Tensor, *, backward: bool) -> bool:
@@ -78,12 +78,12 @@ def convolve(x: Tensor, transformed: Tensor, bias: Tensor | None) -> Tensor:
     images, inputs, height, width = x.shape
     outputs = transformed.shape[1]
     rows, columns = height // _STEP_PX, width // _STEP_PX
-    tiles, buffers = _tiles(x), _Buffers(x.dtype)
+    image, buffers = x.permute(0, 2, 3, 1), _Buffers(x.dtype)
     shape = (images, outputs, height, width)
     result = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
     lines = result.permute(0, 2, 3, 1).view(images, rows, _STEP_PX, columns, _STEP_PX, outputs)
     for which in _blocks(images, rows, columns, max(inputs, outputs)):
-        numbers = buffers.transformed(tiles, which, inputs)
+        numbers = buffers.transformed(image, which)
         products = buffers.get("products", _NUMBERS, numbers.shape[1], outputs)
         torch.bmm(numbers, transformed.transpose(1, 2), out=products)
         pixels = buffers.apply(_OUTPUT, products.view(_TILE_PX, _TILE_PX, -1), "pixels")
@@ -107,7 +107,7 @@ def gradients(x: Tensor, transformed: Tensor, grad: Tensor) -> tuple[Tensor, Ten
     images, inputs, height, width = x.shape
     outputs = transformed.shape[1]
     rows, columns = height // _STEP_PX, width // _STEP_PX
-    tiles, buffers = _tiles(x), _Buffers(x.dtype)
+    image, buffers = x.permute(0, 2, 3, 1), _Buffers(x.dtype)
     grad = grad.permute(0, 2, 3, 1).contiguous()
     grad_tiles = grad.view(images, rows, _STEP_PX, columns, _STEP_PX, outputs).permute(2, 4, 0, 1, 3, 5)
     grad_transformed = torch.zeros_like(transformed)
@@ -116,7 +116,7 @@ def gradients(x: Tensor, transformed: Tensor, grad: Tensor) -> tuple[Tensor, Ten
         pixels = buffers.copy("pixels", grad_tiles[(..., *which, slice(None), slice(None))])
         products = buffers.apply(_OUTPUT.T, pixels.view(_STEP_PX, _STEP_PX, -1), "products")
         products = products.view(_NUMBERS, -1, outputs)
-        numbers = buffers.transformed(tiles, which, inputs)
+        numbers = buffers.transformed(image, which)
         grad_transformed.baddbmm_(products.transpose(1, 2), numbers)
         torch.bmm(products, transformed, out=numbers)
         block = buffers.apply(_INPUT.T, numbers.view(_TILE_PX, _TILE_PX, -1), "pixels")
@@ -166,11 +166,31 @@ class _Buffers:
         """The values in one piece."""
         return self.get(name, *values.shape).copy_(values)
 
-    def transformed(self, tiles: Tensor, which: tuple[slice, slice], channels: int) -> Tensor:
-        """The numbers of a block of :func:`_tiles`. [36, tiles, channels]"""
-        pixels = self.copy("pixels", tiles[(..., *which, slice(None), slice(None))])
+    def transformed(self, image: Tensor, which: tuple[slice, slice]) -> Tensor:
+        """The numbers of a block of tiles, ``which`` images and rows of [B, H, W, C]. [36, tiles, C]"""
+        tiles = self._with_border(image, which).unfold(1, _TILE_PX, _STEP_PX).unfold(2, _TILE_PX, _STEP_PX)
+        pixels = self.copy("pixels", tiles.permute(4, 5, 0, 1, 2, 3))
         numbers = self.apply(_INPUT, pixels.view(_TILE_PX, _TILE_PX, -1), "numbers")
-        return numbers.view(_NUMBERS, -1, channels)
+        return numbers.view(_NUMBERS, -1, image.shape[3])
+
+    def _with_border(self, image: Tensor, which: tuple[slice, slice]) -> Tensor:
+        """What a block of tiles sees, with a border of 0 where the image ends. [b, 4 r + 2, W + 2, C]
+
+        A block at a time: a copy of the whole image would leave the cache, and be fresh memory.
+        """
+        images, rows = which
+        height, width, channels = image.shape[1:]
+        above, below = rows.start * _STEP_PX - 1, rows.stop * _STEP_PX + 1
+        part = self.get("bordered", images.stop - images.start, below - above, width + 2, channels)
+        first, last = max(above, 0), min(below, height)
+        part[:, first - above : last - above, 1:-1].copy_(image[images, first:last])
+        part[:, :, 0].zero_()
+        part[:, :, -1].zero_()
+        if above < 0:
+            part[:, 0].zero_()
+        if below > height:
+            part[:, -1].zero_()
+        return part
 
     def apply(self, line: Tensor, values: Tensor, name: str) -> Tensor:
         """Transform the columns and rows [b, b, N] of tiles by what a line [a, b] goes through. [a, a, N]"""
@@ -181,17 +201,6 @@ class _Buffers:
         whole = self.get(name, after, after, count)
         torch.mm(line, half.view(before, -1), out=whole.view(after, -1))
         return whole
-
-
-def _tiles(x: Tensor) -> Tensor:
-    """Overlapping tiles of images [B, C, H, W] with a border of 0. [6, 6, B, H / 4, W / 4, C]"""
-    images, channels, height, width = x.shape
-    padded = x.new_empty(images, height + 2, width + 2, channels)
-    padded[:, 1:-1, 1:-1].copy_(x.permute(0, 2, 3, 1))
-    for border in (padded[:, 0], padded[:, -1], padded[:, :, 0], padded[:, :, -1]):
-        border.zero_()
-    tiles = padded.unfold(1, _TILE_PX, _STEP_PX).unfold(2, _TILE_PX, _STEP_PX)
-    return tiles.permute(4, 5, 0, 1, 2, 3)
 
 
 def _blocks(images: int, rows: int, columns: int, channels: int) -> Iterator[tuple[slice, slice]]:
