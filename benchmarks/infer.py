@@ -44,17 +44,18 @@ def networks(
         picture = torch.rand(batch, 3, size_px, size_px, device=device)
         picture = picture.to(memory_format=torch.channels_last)
         network = Predictor(model, device=device).model
-        found[f"{name}, {size_px} px"] = lambda n=network, p=picture: n.image_to_normals(p)
-        work[f"{name}, {size_px} px"] = gigaflop(found[f"{name}, {size_px} px"])
+        label = f"{name}, {size_px} px"
+        found[label] = lambda n=network, p=picture: n.image_to_normals(p)
+        work[label] = gigaflop(found[label])
         if device == "cuda" or batch > 1:
             continue
         file = folder / f"{name}{size_px}.onnx"
         export_onnx(model, WeightsInfo(model.arch.name, size_px=size_px), file)
         runtime = OnnxNetwork(file)
-        found[f"{name}, {size_px} px, ONNX"] = lambda n=runtime, p=picture: n.image_to_normals(p)
+        found[f"{label}, ONNX"] = lambda n=runtime, p=picture: n.image_to_normals(p)
         direct = copy.deepcopy(model).double()  # in double no convolution takes a short cut
         runs = partial(direct.image_to_normals, picture.double())
-        work[f"{name}, {size_px} px, ONNX"] = gigaflop(runs)
+        work[f"{label}, ONNX"] = gigaflop(runs)
     return found, work
 
 

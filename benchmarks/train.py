@@ -94,7 +94,7 @@ def main() -> None:
         names.append("ours, bf16")
     print(machine(options.device))
     types = {name: torch.bfloat16 if name.endswith("bf16") else torch.float32 for name in names}
-    peaks = {name: peak_gflops(options.device, types[name]) for name in names}
+    peaks = {kind: peak_gflops(options.device, kind) for kind in set(types.values())}
     pipes, facts = {}, {}
     spawn = multiprocessing.get_context("spawn")
     for name in names:
@@ -107,10 +107,10 @@ def main() -> None:
         pipe.send(False)
     print(f"batch {options.batch}, {options.size} px")
     for name, seconds in best.items():
-        work, memory_gib = facts[name]
+        (work, memory_gib), peak = facts[name], peaks[types[name]]
         print(
             f"{name}\t{seconds:.3f} s\t{options.batch / seconds:.1f} images/s\t{work:.0f} GFLOP"
-            f"\t{work / seconds / peaks[name]:.0%} of a matrix product's {peaks[name]:.0f} GFLOP/s"
+            f"\t{work / seconds / peak:.0%} of a matrix product's {peak:.0f} GFLOP/s"
             f"\t{seconds / best[names[0]]:.2f} of the authors' time",
             *([f"\t{memory_gib:.2f} GiB beside what rests"] if memory_gib else []),
         )

@@ -81,9 +81,9 @@ def photometric(image: U8, rng: np.random.Generator) -> U8:
     gamma = np.exp(rng.uniform(-0.35, 0.35))
     gain = rng.uniform(0.75, 1.25) * (1 + rng.uniform(-0.08, 0.08, 3))
     table = (np.arange(256) / 255)[:, None] ** gamma * gain  # what each of 256 codes becomes, by channel
-    mean = cv2.LUT(image, table[None].astype(np.float32)).mean()
-    table = mean + (table - mean) * rng.uniform(0.75, 1.2)
     changed: F32 = cv2.LUT(image, table[None].astype(np.float32))
+    mean = changed.mean()
+    changed = mean + (changed - mean) * np.float32(rng.uniform(0.75, 1.2))
     if rng.random() < 0.15:
         changed = changed.mean(axis=2, keepdims=True).repeat(3, axis=2)
     if rng.random() < 0.3:

@@ -124,7 +124,7 @@ def gradients(x: Tensor, transformed: Tensor, grad: Tensor) -> tuple[Tensor, Ten
         _add_overlapping(padded, which, block.view(shape).permute(2, 3, 0, 4, 1, 5))
     grad_lines = buffers.apply(_WEIGHT.T, grad_transformed.view(_TILE_PX, _TILE_PX, -1), "pixels")
     whole = padded.view(images, height + _STEP_PX, width + _STEP_PX, inputs)
-    # in one piece: of a part of something larger torch's next gradient would take another layout
+    # in one piece: given a part of a larger array, torch's gradient of the upsampling takes its slow layout
     grad_x = whole[:, 1 : height + 1, 1 : width + 1].contiguous().permute(0, 3, 1, 2)
     return grad_x, grad_lines.view(3, 3, outputs, inputs).permute(2, 3, 0, 1)
 

@@ -282,6 +282,16 @@ def test_shrinking_never_blends_with_the_background() -> None:
     assert error.max() < 8
 
 
+def test_photometric_changes_stay_pictures() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    seen = []
+    for seed in range(30):
+        changed = photometric(image, np.random.default_rng(seed)) / 255
+        assert 0 <= changed.min() <= changed.max() <= 1
+        seen.append(changed.mean())
+    assert np.std(seen) > 0.02
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_photometric_is_the_plain_formula(seed: int) -> None:
     image = np.random.default_rng(99).integers(0, 256, (64, 64, 3), np.uint8)
