@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.authors import Authors, alternate, gigaflop, machine, peak_gflops
-from fnormal.checkpoint import WeightsInfo, load_weights
-from fnormal.exported import OnnxNetwork, export_onnx
-from fnormal.model import CrossModalNet
-from fnormal.predictor import Predictor
+from fnormal.network.checkpoint import WeightsInfo, load_weights
+from fnormal.network.exported import OnnxNetwork, export_onnx
+from fnormal.network.model import CrossModalNet
+from fnormal.prediction.predictor import Predictor
 
 
 def networks(

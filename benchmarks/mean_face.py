@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fnormal.dataset import Dataset
-from fnormal.mesh import make_mesh, triangulate
-from fnormal.metrics import ErrorMeter
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.evaluation.metrics import ErrorMeter
+from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import frame_face
 from fnormal.render.lighting import headlight

@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fnormal.batches import augment_sample, collate, resize_sample
-from fnormal.dataset import Dataset
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.training.batches import augment_sample, collate, resize_sample
 
 
 def main() -> None:

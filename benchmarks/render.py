@@ -30,8 +30,8 @@ import numpy as np
 import pyrender
 import trimesh
 
-from fnormal.mesh import Mesh, encode_ply, make_mesh
-from fnormal.normals import angular_error_deg
+from fnormal.geometry.mesh import Mesh, encode_ply, make_mesh
+from fnormal.geometry.normals import angular_error_deg
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import Camera, frame_face, random_rotation
 from fnormal.render.lighting import Lighting, headlight, paper_lighting

@@ -9,8 +9,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from fnormal.checkpoint import load_weights, save_weights
 from fnormal.commands.evaluate import baseline_errors, network_errors, open_pairs
+from fnormal.network.checkpoint import load_weights, save_weights
 
 
 def main(source: Path, target: Path, *sets: str) -> None:

@@ -18,11 +18,11 @@ import torch
 from torch.nn.functional import normalize
 
 from benchmarks.authors import Authors, alternate, gigaflop, machine, peak_gflops
-from fnormal.batches import Batch
-from fnormal.losses import image_loss, normal_loss
-from fnormal.memory import keep_freed_memory
+from fnormal.network.memory import keep_freed_memory
 from fnormal.options import TrainOptions
-from fnormal.trainer import Trainer
+from fnormal.training.batches import Batch
+from fnormal.training.losses import image_loss, normal_loss
+from fnormal.training.trainer import Trainer
 
 
 def authors_step(image: torch.Tensor, normals: torch.Tensor, mask: torch.Tensor) -> Callable[[], object]:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from fnormal.checkpoint import load_model
     from fnormal.errors import FNormalError
-    from fnormal.predictor import FaceNormals, Predictor
+    from fnormal.network.checkpoint import load_model
+    from fnormal.prediction.predictor import FaceNormals, Predictor
 
 _HOMES = {
-    "load_model": "fnormal.checkpoint",
+    "load_model": "fnormal.network.checkpoint",
     "FNormalError": "fnormal.errors",
-    "Predictor": "fnormal.predictor",
-    "FaceNormals": "fnormal.predictor",
+    "Predictor": "fnormal.prediction.predictor",
+    "FaceNormals": "fnormal.prediction.predictor",
 }
 __all__ = ["FNormalError", "FaceNormals", "Predictor", "__version__", "load_model"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fnormal.dataset import DatasetWriter, Sample
-from fnormal.normals import unit
+from fnormal.datasets.hdf5 import DatasetWriter, Sample
+from fnormal.geometry.normals import unit
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import trimesh
 
-from fnormal.mesh import Mesh
+from fnormal.geometry.mesh import Mesh
 from fnormal.scans import open_scans
 from fnormal.scans.bjut3d import _FACE_SURPLUS, _VERTEX_SURPLUS
 

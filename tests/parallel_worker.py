@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from fnormal import parallel
 from fnormal.commands.train import open_sets
 from fnormal.options import TrainOptions
-from fnormal.trainer import Trainer
+from fnormal.training import parallel
+from fnormal.training.trainer import Trainer
 
 MODALITIES = ("pairs", "images", "normals")
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from fnormal.errors import FNormalError
-from fnormal.images import linear_to_srgb, srgb_to_linear
-from fnormal.mesh import Mesh, make_mesh, turn_mesh, vertex_tangents
-from fnormal.normals import angular_error_deg, frame_matrix, unit
+from fnormal.geometry.images import linear_to_srgb, srgb_to_linear
+from fnormal.geometry.mesh import Mesh, make_mesh, turn_mesh, vertex_tangents
+from fnormal.geometry.normals import angular_error_deg, frame_matrix, unit
 from fnormal.render.backends import open_renderer, resolve_backend
 from fnormal.render.camera import Camera, frame_face, random_rotation, rotation_about
 from fnormal.render.drawing import Renderer

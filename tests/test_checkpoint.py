@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fnormal.checkpoint import (
+from fnormal.errors import FNormalError
+from fnormal.network.checkpoint import (
     WeightsInfo,
     authors_name,
     import_authors,
@@ -15,8 +16,7 @@ from fnormal.checkpoint import (
     load_weights,
     save_weights,
 )
-from fnormal.errors import FNormalError
-from fnormal.model import CrossModalNet
+from fnormal.network.model import CrossModalNet
 from tests.authors_network import random_state
 
 

@@ -15,9 +15,10 @@ import torch
 import trimesh
 from PIL import Image
 
-from fnormal.checkpoint import WeightsInfo, load_weights, save_weights
-from fnormal.images import read_normals, write_image
-from fnormal.model import CrossModalNet
+from fnormal.geometry.images import write_image
+from fnormal.geometry.normal_maps import read_normals
+from fnormal.network.checkpoint import WeightsInfo, load_weights, save_weights
+from fnormal.network.model import CrossModalNet
 from tests.authors_network import random_state
 from tests.conftest import write_set
 
@@ -29,7 +30,7 @@ COMMANDS = (
 
 
 def fnormal(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    code = "import sys; from fnormal.cli import app; sys.argv[0] = 'fnormal'; app()"
+    code = "import sys; from fnormal.cli.app import app; sys.argv[0] = 'fnormal'; app()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(
         command, input=stdin, capture_output=True, check=False, env={**os.environ, "COLUMNS": "200"}

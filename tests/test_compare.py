@@ -13,20 +13,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fnormal.batches import parse_mix, plan_epoch
-from fnormal.board import Board
-from fnormal.checkpoint import WeightsInfo, save_weights
 from fnormal.commands.ablate import NAMES, usable
 from fnormal.commands.evaluate import score
 from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
-from fnormal.dataset import Dataset
+from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
-from fnormal.model import CrossModalNet
+from fnormal.evaluation.pictures import error_picture, grid
+from fnormal.evaluation.predictions import file_predictions
+from fnormal.evaluation.report import page
+from fnormal.network.checkpoint import WeightsInfo, save_weights
+from fnormal.network.model import CrossModalNet
 from fnormal.options import TrainOptions
-from fnormal.pictures import error_picture, grid
-from fnormal.predictions import file_predictions
-from fnormal.report import page
+from fnormal.training.batches import parse_mix, plan_epoch
+from fnormal.training.tensorboard import Board
 from tests.conftest import write_set
 from tests.test_evaluate import write_maps
 from tests.test_readers import run

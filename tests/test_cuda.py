@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from fnormal.commands.train import train
-from fnormal.dataset import Dataset
-from fnormal.model import CrossModalNet, ready_to_run
-from fnormal.normals import angular_error_deg
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.geometry.normals import angular_error_deg
+from fnormal.network.model import CrossModalNet, ready_to_run
 from fnormal.options import TrainOptions
-from fnormal.trainer import Trainer
+from fnormal.training.trainer import Trainer
 
 pytestmark = [
     pytest.mark.cuda,

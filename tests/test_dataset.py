@@ -10,10 +10,11 @@ import h5py
 import numpy as np
 import pytest
 
-from fnormal.batches import ResizedSamples, plan_epoch
-from fnormal.dataset import Dataset, DatasetWriter, is_abandoned, partial_name
+from fnormal.datasets.hdf5 import Dataset, DatasetWriter
 from fnormal.errors import FNormalError
-from fnormal.normals import angular_error_deg
+from fnormal.files import is_abandoned, partial_name
+from fnormal.geometry.normals import angular_error_deg
+from fnormal.training.batches import ResizedSamples, plan_epoch
 from tests.conftest import make_samples, write_set
 
 
@@ -58,7 +59,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk's end."""
     code = (
         "import resource, sys; from pathlib import Path; from tests.conftest import make_samples;"
-        "from fnormal.dataset import DatasetWriter; from fnormal.errors import FNormalError\n"
+        "from fnormal.datasets.hdf5 import DatasetWriter; from fnormal.errors import FNormalError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         "writer = DatasetWriter(Path(sys.argv[1]), 'pairs', 256, config={}, licence='')\n"
         "writer.append(make_samples(8, 256))\n"

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.commands.enhance_mesh import _photo_texture, append_normals, enhance_mesh
+from fnormal.commands.enhance import _photo_texture, append_normals, enhance_mesh
 from fnormal.enhance.align import align, outward
-from fnormal.enhance.append import blend, sample, smooth, vertex_weights
+from fnormal.enhance.blend import blend, sample, smooth, vertex_weights
 from fnormal.enhance.gltf import encode_glb
 from fnormal.enhance.topology import landmark_vertices
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
-from fnormal.images import read_normals, write_normals
-from fnormal.mesh import make_mesh
-from fnormal.meshfile import read_mesh
-from fnormal.normals import angular_error_deg, unit
-from fnormal.predictor import FaceNormals, Predictor
+from fnormal.geometry.mesh import make_mesh
+from fnormal.geometry.meshfile import read_mesh
+from fnormal.geometry.normal_maps import read_normals, write_normals
+from fnormal.geometry.normals import angular_error_deg, unit
+from fnormal.prediction.predictor import FaceNormals, Predictor
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import rotation_about
 from tests.test_faces import circle_landmarks

@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.breakdown import Breakdown, light_angle_deg, yaw_deg
 from fnormal.commands.evaluate import open_pairs, table_lines
-from fnormal.dataset import VIEW_DTYPE, Dataset, DatasetWriter, Sample
+from fnormal.datasets.hdf5 import VIEW_DTYPE, Dataset, DatasetWriter, Sample
 from fnormal.errors import FNormalError
+from fnormal.evaluation.breakdown import Breakdown, light_angle_deg, yaw_deg
+from fnormal.evaluation.metrics import ErrorMeter, pixel_errors_deg
 from fnormal.faces.regions import REGIONS, region_map
-from fnormal.images import read_image
-from fnormal.metrics import ErrorMeter, pixel_errors_deg
-from fnormal.normals import angular_error_deg, from_frame, likely_frame, signed_permutations, to_frame, unit
+from fnormal.geometry.images import read_image
+from fnormal.geometry.normals import (
+    angular_error_deg,
+    from_frame,
+    likely_frame,
+    signed_permutations,
+    to_frame,
+    unit,
+)
 from fnormal.render.camera import rotation_about
 from tests.conftest import bump_normals
 from tests.test_readers import run

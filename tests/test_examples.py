@@ -25,7 +25,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
     """An environment in which `fnormal` is this checkout's."""
     script = tmp_path / "bin" / "fnormal"
     script.parent.mkdir()
-    script.write_text(f"#!{sys.executable}\nfrom fnormal.cli import app\napp()\n")
+    script.write_text(f"#!{sys.executable}\nfrom fnormal.cli.app import app\napp()\n")
     script.chmod(0o755)
     return {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 

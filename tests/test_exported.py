@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from fnormal.checkpoint import WeightsInfo, save_weights
 from fnormal.errors import FNormalError
-from fnormal.exported import ImageToNormals, OnnxNetwork, export_onnx, export_torchscript
-from fnormal.images import read_normals
-from fnormal.model import CrossModalNet
-from fnormal.normals import angular_error_deg
+from fnormal.geometry.normal_maps import read_normals
+from fnormal.geometry.normals import angular_error_deg
+from fnormal.network.checkpoint import WeightsInfo, save_weights
+from fnormal.network.exported import ImageToNormals, OnnxNetwork, export_onnx, export_torchscript
+from fnormal.network.model import CrossModalNet
 from tests.test_readers import run
 
 

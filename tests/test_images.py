@@ -7,17 +7,10 @@ import pytest
 from PIL import Image
 
 from fnormal.errors import FNormalError
-from fnormal.images import (
-    NORMAL_FORMATS,
-    atomic,
-    list_images,
-    read_image,
-    read_normals,
-    srgb_to_linear,
-    write_image,
-    write_normals,
-)
-from fnormal.normals import angular_error_deg
+from fnormal.files import atomic
+from fnormal.geometry.images import list_images, read_image, srgb_to_linear, write_image
+from fnormal.geometry.normal_maps import NORMAL_FORMATS, read_normals, write_normals
+from fnormal.geometry.normals import angular_error_deg
 from tests.conftest import bump_normals
 
 

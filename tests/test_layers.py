@@ -1,79 +1,56 @@
-"""Imports point down the list of rooms in CONTRIBUTING.md, never up, never sideways."""
+"""The house: imports point down the floors of CONTRIBUTING.md, never up, sideways or in a circle."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "fnormal"
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "fnormal"
 
-# top to bottom; modules of one row do not import each other
-LAYERS = [
+# top to bottom; what stands on one floor does not import its neighbours
+FLOORS = [
     ["__main__"],
     ["cli"],
-    ["cli_data", "cli_train"],
-    ["cli_options", "console"],
-    [
-        "commands.render_dataset", "commands.import_photos", "commands.inspect_data", "commands.doctor",
-        "commands.predict", "commands.enhance_mesh", "commands.ablate", "commands.sheet",
-    ],
-    ["commands.train"],
-    ["commands.evaluate", "produce"],
-    ["report", "board"],
-    ["results", "cluster", "shards", "predictions", "pictures"],
-    ["predictor", "trainer", "breakdown"],
-    ["exported"],
-    ["scans", "photos"],
-    ["scans.ict_facekit", "scans.anny", "scans.folder", "scans.bjut3d", "photos.folder", "photos.photoface"],
-    ["scans.ict_download", "scans.skin", "scans.layout", "scans.scan", "photos.photo", "photos.stereo"],
-    ["render.landmarks"],
-    ["render.backends"],
-    ["render.gl", "render.soft"],
-    ["render.multitarget", "render.shading"],
-    ["render.drawing", "render.kernels", "render.shadow", "render.textures"],
-    ["render.lighting"],
-    ["render.camera", "render.environment"],
-    ["faces.facemesh"],
-    ["faces.detect", "faces.crop", "faces.regions"],
-    ["enhance.align", "enhance.append", "enhance.gltf", "enhance.topology"],
-    ["checkpoint"],
-    ["model", "losses", "metrics"],
-    ["batches", "parallel", "optimizer", "layers"],
-    ["winograd"],
-    ["augment"],
-    ["dataset"],
-    ["meshfile"],
-    ["mesh"],
-    ["images"],
-    ["normals", "faces.masks"],
-    ["options", "packages", "progress", "subdivision", "memory"],
-    ["config", "errors"],
-]  # fmt: skip
-RANK = {name: row for row, names in enumerate(LAYERS) for name in names}
-PACKAGES = {"", "commands", "render", "faces", "enhance"}  # their __init__ holds no code that imports
+    ["commands"],
+    ["training"],
+    ["evaluation"],
+    ["enhance"],
+    ["prediction"],
+    ["datasets"],
+    ["render", "photos"],
+    ["scans"],
+    ["faces", "network"],
+    ["geometry"],
+    ["files", "progress", "options"],
+    ["arrays", "config", "errors"],
+]
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+# workflows: no file of it imports another
+APART = ("commands",)
 HOMES = {
     "pyrender": "render.", "OpenGL": "render.", "numba": "render.kernels", "dlib": "faces.",
-    "h5py": ("dataset", "shards"), "distributed": "cluster", "trimesh": "mesh",
-    "onnxruntime": "exported", "onnx": "exported",
-    "typer": ("cli", "console"), "rich": "console", "safetensors": "checkpoint",
+    "h5py": "datasets.", "distributed": "datasets.cluster", "trimesh": "geometry.",
+    "onnxruntime": "network.exported", "onnx": "network.exported", "safetensors": "network.",
+    "typer": ("cli.", "options"), "rich": "cli.",
 }  # fmt: skip
 
 
-def modules() -> list[tuple[str, Path]]:
-    found = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        name = ".".join(p for p in parts if p != "__init__")
-        if name not in PACKAGES:
-            found.append((name, path))
-    return found
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
 
 
-def imported(path: Path) -> set[str]:
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+each_module = pytest.mark.parametrize(("name", "path"), [(n, p) for n, p in MODULES.items() if n])
+
+
+def names_imported(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -84,26 +61,56 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def test_every_module_has_a_row() -> None:
-    assert {name for name, _ in modules()} == set(RANK)
+def ours_imported(path: Path) -> set[str]:
+    """Modules of fnormal that a file imports."""
+    names = {name.removeprefix("fnormal.") for name in names_imported(path) if name.startswith("fnormal.")}
+    return (names & set(MODULES)) - {name_of(path)}
 
 
-@pytest.mark.parametrize(("name", "path"), modules(), ids=lambda v: v if isinstance(v, str) else "")
+def test_every_room_is_on_a_floor() -> None:
+    assert {name.split(".")[0] for name in MODULES if name} == set(FLOOR_OF)
+
+
+def test_few_modules_stand_beside_the_folders() -> None:
+    assert len([path for path in MODULES.values() if path.parent == PACKAGE]) <= 8
+
+
+def test_contributing_shows_the_same_house() -> None:
+    shown = re.search(r"```\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert shown is not None
+    floors = [re.split(r"\s{2,}", line)[0] for line in shown[1].splitlines() if not line.startswith(" ")]
+    named = [[word.strip("/") for word in floor.split(", ")] for floor in floors]
+    assert named == [floor for floor in FLOORS if floor != ["__main__"]]
+
+
+@each_module
 def test_imports_point_down(name: str, path: Path) -> None:
-    targets = {n.removeprefix("fnormal.") for n in imported(path) if n.startswith("fnormal.")}
-    for target in targets & set(RANK) - {name}:
-        assert RANK[target] > RANK[name], f"{name} imports {target}, which stands above or beside it"
+    room = name.split(".")[0]
+    for target in ours_imported(path):
+        other = target.split(".")[0]
+        if other != room:
+            assert FLOOR_OF[other] > FLOOR_OF[room], f"{name} imports {target}, above or beside it"
+        elif room in APART and target != room:
+            pytest.fail(f"{name} imports {target}: workflows stand apart")
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    after = {name: ours_imported(path) for name, path in MODULES.items() if name}
+    while ready := [name for name, targets in after.items() if not targets & set(after)]:
+        for name in ready:
+            del after[name]
+    assert not after, f"a circle among {', '.join(sorted(after))}"
 
 
 @pytest.mark.parametrize(("library", "home"), HOMES.items())
 def test_heavy_libraries_have_one_home(library: str, home: str | tuple[str, ...]) -> None:
-    users = {name for name, path in modules() if any(n.split(".")[0] == library for n in imported(path))}
+    users = {n for n, path in MODULES.items() if any(i.split(".")[0] == library for i in names_imported(path))}
     assert users
     users -= {"commands.doctor"}  # it asks every library for its version
     assert all(user.startswith(home) for user in users), users
 
 
-@pytest.mark.parametrize(("name", "path"), modules(), ids=lambda v: v if isinstance(v, str) else "")
+@each_module
 def test_files_and_functions_stay_small(name: str, path: Path) -> None:
     text = path.read_text()
     assert text.count("\n") <= 300, f"{name} has outgrown one screenful of purpose"
@@ -115,7 +122,7 @@ def test_files_and_functions_stay_small(name: str, path: Path) -> None:
 
 def test_importing_the_package_and_the_command_line_is_light() -> None:
     code = (
-        "import sys, fnormal, fnormal.cli;"
+        "import sys, fnormal, fnormal.cli.app;"
         "heavy = {'torch', 'OpenGL', 'cv2', 'scipy', 'h5py', 'dlib', 'trimesh', 'pyrender'};"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fnormal.losses import gradient_loss, image_loss, normal_loss
+from fnormal.training.losses import gradient_loss, image_loss, normal_loss
 
 
 def field(*vectors: tuple[float, float, float]) -> torch.Tensor:

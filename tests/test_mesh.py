@@ -9,12 +9,12 @@ import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fnormal import mesh
 from fnormal.errors import FNormalError
-from fnormal.mesh import encode_ply, make_mesh, triangulate, vertex_normals
-from fnormal.meshfile import read_mesh
-from fnormal.normals import angular_error_deg, unit
-from fnormal.subdivision import loop_subdivision, midpoint_subdivision
+from fnormal.geometry import mesh
+from fnormal.geometry.mesh import encode_ply, make_mesh, triangulate, vertex_normals
+from fnormal.geometry.meshfile import read_mesh
+from fnormal.geometry.normals import angular_error_deg, unit
+from fnormal.geometry.subdivision import loop_subdivision, midpoint_subdivision
 
 
 def sphere(rounds: int = 3) -> trimesh.Trimesh:

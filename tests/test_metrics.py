@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fnormal.errors import FNormalError
-from fnormal.metrics import ErrorMeter
+from fnormal.evaluation.metrics import ErrorMeter
 
 
 def tilted(*angles_deg: float) -> np.ndarray:

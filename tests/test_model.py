@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from fnormal.checkpoint import import_authors
 from fnormal.config import ABLATIONS, ARCHS
 from fnormal.errors import FNormalError
-from fnormal.layers import fuse_max
-from fnormal.model import CrossModalNet, ready_to_run
+from fnormal.network.checkpoint import import_authors
+from fnormal.network.fast.layers import fuse_max
+from fnormal.network.model import CrossModalNet, ready_to_run
 from tests.authors_network import Reference, random_state
 
 

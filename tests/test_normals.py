@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fnormal.errors import FNormalError
-from fnormal.normals import (
+from fnormal.geometry.normals import (
     FRAMES,
     angular_error_deg,
     decode_rgb,

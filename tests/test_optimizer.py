@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fnormal.model import CrossModalNet
-from fnormal.optimizer import MuonAdamW, orthogonalize
+from fnormal.network.model import CrossModalNet
+from fnormal.training.optimizer import MuonAdamW, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(24, 270), (16, 16), (40, 12)])

@@ -13,7 +13,7 @@ import torch
 from fnormal.commands.train import open_sets
 from fnormal.errors import FNormalError
 from fnormal.options import TrainOptions
-from fnormal.trainer import Trainer
+from fnormal.training.trainer import Trainer
 from tests.conftest import write_set
 from tests.parallel_worker import MODALITIES, gradients
 
@@ -72,6 +72,6 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
 
 def test_more_processes_than_samples_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sets = open_sets([write_set(tmp_path / "p.h5", 4, 64)], [], [])
-    monkeypatch.setattr("fnormal.parallel.world", lambda: 8)
+    monkeypatch.setattr("fnormal.training.parallel.world", lambda: 8)
     with pytest.raises(FNormalError, match="8 processes cannot share a batch of 4"):
         Trainer(TrainOptions(arch="tiny", size_px=64), sets, None)

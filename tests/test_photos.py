@@ -11,10 +11,11 @@ import pytest
 from scipy.io import savemat
 
 from fnormal.config import CELEBA_HQ_IMAGES, PHOTOFACE_TEST_SUBJECTS, PHOTOFACE_TRAIN_SUBJECTS
-from fnormal.dataset import Dataset
+from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
-from fnormal.images import linear_to_srgb, read_image, srgb_to_linear, write_normals
-from fnormal.normals import angular_error_deg
+from fnormal.geometry.images import linear_to_srgb, read_image, srgb_to_linear
+from fnormal.geometry.normal_maps import write_normals
+from fnormal.geometry.normals import angular_error_deg
 from fnormal.options import PhotoOptions
 from fnormal.photos import open_photos
 from fnormal.photos.photoface import read_lights, read_metadata, read_sn, split_people

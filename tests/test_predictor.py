@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import fnormal
-from fnormal.checkpoint import load_weights
-from fnormal.dataset import Dataset
+from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
+from fnormal.evaluation.predictions import network_predictions
 from fnormal.faces.detect import FaceBox
-from fnormal.images import read_image
-from fnormal.normals import angular_error_deg, unit
-from fnormal.predictions import network_predictions
-from fnormal.predictor import check_range, mirrored_mean
+from fnormal.geometry.images import read_image
+from fnormal.geometry.normals import angular_error_deg, unit
+from fnormal.network.checkpoint import load_weights
+from fnormal.prediction.predictor import check_range, mirrored_mean
 
 
 @pytest.fixture(scope="module")

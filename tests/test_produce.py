@@ -20,12 +20,13 @@ import h5py
 import numpy as np
 import pytest
 
-from fnormal import cluster, produce, shards
 from fnormal.commands.render_dataset import RenderRecipe, render_dataset
-from fnormal.dataset import Dataset
+from fnormal.datasets import build as produce
+from fnormal.datasets import cluster, shards
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.shards import ShardPlan, join_shards, plan_shards
 from fnormal.errors import FNormalError
 from fnormal.options import ProduceOptions, RenderOptions
-from fnormal.shards import ShardPlan, join_shards, plan_shards
 from tests.conftest import write_set
 
 OPTIONS = RenderOptions(views=2, size_px=64, mask="surface", backend="soft", lighting="rich")

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from fnormal.cli import app
+from fnormal.cli.app import app
 from fnormal.config import MAX_TRIANGLES, SCAN_SETS
-from fnormal.dataset import Dataset
+from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
-from fnormal.mesh import Mesh
-from fnormal.meshfile import count_triangles, read_mesh
-from fnormal.normals import angular_error_deg
+from fnormal.geometry.mesh import Mesh
+from fnormal.geometry.meshfile import count_triangles, read_mesh
+from fnormal.geometry.normals import angular_error_deg
 from fnormal.scans import open_scans
 from fnormal.scans.bjut3d import read_bjut
 from fnormal.scans.folder import displaced, to_8_bit, to_normal_map

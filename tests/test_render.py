@@ -10,8 +10,8 @@ from scipy.ndimage import binary_erosion
 
 from fnormal.config import LIGHT_INTENSITY_MAX, MAX_ANGLE_DEG
 from fnormal.errors import FNormalError
-from fnormal.mesh import make_mesh
-from fnormal.normals import angular_error_deg
+from fnormal.geometry.mesh import make_mesh
+from fnormal.geometry.normals import angular_error_deg
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import Camera, frame_face, random_rotation, rotation_about
 from fnormal.render.drawing import Renderer

@@ -89,7 +89,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
     process.wait()
     before = (out / "last.ckpt").read_bytes()
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-    limited += "from fnormal.cli import app; app()"
+    limited += "from fnormal.cli.app import app; app()"
     arguments = command(sets, out, "--resume")[3:]
     done = subprocess.run([sys.executable, "-c", limited, *arguments], cwd=ROOT, capture_output=True)
     told = [line for line in done.stderr.decode().splitlines() if line.startswith("fnormal: ")]

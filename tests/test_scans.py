@@ -11,9 +11,9 @@ import trimesh
 
 from fnormal.commands.render_dataset import RenderRecipe, default_views, render_dataset
 from fnormal.config import SCAN_SETS
-from fnormal.dataset import Dataset
+from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
-from fnormal.normals import angular_error_deg
+from fnormal.geometry.normals import angular_error_deg
 from fnormal.options import ProduceOptions, RenderOptions
 from fnormal.progress import Progress
 from fnormal.render.camera import frame_face

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from fnormal.augment import mirror_normals, photometric, resize_mask, resize_normals, rotate_in_plane
-from fnormal.batches import augment_sample, resize_sample
-from fnormal.checkpoint import load_weights
 from fnormal.commands.evaluate import baseline_errors, network_errors, open_pairs
 from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
-from fnormal.dataset import Dataset, DatasetWriter, Sample
+from fnormal.datasets.hdf5 import Dataset, DatasetWriter, Sample
 from fnormal.errors import FNormalError
-from fnormal.images import resize_image
-from fnormal.normals import angular_error_deg
+from fnormal.geometry.images import resize_image
+from fnormal.geometry.normals import angular_error_deg
+from fnormal.network.checkpoint import load_weights
 from fnormal.options import TrainOptions
-from fnormal.trainer import Trainer, learning_rate
+from fnormal.training.augment import mirror_normals, photometric, resize_mask, resize_normals, rotate_in_plane
+from fnormal.training.batches import augment_sample, resize_sample
+from fnormal.training.trainer import Trainer, learning_rate
 from tests.conftest import bump_normals, write_set
 
 TINY = TrainOptions(epochs=2, batch_size=2, arch="tiny", size_px=64, learning_rate=1e-3)

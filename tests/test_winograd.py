@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fnormal import winograd
-from fnormal.layers import Conv3x3
-from fnormal.model import CrossModalNet, ready_to_run
+from fnormal.network.fast import winograd
+from fnormal.network.fast.layers import Conv3x3
+from fnormal.network.model import CrossModalNet, ready_to_run
 
 measured = pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() not in winograd._LEAST_WIDTHS, reason="not used on this CPU"

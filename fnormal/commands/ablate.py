@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from fnormal.checkpoint import load_weights
 from fnormal.commands.evaluate import network_errors, open_pairs
 from fnormal.commands.train import train
 from fnormal.config import ABLATIONS
-from fnormal.dataset import Dataset
+from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
-from fnormal.metrics import ErrorSummary
+from fnormal.evaluation.metrics import ErrorSummary
+from fnormal.network.checkpoint import load_weights
 from fnormal.options import Ablation, TrainOptions
 from fnormal.progress import Progress
 

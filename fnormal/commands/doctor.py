@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from fnormal.config import FRAME
-from fnormal.dataset import Dataset, DatasetWriter, Sample
+from fnormal.datasets.hdf5 import Dataset, DatasetWriter, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import find_landmark_model
-from fnormal.mesh import make_mesh
+from fnormal.geometry.mesh import make_mesh
 from fnormal.options import Backend
 from fnormal.render.backends import open_renderer, resolve_backend
 from fnormal.render.camera import Camera

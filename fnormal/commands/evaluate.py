@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fnormal.breakdown import Breakdown
-from fnormal.checkpoint import load_weights
+from fnormal.arrays import F32, Floats
 from fnormal.config import ERROR_THRESHOLDS_DEG
-from fnormal.dataset import Dataset, Sample
+from fnormal.datasets.hdf5 import Dataset, Sample
 from fnormal.errors import FNormalError
-from fnormal.images import write_bytes
-from fnormal.metrics import ErrorMeter, ErrorSummary, pixel_errors_deg
-from fnormal.model import CrossModalNet
-from fnormal.normals import likely_frame, unit
+from fnormal.evaluation.breakdown import Breakdown
+from fnormal.evaluation.metrics import ErrorMeter, ErrorSummary, pixel_errors_deg
+from fnormal.evaluation.predictions import file_predictions, network_predictions
+from fnormal.evaluation.report import Gallery, page
+from fnormal.files import write_bytes
+from fnormal.geometry.normals import likely_frame, unit
+from fnormal.network.checkpoint import load_weights
+from fnormal.network.model import CrossModalNet
 from fnormal.options import Style
-from fnormal.predictions import file_predictions, network_predictions
-from fnormal.report import Gallery, page
 
-F32 = npt.NDArray[np.float32]
 Rows = dict[str, ErrorSummary]
 _FRAME_PIXELS = 500  # of each image, to look at the axes of predictions
 _OTHER_FRAME_DEG = 5.0  # what other axes must gain before they are suspected
@@ -131,7 +129,7 @@ def baseline_errors(data: Dataset) -> Rows:
     return {name: meter.summary() for name, meter in meters.items()}
 
 
-def _truth(sample: Sample) -> npt.NDArray[np.floating[Any]]:
+def _truth(sample: Sample) -> Floats:
     assert sample.normals is not None, "open_pairs() saw to it"
     return sample.normals
 

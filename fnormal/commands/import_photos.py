@@ -10,21 +10,19 @@ from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
-import numpy.typing as npt
 
-from fnormal.dataset import Sample
+from fnormal.datasets.build import Head, fingerprint, produce
+from fnormal.datasets.hdf5 import Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import crop_around
 from fnormal.faces.detect import detect_faces
 from fnormal.faces.masks import hull_mask
-from fnormal.normals import unit
+from fnormal.geometry.normals import unit
 from fnormal.options import PhotoOptions, ProduceOptions
 from fnormal.photos import open_photos
 from fnormal.photos.photo import Photo, PhotoReader
-from fnormal.produce import Head, fingerprint, produce
 from fnormal.progress import Progress
 
-F32 = npt.NDArray[np.float32]
 _PROBES = 5  # photos whose normals are looked at before all are imported
 
 

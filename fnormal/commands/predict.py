@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fnormal.errors import FNormalError
-from fnormal.images import NORMAL_FORMATS, list_images, read_image
+from fnormal.geometry.images import list_images, read_image
+from fnormal.geometry.normal_maps import NORMAL_FORMATS
 from fnormal.options import PredictOptions
-from fnormal.predictor import Predictor
+from fnormal.prediction.files import write_result
+from fnormal.prediction.predictor import Predictor
 from fnormal.progress import Progress
-from fnormal.results import write_result
 
 
 def predict(

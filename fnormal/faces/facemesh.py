@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, I32, U8
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import EYES_68, FaceBox
-from fnormal.mesh import Mesh, make_mesh
-from fnormal.packages import package_path
-
-F32 = npt.NDArray[np.float32]
+from fnormal.files import package_path
+from fnormal.geometry.mesh import Mesh, make_mesh
 
 N_VERTICES = 468
 _INPUT_PX = 192
@@ -57,7 +55,7 @@ def _network(path: Path) -> Any:
         raise FNormalError(f"OpenCV cannot read {path} as a TFLite model; install it again") from error
 
 
-def facemesh(picture: npt.NDArray[np.uint8], face: FaceBox) -> Mesh:
+def facemesh(picture: U8, face: FaceBox) -> Mesh:
     """FaceMesh of a face: 468 vertices in photo pixels, x right, y up from the bottom row, z to the viewer.
 
     Args:
@@ -79,7 +77,7 @@ def facemesh(picture: npt.NDArray[np.uint8], face: FaceBox) -> Mesh:
 
 
 @lru_cache(maxsize=1)
-def facemesh_triangles() -> npt.NDArray[np.int32]:
+def facemesh_triangles() -> I32:
     """MediaPipe's triangles (Apache-2.0), with the holes of the eyes and the mouth closed. [F, 3]"""
     table = resources.files("fnormal") / "data" / "facemesh_triangles.npy"
     with table.open("rb") as handle:
@@ -89,7 +87,7 @@ def facemesh_triangles() -> npt.NDArray[np.int32]:
     return np.concatenate([faces, *strips])
 
 
-def _boundary_loops(faces: npt.NDArray[np.int32]) -> list[list[int]]:
+def _boundary_loops(faces: I32) -> list[list[int]]:
     """Closed chains of directed edges that belong to one triangle alone."""
     edges = {(int(a), int(b)) for f in faces for a, b in zip(f, np.roll(f, -1), strict=True)}
     after = {a: b for a, b in edges if (b, a) not in edges}
@@ -102,7 +100,7 @@ def _boundary_loops(faces: npt.NDArray[np.int32]) -> list[list[int]]:
     return loops
 
 
-def _strip(loop: list[int]) -> npt.NDArray[np.int32]:
+def _strip(loop: list[int]) -> I32:
     """Close a lens-shaped hole between its corners: a strip from lid to lid, wound against its rim."""
     corner = next((i for i, v in enumerate(loop) if v in _CORNERS), 0)
     ring = loop[corner:] + loop[:corner]
@@ -116,9 +114,7 @@ def _strip(loop: list[int]) -> npt.NDArray[np.int32]:
     return np.array(triangles, np.int32)
 
 
-def _run(
-    network: Any, picture: npt.NDArray[np.uint8], points: F32, right: F32, left: F32
-) -> tuple[F32, float]:
+def _run(network: Any, picture: U8, points: F32, right: F32, left: F32) -> tuple[F32, float]:
     """One pass in the box of ``points``, level with the eyes: [468, 3] in pixels (y down), and the score."""
     import cv2
 

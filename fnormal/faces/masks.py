@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
+from fnormal.arrays import F32, Bools
 
 _BROWS = slice(17, 27)
 _NOSE_BASE = 33

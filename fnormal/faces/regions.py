@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
+from fnormal.arrays import F32, U8, Bools
+
 REGIONS = ("rim", "cheeks", "brow", "nose", "mouth", "eyes")
 _RIM = 0.06  # width of the rim / larger side of the landmarks' box
 _AROUND = {"brow": (slice(17, 27), 0.03), "nose": (slice(27, 36), 0.03), "mouth": (slice(48, 60), 0.04)}
@@ -13,7 +13,7 @@ _EYES = (slice(36, 42), slice(42, 48))
 _EYE_MARGIN = 0.03  # grown by this share of the box's side, as are the others by theirs above
 
 
-def region_map(landmarks: F32, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+def region_map(landmarks: F32, mask: Bools) -> U8:
     """Which of ``REGIONS`` each pixel is in: 1 + its index, 0 outside the mask. [H, W]
 
     Later regions win: eyes over brows, all over the cheeks; the rim is the mask's border.
@@ -36,7 +36,7 @@ def region_map(landmarks: F32, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.ui
     return labels
 
 
-def _paint(labels: npt.NDArray[np.uint8], points: F32, margin_px: float, value: int) -> None:
+def _paint(labels: U8, points: F32, margin_px: float, value: int) -> None:
     """Set the hull of some points, grown by a margin, to a value."""
     import cv2
 
@@ -45,7 +45,7 @@ def _paint(labels: npt.NDArray[np.uint8], points: F32, margin_px: float, value: 
     labels[cv2.dilate(shape, _disc(margin_px)) > 0] = value
 
 
-def _disc(radius_px: float) -> npt.NDArray[np.uint8]:
+def _disc(radius_px: float) -> U8:
     import cv2
 
     side = 2 * max(1, round(radius_px)) + 1

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import read_landmarks
-from fnormal.images import list_images, read_image, read_normals
-from fnormal.normals import from_frame, unit
+from fnormal.geometry.images import list_images, read_image
+from fnormal.geometry.normal_maps import read_normals
+from fnormal.geometry.normals import from_frame, unit
 from fnormal.photos.photo import Photo, read_mat
 
-F32 = npt.NDArray[np.float32]
 _MAP_SUFFIXES = (".mat", ".npy", ".png", ".tif", ".tiff")
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, U8, Array
 from fnormal.errors import FNormalError
-
-F32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Photo:
 
     subject: str
     source: str
-    image: npt.NDArray[np.uint8]
+    image: U8
     normals: F32 | None = None
     landmarks: F32 | None = None
 
@@ -62,7 +60,7 @@ class PhotoReader(Protocol):
         """The photos of item ``index``: more than one where they share a pose and its normals."""
 
 
-def read_mat(path: Path) -> dict[str, npt.NDArray[Any]]:
+def read_mat(path: Path) -> dict[str, Array]:
     """Arrays of a Matlab file of version 7 or older.
 
     Raises:

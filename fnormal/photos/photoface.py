@@ -10,18 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, U8
 from fnormal.config import PHOTOFACE_TEST_SUBJECTS, PHOTOFACE_TRAIN_SUBJECTS
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import detect_faces
-from fnormal.images import read_image
-from fnormal.normals import from_frame, unit
+from fnormal.geometry.images import read_image
+from fnormal.geometry.normals import from_frame, unit
 from fnormal.options import Split
 from fnormal.photos.photo import Photo, read_mat
 from fnormal.photos.stereo import directions, photometric_stereo
 
-F32 = npt.NDArray[np.float32]
 LICENCE = "Photoface database, University of the West of England; research agreement"
 AXES = "x,-y,z"  # y points down in the one packaging that is known
 POINTS = (
@@ -108,7 +107,7 @@ class Photoface:
             for path, image in zip(paths, images, strict=True)
         ]
 
-    def _stereo(self, folder: Path, images: list[npt.NDArray[np.uint8]]) -> F32:
+    def _stereo(self, folder: Path, images: list[U8]) -> F32:
         lights = _read_lights(self._lights or folder / "LightSource.m")
         grey = np.stack([image.mean(axis=-1) / 255 for image in images]).astype(np.float32)
         return photometric_stereo(grey, lights)[0]
@@ -154,7 +153,7 @@ def read_metadata(folder: Path) -> Metadata:
     return Metadata(points, attributes)
 
 
-def _find_landmarks(images: list[npt.NDArray[np.uint8]], metadata: Metadata) -> F32 | None:
+def _find_landmarks(images: list[U8], metadata: Metadata) -> F32 | None:
     """The 68 points on the mean of the photos, which has no shadows; else the database's eleven."""
     mean = np.mean(np.stack(images).astype(np.float32), axis=0)
     bright = np.clip(mean * (200 / max(float(np.percentile(mean, 99)), 1.0)), 0, 255).astype(np.uint8)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import numpy.typing as npt
 
-from fnormal.normals import unit
+from fnormal.arrays import F32, Bools
+from fnormal.geometry.normals import unit
 
-F32 = npt.NDArray[np.float32]
 _SHADOW = 0.12  # of a pixel's brightest photo: what is darker lies in shadow and says nothing of its slope
 _DARK = 0.02  # a pixel that no photo shows brighter has no normal
 _BURNT = 0.99  # the sensor's end: brighter than it says
@@ -24,9 +23,7 @@ def directions(zenith_deg: F32, azimuth_deg: F32) -> F32:
     return np.stack([x, y, np.cos(zenith)], axis=-1).astype(np.float32)
 
 
-def photometric_stereo(
-    photos: F32, lights: F32, *, linear: bool = True
-) -> tuple[F32, F32, npt.NDArray[np.bool_]]:
+def photometric_stereo(photos: F32, lights: F32, *, linear: bool = True) -> tuple[F32, F32, Bools]:
     """Normals and albedo of a Lambertian surface, robust to shadows and highlights.
 
     Each pixel is solved by least squares over the photos that can be believed there: neither in shadow
@@ -42,7 +39,7 @@ def photometric_stereo(
     Returns:
         Unit normals [H, W, 3], camera frame, 0 where unknown; albedo [H, W]; where they are known [H, W].
     """
-    from fnormal.images import srgb_to_linear
+    from fnormal.geometry.images import srgb_to_linear
 
     values = np.asarray(photos, np.float32)
     burnt = values >= _BURNT
@@ -71,7 +68,7 @@ def photometric_stereo(
     )
 
 
-def _leave_one_out(flat: F32, lights: F32, believed: npt.NDArray[np.bool_], albedo: float) -> F32:
+def _leave_one_out(flat: F32, lights: F32, believed: Bools, albedo: float) -> F32:
     """Of the solutions without one photo each, those whose albedo is nearest to ``albedo``. [P, 3]"""
     found = []
     for i in range(len(lights)):
@@ -84,7 +81,7 @@ def _leave_one_out(flat: F32, lights: F32, believed: npt.NDArray[np.bool_], albe
     return np.asarray(candidates[away.argmin(axis=0), np.arange(flat.shape[1])], np.float32)
 
 
-def _solve(flat: F32, lights: F32, believed: npt.NDArray[np.bool_]) -> F32:
+def _solve(flat: F32, lights: F32, believed: Bools) -> F32:
     """Albedo times normal [P, 3] by least squares, one solve for each choice of at least three photos."""
     out = np.zeros((flat.shape[1], 3), np.float32)
     code = believed.T @ (1 << np.arange(len(lights)))

@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, F64
 from fnormal.config import CROP_SCALE
-
-F32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,7 @@ def _refit(camera: Camera, turned: F32, scale: float) -> Camera:
     )  # fmt: skip
 
 
-def rotation_about(axis: npt.NDArray[np.float64], angle_rad: float) -> F32:
+def rotation_about(axis: F64, angle_rad: float) -> F32:
     """Rotation matrix [3, 3] by ``angle_rad`` about ``axis`` [3] (Rodrigues)."""
     x, y, z = axis / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from fnormal.images import srgb_to_linear
-from fnormal.mesh import Mesh
+from fnormal.arrays import F32, U8, Bools
+from fnormal.geometry.images import srgb_to_linear
+from fnormal.geometry.mesh import Mesh
 from fnormal.render.camera import Camera
 from fnormal.render.lighting import Lighting
 
@@ -29,13 +29,13 @@ class Render:
         z: Camera-frame z in mesh units, larger is nearer; 0 outside the mask. [H, W]
     """
 
-    image: npt.NDArray[np.uint8]
-    alpha: npt.NDArray[np.uint8]
-    normals: npt.NDArray[np.float32]
-    mask: npt.NDArray[np.bool_]
-    z: npt.NDArray[np.float32]
+    image: U8
+    alpha: U8
+    normals: F32
+    mask: Bools
+    z: F32
 
-    def over(self, backdrop: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def over(self, backdrop: U8) -> U8:
         """The picture over a backdrop [H, W, 3]; its colours are already times their coverage."""
         share = 1 - self.alpha[..., None].astype(np.float32) / 255
         return np.rint(np.minimum(self.image + share * backdrop, 255)).astype(np.uint8)
@@ -66,14 +66,14 @@ class Renderer(Protocol):
         """Close."""
 
 
-def linear_colors(mesh: Mesh) -> npt.NDArray[np.float32]:
+def linear_colors(mesh: Mesh) -> F32:
     """Vertex colours as linear light, grey where the mesh has none. [V, 3]"""
     if mesh.colors is not None:
         return srgb_to_linear(mesh.colors)
     return np.tile(srgb_to_linear(np.full(3, DEFAULT_ALBEDO, np.float32)), (len(mesh.vertices), 1))
 
 
-def eye_of(camera: Camera) -> npt.NDArray[np.float32]:
+def eye_of(camera: Camera) -> F32:
     """Position of the eye in the camera frame, and 1; the direction to it and 0 where it is far. [4]"""
     if math.isinf(camera.distance):
         return np.array([0, 0, 1, 0], np.float32)

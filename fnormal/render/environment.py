@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F64, Floats
 from fnormal.errors import FNormalError
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 PANORAMA_SUFFIXES = frozenset({".hdr", ".pic", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 _ROWS, _COLUMNS = 32, 64  # nine harmonics see no more of a panorama
 
@@ -23,7 +20,7 @@ _NORMALISER = np.array(
 _LOBE = np.array([1, 2 / 3, 2 / 3, 2 / 3, 1 / 4, 1 / 4, 1 / 4, 1 / 4, 1 / 4])
 
 
-def basis(toward: npt.NDArray[np.floating[Any]]) -> F64:
+def basis(toward: Floats) -> F64:
     """The polynomials 1, y, z, x, xy, yz, 3z^2-1, zx, x^2-y^2 at unit vectors [..., 3]. [..., 9]
 
     Coefficients of fnormal multiply these, without the harmonics' constants: a shader needs no table.
@@ -34,12 +31,12 @@ def basis(toward: npt.NDArray[np.floating[Any]]) -> F64:
     )  # fmt: skip
 
 
-def evaluate(toward: npt.NDArray[np.floating[Any]], coefficients: npt.NDArray[np.floating[Any]]) -> F64:
+def evaluate(toward: Floats, coefficients: Floats) -> F64:
     """Irradiance / pi of surfaces whose normals are ``toward`` [..., 3], never negative. [..., 3]"""
     return np.asarray(np.clip(basis(toward) @ coefficients, 0, None))
 
 
-def project(toward: npt.NDArray[np.floating[Any]], radiance: npt.NDArray[np.floating[Any]]) -> F64:
+def project(toward: Floats, radiance: Floats) -> F64:
     """Coefficients [9, 3] of the irradiance / pi of radiance times solid angle [N, 3] from [N, 3]."""
     weight = _LOBE * _NORMALISER**2
     return np.asarray((basis(toward) * weight).T @ radiance)
@@ -82,7 +79,7 @@ class EnvironmentMap:
         return coefficients / max(float(coefficients[0].mean()), 1e-12)
 
 
-def panorama(name: str, radiance: npt.NDArray[np.floating[Any]]) -> EnvironmentMap:
+def panorama(name: str, radiance: Floats) -> EnvironmentMap:
     """An equirectangular picture [H, W, 3] of linear radiance as an :class:`EnvironmentMap`."""
     import cv2
 
@@ -103,7 +100,7 @@ def read_environments(folder: Path) -> list[EnvironmentMap]:
     """
     import cv2
 
-    from fnormal.images import srgb_to_linear
+    from fnormal.geometry.images import srgb_to_linear
 
     if not folder.is_dir():
         raise FNormalError(f"no such folder of panoramas: {folder}; check --environments")

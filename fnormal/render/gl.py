@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import U8
 from fnormal.config import SUPERSAMPLE
 from fnormal.errors import FNormalError
-from fnormal.mesh import Mesh, vertex_tangents
+from fnormal.geometry.mesh import Mesh, vertex_tangents
 from fnormal.render.camera import Camera
 from fnormal.render.drawing import Render, eye_of, linear_colors
 from fnormal.render.lighting import Lighting
@@ -161,7 +161,7 @@ class GLRenderer:
         return self._drawer.draw(self._scene, lighting, level, eye_of(camera), shadow, size, inside=inside)
 
 
-def _downsample(color: npt.NDArray[np.uint8], k: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def _downsample(color: U8, k: int) -> tuple[U8, U8]:
     """Average k x k samples. uint8 [kH, kW, 4], bottom row first -> image [H, W, 3], coverage [H, W]."""
     import cv2
 

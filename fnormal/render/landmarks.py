@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import detect_faces
-from fnormal.mesh import Mesh
+from fnormal.geometry.mesh import Mesh
 from fnormal.render.camera import Camera, frame_face
 from fnormal.render.drawing import Render, Renderer
 from fnormal.render.lighting import headlight
 
-F32 = npt.NDArray[np.float32]
 _FRONTAL_SIDE_PX = 640  # of the picture in which the face is sought
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, U8, Array
 from fnormal.config import LIGHT_INTENSITY_MAX, MAX_LIGHTS
 from fnormal.render.environment import EnvironmentMap, evaluate, random_environment
-
-F32 = npt.NDArray[np.float32]
 
 
 def _zeros() -> F32:
@@ -106,7 +103,7 @@ def rich_lighting(rng: np.random.Generator, maps: Sequence[EnvironmentMap] = ())
     )  # fmt: skip
 
 
-def _level(directions: F32, intensities: npt.NDArray[Any], environment: npt.NDArray[Any]) -> float:
+def _level(directions: F32, intensities: Array, environment: Array) -> float:
     """Mean irradiance / pi over the directions that a face shows, here three of them."""
     toward = np.array([[0, 0, 1], [0.6, 0, 0.8], [-0.6, 0, 0.8]], np.float32)
     lit = np.clip(toward @ directions.T, 0, None) @ intensities
@@ -125,7 +122,7 @@ def _front(rng: np.random.Generator, count: int) -> F32:
     return np.asarray(toward / np.linalg.norm(toward, axis=1, keepdims=True), np.float32)
 
 
-def random_backdrop(rng: np.random.Generator, size_px: int) -> npt.NDArray[np.uint8]:
+def random_backdrop(rng: np.random.Generator, size_px: int) -> U8:
     """A blurred random picture [S, S, 3] to stand behind a face, so that black means nothing."""
     import cv2
 

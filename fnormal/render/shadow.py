@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fnormal.mesh import Mesh, box_middle
+from fnormal.arrays import F32
+from fnormal.geometry.mesh import Mesh, box_middle
 from fnormal.render.camera import Camera
 
-F32 = npt.NDArray[np.float32]
 SHADOW_SIDE_PX = 768
 BIAS_TEXELS = 2.0  # how far off the surface, and toward the light, the look at the map is taken
 

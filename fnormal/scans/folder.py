@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import U8, U16, Array
 from fnormal.config import MAX_TEXTURE_PX, MAX_TRIANGLES
 from fnormal.errors import FNormalError
-from fnormal.images import IMAGE_SUFFIXES, check_picture_size, linear_to_srgb, read_image
-from fnormal.mesh import Mesh, make_mesh
-from fnormal.meshfile import MESH_SUFFIXES, read_mesh
-from fnormal.normals import frame_matrix, unit
+from fnormal.geometry.images import IMAGE_SUFFIXES, check_picture_size, linear_to_srgb, read_image
+from fnormal.geometry.mesh import Mesh, make_mesh
+from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
+from fnormal.geometry.normals import frame_matrix, unit
+from fnormal.geometry.subdivision import loop_subdivision, midpoint_subdivision
 from fnormal.scans.layout import Globs, Layout
 from fnormal.scans.scan import Scan, upright
-from fnormal.subdivision import loop_subdivision, midpoint_subdivision
 
 
 class MeshFolder:
@@ -92,7 +92,7 @@ class MeshFolder:
             parts["specular"] = np.ascontiguousarray(to_8_bit(picture, linear=False)[..., 1])
         return replace(mesh, **parts)
 
-    def _picture(self, path: Path, globs: Globs) -> npt.NDArray[Any] | None:
+    def _picture(self, path: Path, globs: Globs) -> Array | None:
         """The first picture that a glob finds, in the mesh's folder or from the root.
 
         Raises:
@@ -108,7 +108,7 @@ class MeshFolder:
         return None
 
 
-def read_deep(path: Path) -> npt.NDArray[Any]:
+def read_deep(path: Path) -> Array:
     """RGB [H, W, 3] of 8 or 16 bits: Pillow would cut the latter."""
     import cv2
 
@@ -118,7 +118,7 @@ def read_deep(path: Path) -> npt.NDArray[Any]:
     return np.ascontiguousarray(np.stack([raw] * 3, axis=-1) if raw.ndim == 2 else raw[..., 2::-1])
 
 
-def to_8_bit(picture: npt.NDArray[Any], *, linear: bool) -> npt.NDArray[np.uint8]:
+def to_8_bit(picture: Array, *, linear: bool) -> U8:
     """A picture of 8 or 16 bits as 8-bit sRGB; ``linear`` values go through the sRGB curve."""
     if picture.dtype == np.uint8 and not linear:
         return picture
@@ -126,7 +126,7 @@ def to_8_bit(picture: npt.NDArray[Any], *, linear: bool) -> npt.NDArray[np.uint8
     return np.rint(255 * (linear_to_srgb(share) if linear else share)).astype(np.uint8)
 
 
-def to_normal_map(picture: npt.NDArray[Any], axes: str) -> npt.NDArray[np.uint16]:
+def to_normal_map(picture: Array, axes: str) -> U16:
     """A picture of 8 or 16 bits as ``Mesh.normal_map``, its channels put right. uint16 [H, W, 3]"""
     top = np.iinfo(picture.dtype).max
     out = np.empty(picture.shape, np.uint16)
@@ -137,7 +137,7 @@ def to_normal_map(picture: npt.NDArray[Any], axes: str) -> npt.NDArray[np.uint16
     return out
 
 
-def displaced(mesh: Mesh, picture: npt.NDArray[Any], layout: Layout, source: str) -> Mesh:
+def displaced(mesh: Mesh, picture: Array, layout: Layout, source: str) -> Mesh:
     """Subdivide a mesh and move it along its normals by a picture of heights [H, W, 3].
 
     Raises:

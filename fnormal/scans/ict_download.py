@@ -8,14 +8,13 @@ import tarfile
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, Array
 from fnormal.errors import FNormalError
-from fnormal.images import atomic
-from fnormal.meshfile import read_obj_polygons
+from fnormal.files import atomic
+from fnormal.geometry.meshfile import read_obj_polygons
 
 URL = "https://codeload.github.com/ICT-VGL/ICT-FaceKit/tar.gz/refs/heads/master"
 # vertices of the 68 Multi-PIE landmarks in FaceXModel's numbering
@@ -66,7 +65,7 @@ def _extract(archive: bytes, folder: Path) -> None:
                 (folder / path.name).write_bytes(source.read())
 
 
-def model_from_objs(folder: Path) -> dict[str, npt.NDArray[Any]]:
+def model_from_objs(folder: Path) -> dict[str, Array]:
     """The arrays of ``ict_facekit.npz`` from FaceXModel's OBJ files.
 
     Raises:
@@ -81,7 +80,7 @@ def model_from_objs(folder: Path) -> dict[str, npt.NDArray[Any]]:
         raise FNormalError(f"{folder} has no identity*.obj; fetch the whole FaceXModel folder")
     expressions = sorted(set(folder.glob("*.obj")) - {neutral_path, *identities})
 
-    def deltas(paths: list[Path]) -> npt.NDArray[np.float32]:
+    def deltas(paths: list[Path]) -> F32:
         return (
             np.stack([read_obj_polygons(p, "usemtl")[0] - neutral for p in paths])
             if paths

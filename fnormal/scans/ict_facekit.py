@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, I32, Array
 from fnormal.errors import FNormalError
-from fnormal.mesh import make_mesh, triangulate, vertex_normals
+from fnormal.geometry.mesh import make_mesh, triangulate, vertex_normals
+from fnormal.geometry.subdivision import loop_subdivision
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 from fnormal.scans.skin import face_features, paint, relief
-from fnormal.subdivision import loop_subdivision
 
 LICENCE = "ICT-FaceKit, (c) USC Institute for Creative Technologies, MIT licence"
 _SKIN = ("M_Face", "M_BackHead")
@@ -45,7 +44,7 @@ class IctFaceKit:
         material = self._model["material_of_quad"]
         names = [str(n) for n in self._model["material_names"]]
 
-        def part(which: Sequence[str]) -> npt.NDArray[np.int32]:
+        def part(which: Sequence[str]) -> I32:
             ids = [names.index(n) for n in which if n in names]
             return triangulate(self._model["quads"][np.isin(material, ids)])
 
@@ -83,7 +82,7 @@ class IctFaceKit:
         name = self.names[index]
         return Scan(name, name, mesh, shape[self._model["multipie68"]])
 
-    def _shape(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    def _shape(self, rng: np.random.Generator) -> F32:
         model = self._model
         weights = rng.normal(0, 1, len(model["identity"])).astype(np.float32)
         shape = model["neutral"] + np.tensordot(weights, model["identity"], 1)
@@ -93,17 +92,13 @@ class IctFaceKit:
         return np.asarray(shape, np.float32)
 
 
-def _compact(
-    triangles: npt.NDArray[np.int32], first: int
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+def _compact(triangles: I32, first: int) -> tuple[I32, I32]:
     """Vertices that ``triangles`` use, and the triangles renumbered from ``first`` on."""
     used, local = np.unique(triangles, return_inverse=True)
     return used, local.reshape(-1, 3).astype(np.int32) + first
 
 
-def _paint_eye(
-    ball: npt.NDArray[np.float32], iris_center: npt.NDArray[np.float32], iris_rgb: npt.NDArray[Any]
-) -> npt.NDArray[np.float32]:
+def _paint_eye(ball: F32, iris_center: F32, iris_rgb: Array) -> F32:
     """Colours of an eyeball [V, 3]: the iris lies behind a clear cornea, so it is painted on top."""
     center = ball.mean(axis=0)
     away, gaze = ball - center, iris_center - center
@@ -113,7 +108,7 @@ def _paint_eye(
     return np.where(angle_deg < _PUPIL_DEG, 0.03, color).astype(np.float32)
 
 
-def _load_model(source: Path | None) -> dict[str, npt.NDArray[Any]]:
+def _load_model(source: Path | None) -> dict[str, Array]:
     """The morphable model's arrays from an npz, or from FaceXModel's OBJ files (then cached)."""
     from fnormal.scans.ict_download import fetch_face_x_model, model_from_objs
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fnormal.errors import FNormalError
-from fnormal.normals import frame_matrix
+from fnormal.geometry.normals import frame_matrix
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from fnormal.arrays import F32, Array
 from fnormal.errors import FNormalError
-from fnormal.mesh import Mesh, box_middle, turn_mesh
-from fnormal.normals import frame_matrix
+from fnormal.geometry.mesh import Mesh, box_middle, turn_mesh
+from fnormal.geometry.normals import frame_matrix
 
 DEFAULT_SAMPLED_SCANS = 100  # heads that a generative source gives when nobody says how many
 
@@ -31,7 +31,7 @@ class Scan:
     name: str
     subject: str
     mesh: Mesh
-    landmarks: npt.NDArray[np.float32] | None = None
+    landmarks: F32 | None = None
 
 
 def upright(mesh: Mesh, axes: str) -> Mesh:
@@ -40,7 +40,7 @@ def upright(mesh: Mesh, axes: str) -> Mesh:
     return turn_mesh(centred, frame_matrix(axes))
 
 
-def read_arrays(source: Path, remedy: str) -> dict[str, npt.NDArray[Any]]:
+def read_arrays(source: Path, remedy: str) -> dict[str, Array]:
     """All arrays of an npz archive.
 
     Raises:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
+from fnormal.arrays import F32, Array
 
 # sRGB from light to dark, our own picks; a sampled tone lies between two neighbours
 _TONES = np.array(
@@ -56,27 +54,25 @@ def face_features(vertices: F32, landmarks: F32, unit_per_cm: float) -> Features
     return Features(*(np.asarray(x, np.float32) for x in (lips, brows, beard)))
 
 
-def _distance(points: F32, line: F32) -> npt.NDArray[Any]:
+def _distance(points: F32, line: F32) -> Array:
     """Distance of points [V, 3] to a polyline [K, 3], sampled finely enough for paint. [V]"""
     from scipy.spatial import cKDTree
 
     steps = np.linspace(0, 1, 12)[:, None, None]
     dense = (line[:-1] * (1 - steps) + line[1:] * steps).reshape(-1, 3)
-    distance: npt.NDArray[Any] = cKDTree(dense).query(points)[0]
+    distance: Array = cKDTree(dense).query(points)[0]
     return distance
 
 
-def _waves(
-    points: F32, rng: np.random.Generator, count: int, lengths: tuple[float, float]
-) -> npt.NDArray[Any]:
+def _waves(points: F32, rng: np.random.Generator, count: int, lengths: tuple[float, float]) -> Array:
     """A smooth random field of unit variance: plane waves with log-uniform wavelengths. [V]"""
     wavelength = np.exp(rng.uniform(math.log(lengths[0]), math.log(lengths[1]), count))
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     wave = (2 * np.pi / wavelength[:, None]) * direction
     phase = rng.uniform(0, 2 * np.pi, count).astype(np.float32)
-    field: npt.NDArray[Any] = np.sin(points @ wave.T.astype(np.float32) + phase)
-    total: npt.NDArray[Any] = field.sum(axis=1) * np.sqrt(2 / count)
+    field: Array = np.sin(points @ wave.T.astype(np.float32) + phase)
+    total: Array = field.sum(axis=1) * np.sqrt(2 / count)
     return total
 
 

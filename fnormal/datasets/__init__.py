@@ -1,0 +1,1 @@
+"""Samples and the HDF5 files that hold them: made, joined, read."""

@@ -1,0 +1,252 @@
+"""The HDF5 data set, version 1: writing, reading, checking. h5py's one home."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import h5py
+import numpy as np
+
+from fnormal import __version__
+from fnormal.arrays import F32, U8, Array, Bools, Floats
+from fnormal.config import FRAME, MAX_LIGHTS
+from fnormal.errors import FNormalError
+from fnormal.files import partial_name, publish, writing
+
+FORMAT, VERSION = "fnormal-dataset", 1
+Modality = Literal["pairs", "images", "normals"]
+VIEW_DTYPE = np.dtype(
+    [
+        ("rotation", np.float32, (3, 3)),
+        ("light_direction", np.float32, (MAX_LIGHTS, 3)),  # toward the light; 0 where unused
+        ("light_intensity", np.float32, (MAX_LIGHTS, 3)),  # linear RGB
+        ("ambient", np.float32, (3,)),
+        ("seed", np.int64, (3,)),  # seed, scan, view: what the sample's generator was made of
+        ("environment", np.float32, (9, 3)),  # irradiance / pi, see render/environment.py
+        ("gain", np.float32, (3,)),  # exposure times colour cast
+        ("specular", np.float32),
+        ("roughness", np.float32),
+        ("shadow", np.float32),  # share of the first light that its cast shadow takes
+        ("distance", np.float32),  # of the eye, in sides of the picture; inf is orthographic
+    ]
+)
+FIELDS: dict[Modality, tuple[str, ...]] = {
+    "pairs": ("image", "normals"),
+    "images": ("image",),
+    "normals": ("normals",),
+}
+BYTES_A_PIXEL = 10  # image 3, normals 3 x 2, mask 1, before compression
+_DTYPES = {"image": np.uint8, "normals": np.float16, "mask": np.uint8}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample, fnormal's frame.
+
+    Attributes:
+        mask: True on the face. [S, S]
+        subject: Who; splits go by it.
+        source: Which scan or photo.
+        image: RGB. uint8 [S, S, 3], None in a normals-only set
+        normals: Unit, 0 outside the mask. float [S, S, 3], None in an image-only set
+        landmarks: The 68 points in pixels, NaN where unknown. [68, 2]
+        view: One record of ``VIEW_DTYPE`` where the sample was rendered.
+    """
+
+    mask: Bools
+    subject: str
+    source: str
+    image: U8 | None = None
+    normals: Floats | None = None
+    landmarks: F32 | None = None
+    view: Array | None = None
+
+
+class DatasetWriter:
+    """Collect samples in memory; :meth:`finish` writes the file under a temporary name and renames it.
+
+    HDF5 itself never meets a full disk, of which it crashes. A file of the size of a shard is small.
+
+    Args:
+        path: The data set to be.
+        modality: Which of image and normals its samples have.
+        size_px: Side of a sample.
+        config: What makes it, as JSON.
+        licence: Of the source.
+        source: A word for the files it is made from, where it is a shard.
+
+    Raises:
+        FNormalError: ``path`` exists or cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, modality: Modality, size_px: int,
+        *, config: dict[str, Any], licence: str, source: str | None = None,
+    ) -> None:  # fmt: skip
+        if path.exists():
+            raise FNormalError(f"{path} exists already; remove it or choose another --out")
+        self.path, self.modality = path, modality
+        self._temporary = partial_name(path)
+        self._count = 0
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary.touch()  # whoever may not write here is told before the work
+        self._file = h5py.File(path.name, "w", driver="core", backing_store=False)
+        self._file.attrs.update(
+            format=FORMAT, version=VERSION, modality=modality, frame=FRAME, size=size_px,
+            config=json.dumps(config, sort_keys=True), fnormal_version=__version__, licence=licence,
+        )  # fmt: skip
+        if source is not None:
+            self._file.attrs["source"] = source
+        create_arrays(self._file, modality, size_px)
+        self._arrays = {name: self._file[name] for name in self._file}
+
+    def append(self, samples: Sequence[Sample]) -> None:
+        """Add samples."""
+        start = self._count
+        self._count += len(samples)
+        for array in self._arrays.values():
+            array.resize(self._count, axis=0)
+        for i, sample in enumerate(samples, start):
+            for name in (*FIELDS[self.modality], "mask", "subject", "source"):
+                value = getattr(sample, name)
+                # NumPy's conversion is ten times quicker than HDF5's
+                self._arrays[name][i] = value.astype(_DTYPES[name]) if name in _DTYPES else value
+            points = sample.landmarks
+            self._arrays["landmarks"][i] = np.full((68, 2), np.nan) if points is None else points
+            if sample.view is not None:
+                self._arrays["view"][i] = sample.view
+
+    def finish(self, failures: Sequence[str] = ()) -> None:
+        """Close, put on disk and give the file its name; ``failures`` says what could not be made.
+
+        Raises:
+            FNormalError: It cannot be written: the disk is full, or the folder has gone.
+        """
+        self._file.attrs["failures"] = json.dumps(list(failures))
+        self._file.flush()
+        image = self._file.id.get_file_image()
+        self._arrays.clear()
+        self._file.close()
+        with writing(self.path):
+            self._temporary.write_bytes(image)
+            publish(self._temporary, self.path)
+
+    def discard(self) -> None:
+        """Close and leave nothing behind."""
+        self._arrays.clear()
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def create_arrays(file: h5py.File, modality: Modality, size: int, only: Sequence[str] = ()) -> None:
+    """Make the empty arrays of the schema, one sample a chunk; ``only`` some of them."""
+    for name in (*FIELDS[modality], "mask"):
+        shape = (size, size) if name == "mask" else (size, size, 3)
+        if not only or name in only:
+            file.create_dataset(
+                name, (0, *shape), _DTYPES[name], maxshape=(None, *shape), chunks=(1, *shape),
+                compression="gzip", compression_opts=1, shuffle=True,
+            )  # fmt: skip
+    if "normals" in file:
+        file["normals"].attrs["code"] = "float16"
+    for name, tail, dtype in (
+        ("subject", (), h5py.string_dtype()),
+        ("source", (), h5py.string_dtype()),
+        ("landmarks", (68, 2), np.float32),
+        ("view", (), VIEW_DTYPE),
+    ):
+        if not only or name in only:
+            file.create_dataset(name, (0, *tail), dtype, maxshape=(None, *tail), chunks=(64, *tail))
+
+
+class Dataset:
+    """Random access to a data set file; opened lazily, so that every loader process has its own handle.
+
+    Raises:
+        FNormalError: Missing, corrupt, or not a data set of this version and frame.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle: h5py.File | None = None
+        self._arrays: dict[str, h5py.Dataset] = {}  # looking one up by name costs as much as a small read
+        with _opened(path) as file:
+            attrs = dict(file.attrs)
+            if attrs.get("format") != FORMAT or attrs.get("version") != VERSION:
+                raise FNormalError(f"{path} is not a fnormal data set of version {VERSION}")
+            if attrs["frame"] != FRAME:
+                raise FNormalError(f"{path} is in frame '{attrs['frame']}', not {FRAME}; convert it")
+            self.frame = str(attrs["frame"])
+            self.modality = cast(Modality, str(attrs["modality"]))
+            missing = [n for n in (*FIELDS[self.modality], "mask") if n not in file]
+            if missing:
+                raise FNormalError(f"{path} lacks /{missing[0]}; it is incomplete, make it again")
+            for shard in json.loads(str(attrs.get("shards", "[]"))):
+                if not (path.parent / shard).is_file():
+                    raise FNormalError(
+                        f"{path} lacks its shard {shard}: keep it beside the file, or use 'fnormal merge'"
+                    )
+            self.size_px = int(attrs["size"])
+            self.licence = str(attrs["licence"])
+            self.config = json.loads(str(attrs["config"]))
+            self.failures = [str(line) for line in json.loads(str(attrs.get("failures", "[]")))]
+            self.subjects = [s.decode() for s in file["subject"][:]]
+            self.sources = [s.decode() for s in file["source"][:]]
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.subjects)
+
+    def spread(self, count: int) -> list[int]:
+        """Indices of ``count`` samples, fewer where there are fewer, evenly from the first to the last."""
+        picked = np.unique(np.linspace(0, len(self) - 1, min(len(self), count)).astype(int))
+        return [int(i) for i in picked]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the open handle: h5py's must not cross a process."""
+        return {**self.__dict__, "_handle": None, "_arrays": {}}
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample ``index``."""
+        return self.sample(index)
+
+    def sample(self, index: int, *, view: bool = True) -> Sample:
+        """Sample ``index``; ``view`` may be left out: a tenth of the time for what training does not need."""
+        if self._handle is None:
+            self._handle = h5py.File(self.path, "r")
+            self._arrays = {name: self._handle[name] for name in self._handle}
+        arrays = self._arrays
+        try:
+            fields = {name: arrays[name][index] for name in FIELDS[self.modality]}
+            mask = arrays["mask"][index] > 0
+            points = arrays["landmarks"][index] if "landmarks" in arrays else None
+            record = arrays["view"][index] if view and "view" in arrays else None
+        except OSError as error:
+            raise FNormalError(
+                f"{self.path} is damaged at sample {index} ({error}); make it again"
+            ) from error
+        if not np.isfinite(fields.get("normals", 0)).all():
+            raise FNormalError(
+                f"{self.path} has normals that are no numbers in sample {index}; make it again"
+            )
+        return Sample(
+            mask, self.subjects[index], self.sources[index], **fields, landmarks=points, view=record
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    if not path.is_file():
+        raise FNormalError(f"no such data set: {path}; check the path")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise FNormalError(f"cannot read {path} as HDF5 (truncated or not HDF5); make it again") from error
+    with file:
+        yield file

@@ -1,0 +1,103 @@
+"""What is scored on a data set: a network's normals, anybody's normal maps, anybody's aligned meshes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fnormal.arrays import F32
+from fnormal.datasets.hdf5 import Dataset, Sample
+from fnormal.errors import FNormalError
+from fnormal.geometry.images import resize_image
+from fnormal.geometry.mesh import turn_mesh
+from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
+from fnormal.geometry.normal_maps import read_normals
+from fnormal.geometry.normals import frame_matrix
+from fnormal.network.model import CrossModalNet, ready_to_run
+from fnormal.prediction.predictor import mirrored_mean
+from fnormal.render.backends import open_renderer
+from fnormal.render.camera import Camera
+from fnormal.render.drawing import Renderer
+from fnormal.render.lighting import headlight
+from fnormal.training.batches import collate, resize_sample
+
+_MAP_SUFFIXES = (".png", ".npy", ".tif", ".tiff")
+
+
+def network_predictions(
+    model: CrossModalNet, data: Dataset, size_px: int, *, batch_size: int, mirror: bool = False,
+    only: Sequence[int] | None = None,
+) -> Iterator[tuple[Sample, F32]]:  # fmt: skip
+    """Samples of ``data`` with raw normals [H, W, 3] of ``model``, at the data set's own resolution.
+
+    Args:
+        model: Left as it is.
+        data: Pairs.
+        size_px: Side that the network sees; its output is resized back to the data set's.
+        batch_size: Images a pass.
+        mirror: Average with the mirrored image's prediction.
+        only: Samples to take, all by default.
+    """
+    chosen = range(len(data)) if only is None else only
+    device, model = next(model.parameters()).device, ready_to_run(model)
+    for start in range(0, len(chosen), batch_size):
+        samples = [data[i] for i in chosen[start : start + batch_size]]
+        batch = collate(data.modality, [resize_sample(s, size_px) for s in samples]).to(device)
+        assert batch.image is not None, "open_pairs() saw to it"
+        with torch.inference_mode():
+            raw = mirrored_mean(model, batch.image) if mirror else model.image_to_normals(batch.image)
+        fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.paste() does it
+        yield from (
+            (s, resize_image(f, data.size_px, cubic=True)) for s, f in zip(samples, fields, strict=True)
+        )
+
+
+def file_predictions(
+    folder: Path, data: Dataset, frame: str | None, only: Sequence[int] | None = None
+) -> Iterator[tuple[Sample, F32]]:
+    """Samples of ``data`` with anybody's normals: ``000000.png`` or ``000000.obj`` for the first, and so on.
+
+    A mesh lies over its picture: x right and y up from the bottom row, in pixels, z toward the viewer, as
+    PRNet writes it; it is drawn, and what it does not cover counts as no answer.
+
+    Args:
+        folder: Maps of the samples' size, as ``.png`` (8 or 16 bits), ``.npy`` or ``.tiff``, or meshes.
+        data: Pairs.
+        frame: Axes of the files; None is what each says of itself, else fnormal's.
+        only: Samples to take, all by default.
+
+    Raises:
+        FNormalError: A file is missing, cannot be read, or has another size.
+    """
+    with open_renderer("soft", supersample=1) as renderer:
+        for i in range(len(data)) if only is None else only:
+            path, sample = _numbered(folder, i), data[i]
+            if path.suffix.lower() in MESH_SUFFIXES:
+                yield sample, _mesh_normals(renderer, path, data.size_px, frame or "x,y,z")
+                continue
+            normals, _ = read_normals(path, frame)
+            height, width = normals.shape[:2]
+            if (height, width) != sample.mask.shape:
+                raise FNormalError(f"{path} is {width}x{height}, the sample {data.size_px}x{data.size_px}")
+            yield sample, normals
+
+
+def _numbered(folder: Path, index: int) -> Path:
+    known = (*_MAP_SUFFIXES, *sorted(MESH_SUFFIXES))
+    found = sorted(p for p in folder.glob(f"{index:06d}*") if p.suffix.lower() in known)
+    if not found:
+        raise FNormalError(
+            f"{folder} has no {index:06d} ({', '.join(known)}); 'inspect --images' numbers them"
+        )
+    return found[0]
+
+
+def _mesh_normals(renderer: Renderer, path: Path, size_px: int, frame: str) -> F32:
+    """Normals of a mesh in its picture's pixels. [S, S, 3]"""
+    renderer.load(turn_mesh(read_mesh(path), frame_matrix(frame)))
+    middle = (size_px - 1) / 2
+    camera = Camera(np.eye(3, dtype=np.float32), (middle, middle), size_px / 2, size_px, size_px)
+    return renderer.render(camera, headlight()).normals

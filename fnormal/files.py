@@ -1,0 +1,105 @@
+"""The one way files are written: under a temporary name, put on disk, then renamed; and package data."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fnormal.errors import FNormalError
+
+PARTIAL = ".partial"  # ends the names of files that are still being written
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that becomes ``path`` when the block succeeds.
+
+    Raises:
+        FNormalError: The folder cannot be made or the file cannot be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = partial_name(path)
+        try:
+            temporary.touch()
+            yield temporary
+            publish(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write ``path`` into one line with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise FNormalError(
+            f"cannot write {path} ({reason}); free some space, or choose another --out"
+        ) from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` as indented JSON, whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def partial_name(path: Path) -> Path:
+    """A temporary name beside ``path`` that no other process, of any machine, writes to."""
+    return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}{PARTIAL}")
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Put a file on disk, then give it its name: a power cut leaves the old or the new, whole."""
+    with temporary.open("rb") as handle:
+        os.fsync(handle.fileno())
+    temporary.replace(path)
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes of this machine left half-written of ``path``."""
+    if path.parent.is_dir():
+        for leftover in path.parent.iterdir():
+            named = leftover.name.startswith(path.name + ".") and leftover.name.endswith(PARTIAL)
+            if named and is_abandoned(leftover):
+                leftover.unlink(missing_ok=True)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a file of :func:`partial_name` was begun on this machine by a process that is no more."""
+    host, _, pid = path.name.removesuffix(PARTIAL).rpartition(".")[2].rpartition("-")
+    if host != socket.gethostname().rpartition(".")[2] or not pid.isdecimal():
+        return False
+    return int(pid) == os.getpid() or not is_running(int(pid))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine has this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def package_path(package: str, *parts: str) -> Path | None:
+    """A file or folder inside an installed package, found without importing it; None if it is missing."""
+    spec = importlib.util.find_spec(package)
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(place, *parts)).exists():
+            return path
+    return None

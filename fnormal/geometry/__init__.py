@@ -1,0 +1,1 @@
+"""Normals, meshes and pictures as arrays, and the files they come in."""

@@ -1,0 +1,1 @@
+"""The cross-modal network and its weights."""

@@ -1,0 +1,120 @@
+"""Image-to-normals alone, for other runtimes: ONNX and TorchScript out, ONNX back in."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fnormal.errors import FNormalError
+from fnormal.files import atomic, write_bytes
+from fnormal.geometry.normals import angular_error_deg
+from fnormal.network.checkpoint import WeightsInfo
+from fnormal.network.model import CrossModalNet
+
+_KEY = "fnormal"  # of the metadata: a WeightsInfo as JSON
+_INSTALL = "pip install 'fnormal[onnx]'"
+
+
+class ImageToNormals(nn.Module):
+    """The path that is used after training: no normal encoder, no image decoder, unit output."""
+
+    def __init__(self, model: CrossModalNet) -> None:
+        super().__init__()
+        self.encoder, self.decoder = model.image_encoder, model.normal_decoder
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Images [B, 3, S, S] in [0, 1] to unit normals [B, 3, S, S]: x right, y up, z to the viewer."""
+        latent, skips = self.encoder(image)
+        raw: Tensor = self.decoder(latent, skips)
+        return nn.functional.normalize(raw, dim=1)
+
+
+class OnnxNetwork:
+    """An exported network in ONNX Runtime, in the place of a :class:`CrossModalNet` in a predictor."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise FNormalError(f"{path} needs ONNX Runtime: {_INSTALL}") from error
+        if not path.is_file():
+            raise FNormalError(f"no such weights: {path}; check --weights")
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        except Exception as error:  # its C++ errors have no common class
+            raise FNormalError(f"cannot read {path} as ONNX ({str(error).splitlines()[0]})") from error
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if _KEY not in metadata:
+            raise FNormalError(f"{path} was not written by 'fnormal export'; its frame is unknown")
+        self.info = WeightsInfo(**json.loads(metadata[_KEY]))
+
+    def image_to_normals(self, image: Tensor) -> Tensor:
+        """Images [B, 3, S, S] in [0, 1] to unit normals [B, 3, S, S]."""
+        (normals,) = self._session.run(None, {"image": image.cpu().numpy()})
+        return torch.from_numpy(normals)
+
+
+def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path) -> float:
+    """Write ONNX with a free batch size; returns the largest angle to the original, in degrees.
+
+    Raises:
+        FNormalError: onnx, onnxscript or onnxruntime is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401  # to look at what was written
+        import onnxscript  # noqa: F401  # torch's exporter asks for it
+    except ImportError as error:
+        raise FNormalError(f"exporting needs onnx, onnxscript and onnxruntime: {_INSTALL}") from error
+    network, example = _prepared(model, info)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of the exporter's own innards
+        program = torch.onnx.export(
+            network, (example,), dynamo=True, input_names=["image"], output_names=["normals"],
+            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1)}}, verbose=False,
+        )  # fmt: skip
+    assert program is not None, "dynamo=True gives one"
+    model_proto = program.model_proto
+    entry = model_proto.metadata_props.add()
+    entry.key, entry.value = _KEY, json.dumps(asdict(info))
+    with atomic(path) as temporary:
+        temporary.write_bytes(model_proto.SerializeToString())
+        return _largest_angle(network, OnnxNetwork(temporary).image_to_normals, example)
+
+
+def export_torchscript(model: CrossModalNet, info: WeightsInfo, path: Path) -> float:
+    """Write TorchScript for C++; returns the largest angle to the original, in degrees."""
+    network, example = _prepared(model, info)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch announces other exporters
+        traced = torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
+        extra = {_KEY + ".json": json.dumps(asdict(info))}
+        buffer = io.BytesIO()  # torch's own writer aborts the process on a full disk
+        torch.jit.save(traced, buffer, _extra_files=extra)
+        again = torch.jit.load(io.BytesIO(buffer.getvalue()))  # type: ignore[no-untyped-call]
+        write_bytes(path, buffer.getvalue())
+        return _largest_angle(network, again, example)
+
+
+def _prepared(model: CrossModalNet, info: WeightsInfo) -> tuple[ImageToNormals, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    # a batch of two: one would be taken for a constant
+    example = torch.rand(2, 3, info.size_px, info.size_px, generator=generator)
+    return ImageToNormals(model.cpu()).eval(), example
+
+
+def _largest_angle(network: ImageToNormals, other: Any, example: Tensor) -> float:
+    """Between the normals of two networks, on another batch than the one that was exported with."""
+    picture = example[:1].flip(-1).contiguous()
+    with torch.inference_mode():
+        ours, theirs = network(picture), other(picture)
+    angle = angular_error_deg(*(np.moveaxis(n.numpy(), 1, -1) for n in (ours, theirs)))
+    return float(angle.max())

@@ -1,0 +1,1 @@
+"""Layers with the numbers of the plain ones in less time."""

@@ -1,0 +1,1 @@
+"""Photo -> normals of its faces -> files."""

@@ -1,0 +1,1 @@
+"""Training the cross-modal network (section 3.3)."""

@@ -1,0 +1,81 @@
+"""The losses of section 3.3, inside the face mask."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fnormal.options import NormalLoss
+from fnormal.training import parallel
+
+_FLAT = 0.01  # radians; smaller errors count by their square, so that the gradient has no jump at 0
+
+
+def masked_mean(value: Tensor, mask: Tensor) -> Tensor:
+    """Mean of ``value`` [B, H, W] over each mask [B, H, W], then over the images that have one.
+
+    Where several processes share a batch: their mean is the mean over all its images.
+    """
+    count = mask.sum(dim=(1, 2))
+    per_image = (value * mask).sum(dim=(1, 2)) / count.clamp(min=1)
+    images = parallel.total((count > 0).sum())
+    return per_image.sum() / images.clamp(min=1) * parallel.world()
+
+
+def normal_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor, kind: NormalLoss = "cosine") -> Tensor:
+    """Eq. 1: 1 - cosine between raw predictions and normals, averaged over the mask.
+
+    Args:
+        pred_raw: Network output, any length. [B, 3, H, W]
+        gt_normals: Unit normals. [B, 3, H, W]
+        mask: True on the face. [B, H, W]
+        kind: ``angle``, ours, takes the distance of the unit vectors instead: 2 sin(angle / 2).
+    """
+    # eps keeps the gradient finite where an output is exactly 0, as at the first step
+    pred = torch.nn.functional.normalize(pred_raw.float(), dim=1, eps=1e-6)
+    if kind == "angle":
+        value = ((pred - gt_normals).square().sum(dim=1) + _FLAT**2).sqrt()
+    else:
+        value = 1 - (pred * gt_normals).sum(dim=1)
+    return masked_mean(value, mask.to(value.dtype))
+
+
+def image_loss(pred_image: Tensor, gt_image: Tensor, mask: Tensor) -> Tensor:
+    """Eq. 2: squared error inside the mask.
+
+    The paper leaves open whether the squared norm is summed or averaged; a sum over pixels swamps
+    Eq. 1 at equal weights, so it is averaged over pixels and channels.
+
+    Args:
+        pred_image: [B, 3, H, W]
+        gt_image: In [0, 1]. [B, 3, H, W]
+        mask: True on the face. [B, H, W]
+    """
+    error = (pred_image.float() - gt_image).square().mean(dim=1)
+    return masked_mean(error, mask.to(error.dtype))
+
+
+@torch.no_grad()
+def mean_error_deg(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
+    """Mean angular error of a batch, for the log. Args: as :func:`normal_loss`."""
+    pred, gt = pred_raw.float(), gt_normals.float()
+    sine = torch.linalg.cross(pred, gt, dim=1).norm(dim=1)
+    error_deg = torch.rad2deg(torch.atan2(sine, (pred * gt).sum(dim=1)))
+    return masked_mean(error_deg, mask.to(error_deg.dtype))
+
+
+def gradient_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
+    """L1 between the finite differences of unit predictions and normals: ours, for sharper detail.
+
+    Args: as :func:`normal_loss`. A difference counts where both of its pixels are in the mask.
+    """
+    pred = torch.nn.functional.normalize(pred_raw.float(), dim=1, eps=1e-6)
+    total = pred.new_zeros(())
+    for axis in (2, 3):
+        first, last = slice(None, -1), slice(1, None)
+        ahead = (slice(None),) * axis + (last,)
+        behind = (slice(None),) * axis + (first,)
+        difference = (pred[ahead] - pred[behind]) - (gt_normals[ahead] - gt_normals[behind])
+        both = mask[(slice(None),) * (axis - 1) + (last,)] & mask[(slice(None),) * (axis - 1) + (first,)]
+        total = total + masked_mean(difference.abs().sum(dim=1), both.to(pred.dtype))
+    return total

@@ -1,0 +1,238 @@
+"""What one training run is: its state, and the iterations of one batch (section 3.3)."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.errors import FNormalError
+from fnormal.files import write_bytes
+from fnormal.network.checkpoint import load_imagenet, load_weights
+from fnormal.network.model import STRIDE_PX, CrossModalNet
+from fnormal.options import TrainOptions
+from fnormal.training import parallel
+from fnormal.training.batches import Batch, EpochBatches, ResizedSamples, parse_mix
+from fnormal.training.losses import gradient_loss, image_loss, mean_error_deg, normal_loss
+from fnormal.training.optimizer import MuonAdamW
+
+# a resumed run may differ in these
+_FREE_TO_CHANGE = {"workers", "cache_gb", "device", "precision", "compile", "save_every"}
+
+
+class Trainer:
+    """The state of a run: everything that :meth:`save` writes and an exact resume needs."""
+
+    def __init__(
+        self, options: TrainOptions, sets: Sequence[Dataset], init: Path | None,
+        encoder_weights: str | None = None,
+    ) -> None:  # fmt: skip
+        if options.size_px % STRIDE_PX:
+            raise FNormalError(f"--size {options.size_px} is no multiple of {STRIDE_PX}")
+        smallest = min([options.batch_size, *(len(s) for s in sets)])
+        if smallest < parallel.world():
+            raise FNormalError(
+                f"{parallel.world()} processes cannot share a batch of {smallest}; start fewer of them"
+            )
+        self.mix = parse_mix(options.mix, sets)
+        torch.manual_seed(options.seed)
+        room = 0 if options.workers else int(options.cache_gb * 2**30 / max(1, len(sets)))
+        self.options = options
+        self.sets = [ResizedSamples(s, options.size_px, room) for s in sets]
+        self.model = CrossModalNet(options.arch, options.ablation)
+        if init is not None:
+            self._start_from(init)
+        elif encoder_weights is not None:
+            load_imagenet(self.model, encoder_weights)
+        self.device = torch.device(options.device)
+        self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.passes = self._ready_passes()
+        self.optimizer = _optimizer(self.model, options)
+        self.average: AveragedModel | None = None
+        if options.ema:
+            decay = get_ema_multi_avg_fn(options.ema)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(self.model, multi_avg_fn=decay, use_buffers=True)
+        self.epoch = self.step = self.paired_steps = 0  # step counts inside the epoch
+        self.best_deg = math.inf
+
+    def _ready_passes(self) -> Callable[..., Any]:
+        """The network's passes by name, compiled or shared with other processes where that is asked."""
+        passes: nn.Module = self.model
+        if parallel.world() > 1:
+            passes = parallel.synced(self.model, self.options.device)
+        if self.options.compile:
+            for part in self.model.children():
+                part.compile()
+        return passes
+
+    def _start_from(self, init: Path) -> None:
+        model, info = load_weights(init)
+        if (info.arch, info.ablation) != (self.options.arch, self.options.ablation):
+            raise FNormalError(
+                f"{init} is a {info.arch}/{info.ablation} network, not"
+                f" {self.options.arch}/{self.options.ablation}; set --arch and --ablation"
+            )
+        self.model.load_state_dict(model.state_dict())
+
+    @property
+    def result(self) -> CrossModalNet:
+        """What is validated and kept: the moving average of the weights where there is one."""
+        if self.average is None:
+            return self.model
+        return cast(CrossModalNet, self.average.module)
+
+    def batches(self) -> EpochBatches:
+        """What is left of the current epoch."""
+        o = self.options
+        return EpochBatches(
+            self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
+            augment=o.augment, hull_share=o.hull_share, rotate_deg=o.rotate_deg, mix=self.mix,
+            share=(parallel.rank(), parallel.world()),
+        )  # fmt: skip
+
+    def iterate(self, batch: Batch, progress: float) -> dict[str, float]:
+        """The iterations of one batch (3.3); ``progress`` in [0, 1) sets the learning rate.
+
+        Returns:
+            Losses by pass, and ``error_deg`` of the image-to-normals pass.
+        """
+        batch = batch.to(self.device)
+        rate = learning_rate(self.options, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        parts = self.model.ablation
+        found: dict[str, float] = {}
+        if batch.modality == "pairs":
+            auto = self.paired_steps % self.options.cross_modal_every == 0
+            self.paired_steps += 1
+            if auto and parts.normal_encoder:
+                found["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
+            both = auto and parts.image_decoder
+            found["image_to_normals"] = self._update(lambda: self._paired_loss(batch, both, found))
+        elif batch.modality == "images":
+            found["image_to_image"] = self._update(lambda: self._auto_image_loss(batch))
+        else:
+            found["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
+        return found
+
+    def _auto_normals_loss(self, batch: Batch) -> Tensor:
+        gt = _of(batch.normals)
+        raw = self.passes("normals_to_normals", gt)
+        return normal_loss(raw, gt, batch.mask, self.options.normal_loss)
+
+    def _auto_image_loss(self, batch: Batch) -> Tensor:
+        image = _of(batch.image)
+        return image_loss(self.passes("image_to_image", image), image, batch.mask)
+
+    def _paired_loss(self, batch: Batch, image_to_image: bool, found: dict[str, float]) -> Tensor:
+        """Image-to-normals plus image-to-image, summed with equal weights (3.3)."""
+        image, gt = _of(batch.image), _of(batch.normals)
+        if image_to_image:
+            raw, pred_image = self.passes("image_to_both", image)
+        else:
+            raw = self.passes("image_to_normals", image)
+        loss = normal_loss(raw, gt, batch.mask, self.options.normal_loss)
+        if image_to_image:
+            loss = loss + image_loss(pred_image, image, batch.mask)
+        if self.options.gradient_weight:
+            loss = loss + self.options.gradient_weight * gradient_loss(raw, gt, batch.mask)
+        found["error_deg"] = _mean_over_processes(mean_error_deg(raw, gt, batch.mask))
+        return loss
+
+    def _update(self, loss_of: Callable[[], Tensor]) -> float:
+        """One optimiser step on the loss; a loss that is not finite stops the run."""
+        bf16 = self.options.precision == "bf16"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+            loss = loss_of()
+        value = _mean_over_processes(loss)
+        if not math.isfinite(value):
+            raise FNormalError(
+                f"the loss became {value} in epoch {self.epoch + 1}; lower --lr and --resume from the"
+                " last checkpoint"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)  # far above the usual norm of ~0.5
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        return value
+
+    def save(self, path: Path) -> None:
+        """Write everything a resume needs, whole or not at all."""
+        state = {
+            "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch, "step": self.step, "paired_steps": self.paired_steps,
+            "average": None if self.average is None else self.average.state_dict(),
+            "best_deg": self.best_deg, "options": json.dumps(_comparable(self.options, self.sets)),
+        }  # fmt: skip
+        buffer = io.BytesIO()  # torch's own writer dies of a full disk with an error of its innards
+        torch.save(state, buffer)
+        write_bytes(path, buffer.getvalue())
+
+    def load(self, path: Path) -> None:
+        """Go on from :meth:`save`'s file.
+
+        Raises:
+            FNormalError: No such file, damaged, or of a run with other settings.
+        """
+        if not path.is_file():
+            raise FNormalError(f"nothing to resume: {path} does not exist; leave --resume out")
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:  # torch's unpickler raises whatever it meets in a damaged file
+            raise FNormalError(f"{path} is damaged; remove it and start again") from error
+        was, now = json.loads(state["options"]), _comparable(self.options, self.sets)
+        was = {**asdict(TrainOptions()), **was}  # older than an option: trained with its default
+        changed = sorted(k for k in now if was.get(k) != now[k])
+        if changed:
+            raise FNormalError(
+                f"{path} was trained with another {changed[0]}: {was.get(changed[0])}, not"
+                f" {now[changed[0]]}; use the same settings or another --out"
+            )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.paired_steps, self.best_deg = state["paired_steps"], state["best_deg"]
+
+
+def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer | MuonAdamW:
+    if options.optimizer == "muon":
+        return MuonAdamW(model, options.learning_rate)
+    kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
+    return kind(model.parameters(), lr=options.learning_rate, fused=True)
+
+
+def _of(tensor: Tensor | None) -> Tensor:
+    assert tensor is not None, "a batch holds what its modality names"
+    return tensor
+
+
+def _mean_over_processes(value: Tensor) -> float:
+    return float(parallel.total(value.detach())) / parallel.world()
+
+
+def _comparable(options: TrainOptions, sets: Sequence[ResizedSamples]) -> dict[str, Any]:
+    settings = {k: v for k, v in asdict(options).items() if k not in _FREE_TO_CHANGE}
+    return {**settings, "sets": [[s.source.path.name, len(s)] for s in sets]}
+
+
+def learning_rate(options: TrainOptions, progress: float) -> float:
+    """The rate at ``progress`` in [0, 1]: constant, or a warm-up over 8 % and a cosine to 0."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    warm = 0.08
+    if progress < warm:
+        return options.learning_rate * (0.05 + 0.95 * progress / warm)
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warm) / (1 - warm)))
