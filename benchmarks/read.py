@@ -14,8 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from fnormal.datasets.batch import collate
 from fnormal.datasets.hdf5 import Dataset
-from fnormal.training.batches import augment_sample, collate, resize_sample
+from fnormal.datasets.resize import resize_sample
+from fnormal.training.augment import augment_sample
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ import torch
 from torch.nn.functional import normalize
 
 from benchmarks.authors import Authors, alternate, gigaflop, machine, peak_gflops
+from fnormal.datasets.batch import Batch
 from fnormal.network.memory import keep_freed_memory
-from fnormal.options import TrainOptions
-from fnormal.training.batches import Batch
+from fnormal.options.training import TrainOptions
 from fnormal.training.losses import image_loss, normal_loss
 from fnormal.training.trainer import Trainer
 

@@ -134,6 +134,7 @@ VIEWS = 10  # views of a scan in a set that the paper does not use
 SEED = 0
 SUPERSAMPLE = 3  # colour samples a pixel side; normals are the centre sample, never blended
 EYE_DISTANCE_MM = 63.0  # mean distance of the pupils, scales a photo's mesh to metres
+DOUBTFUL_SCORE = 0.3  # dlib's; see docs/evaluation.md
 ENHANCE_CROP_SCALE = 1.45  # enhance: wider than the paper's crop, so that it holds the forehead
 SHARD_SAMPLES = 128  # samples of a shard: what a killed worker loses, and what --workers share out
 SHARD_BYTES = 400_000_000  # of a shard before compression: it is made in memory

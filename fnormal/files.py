@@ -6,13 +6,14 @@ import importlib.util
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fnormal.errors import FNormalError
 
 PARTIAL = ".partial"  # ends the names of files that are still being written
+_open_partials: set[Path] = set()  # of this process
 
 
 @contextmanager
@@ -25,12 +26,14 @@ def atomic(path: Path) -> Iterator[Path]:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = partial_name(path)
+        _open_partials.add(temporary)
         try:
             temporary.touch()
             yield temporary
             publish(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+            _open_partials.discard(temporary)
 
 
 @contextmanager
@@ -56,9 +59,33 @@ def write_json(path: Path, value: object) -> None:
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
+def check_suffix(path: Path, suffixes: Collection[str]) -> None:
+    """See that a file's name says what is written into it.
+
+    Raises:
+        FNormalError: It has another ending.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise FNormalError(f"--out {path}: this file's name ends in {' or '.join(sorted(suffixes))}")
+
+
+def unused(path: Path) -> Path:
+    """``path``, or ``path-2`` and so on where something of that name exists."""
+    number, candidate = 2, path
+    while candidate.exists():
+        candidate, number = path.with_name(f"{path.name}-{number}"), number + 1
+    return candidate
+
+
 def partial_name(path: Path) -> Path:
     """A temporary name beside ``path`` that no other process, of any machine, writes to."""
     return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}{PARTIAL}")
+
+
+def discard_partials() -> None:
+    """Remove what this process is still writing: for a process that ends at once."""
+    for path in list(_open_partials):
+        path.unlink(missing_ok=True)
 
 
 def publish(temporary: Path, path: Path) -> None:

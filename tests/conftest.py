@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fnormal.datasets.hdf5 import DatasetWriter, Sample
+from fnormal.datasets.hdf5 import DatasetWriter
+from fnormal.datasets.sample import Sample
 from fnormal.geometry.normals import unit
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

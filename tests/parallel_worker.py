@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from fnormal.commands.train import open_sets
-from fnormal.options import TrainOptions
+from fnormal.options.training import TrainOptions
 from fnormal.training import parallel
 from fnormal.training.trainer import Trainer
 

@@ -24,7 +24,7 @@ from fnormal.evaluation.predictions import file_predictions
 from fnormal.evaluation.report import page
 from fnormal.network.checkpoint import WeightsInfo, save_weights
 from fnormal.network.model import CrossModalNet
-from fnormal.options import TrainOptions
+from fnormal.options.training import TrainOptions
 from fnormal.training.batches import parse_mix, plan_epoch
 from fnormal.training.tensorboard import Board
 from tests.conftest import write_set

@@ -12,8 +12,9 @@ import torch
 from fnormal.commands.train import train
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.network.model import CrossModalNet, ready_to_run
-from fnormal.options import TrainOptions
+from fnormal.network.inference import ready_to_run
+from fnormal.network.model import CrossModalNet
+from fnormal.options.training import TrainOptions
 from fnormal.training.trainer import Trainer
 
 pytestmark = [

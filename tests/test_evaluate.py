@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.commands.evaluate import open_pairs, table_lines
-from fnormal.datasets.hdf5 import VIEW_DTYPE, Dataset, DatasetWriter, Sample
+from fnormal.commands.evaluate import table_lines
+from fnormal.datasets.hdf5 import Dataset, DatasetWriter, open_pairs
+from fnormal.datasets.sample import VIEW_DTYPE, Sample
 from fnormal.errors import FNormalError
 from fnormal.evaluation.breakdown import Breakdown, light_angle_deg, yaw_deg
 from fnormal.evaluation.metrics import ErrorMeter, pixel_errors_deg

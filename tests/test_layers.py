@@ -104,7 +104,9 @@ def test_no_imports_go_in_a_circle() -> None:
 
 @pytest.mark.parametrize(("library", "home"), HOMES.items())
 def test_heavy_libraries_have_one_home(library: str, home: str | tuple[str, ...]) -> None:
-    users = {n for n, path in MODULES.items() if any(i.split(".")[0] == library for i in names_imported(path))}
+    users = {
+        n for n, path in MODULES.items() if any(i.split(".")[0] == library for i in names_imported(path))
+    }
     assert users
     users -= {"commands.doctor"}  # it asks every library for its version
     assert all(user.startswith(home) for user in users), users

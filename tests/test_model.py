@@ -10,7 +10,8 @@ from fnormal.config import ABLATIONS, ARCHS
 from fnormal.errors import FNormalError
 from fnormal.network.checkpoint import import_authors
 from fnormal.network.fast.layers import fuse_max
-from fnormal.network.model import CrossModalNet, ready_to_run
+from fnormal.network.inference import ready_to_run
+from fnormal.network.model import CrossModalNet
 from tests.authors_network import Reference, random_state
 
 

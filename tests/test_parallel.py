@@ -12,7 +12,7 @@ import torch
 
 from fnormal.commands.train import open_sets
 from fnormal.errors import FNormalError
-from fnormal.options import TrainOptions
+from fnormal.options.training import TrainOptions
 from fnormal.training.trainer import Trainer
 from tests.conftest import write_set
 from tests.parallel_worker import MODALITIES, gradients

@@ -16,7 +16,7 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.images import linear_to_srgb, read_image, srgb_to_linear
 from fnormal.geometry.normal_maps import write_normals
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.options import PhotoOptions
+from fnormal.options.data import PhotoOptions
 from fnormal.photos import open_photos
 from fnormal.photos.photoface import read_lights, read_metadata, read_sn, split_people
 from fnormal.photos.stereo import directions, photometric_stereo

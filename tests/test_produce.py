@@ -26,11 +26,12 @@ from fnormal.datasets import cluster, shards
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.shards import ShardPlan, join_shards, plan_shards
 from fnormal.errors import FNormalError
-from fnormal.options import ProduceOptions, RenderOptions
+from fnormal.options.data import RenderOptions
+from fnormal.options.shared import BuildOptions
 from tests.conftest import write_set
 
 OPTIONS = RenderOptions(views=2, size_px=64, mask="surface", backend="soft", lighting="rich")
-ONE, FIRST, SECOND = ProduceOptions(), ProduceOptions(shard="0/2"), ProduceOptions(shard="1/2")
+ONE, FIRST, SECOND = BuildOptions(), BuildOptions(shard="0/2"), BuildOptions(shard="1/2")
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_a_stopped_run_goes_on_to_the_same_arrays(recipe: RenderRecipe, tmp_path
     assert made == [2, 4], "what was finished is not made again"
     assert content(cut) == content(tmp_path / "whole.h5")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.h5", "whole.h5"]
-    assert next(render_dataset(recipe, cut, ProduceOptions(resume=True))).written == (cut,)
+    assert next(render_dataset(recipe, cut, BuildOptions(resume=True))).written == (cut,)
     with pytest.raises(FNormalError, match="exists already"):
         list(render_dataset(recipe, cut, ONE))
 
@@ -159,7 +160,7 @@ def test_what_failed_is_tried_again(makehuman: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["2/2", "a/b", "1", "-1/2", "0/0"])
 def test_members_of_an_array_are_checked(text: str) -> None:
     with pytest.raises(FNormalError, match="give i/N"):
-        ProduceOptions(shard=text).shard_of()
+        BuildOptions(shard=text).shard_of()
 
 
 def test_sets_that_differ_are_not_joined(tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_without_dask_workers_say_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(FNormalError, match=r"fnormal\[cluster\]"):
-        list(render_dataset(recipe, tmp_path / "d.h5", ProduceOptions(workers=2)))
+        list(render_dataset(recipe, tmp_path / "d.h5", BuildOptions(workers=2)))
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:

@@ -14,7 +14,8 @@ from fnormal.config import SCAN_SETS
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.options import ProduceOptions, RenderOptions
+from fnormal.options.data import RenderOptions
+from fnormal.options.shared import BuildOptions
 from fnormal.progress import Progress
 from fnormal.render.camera import frame_face
 from fnormal.scans import open_scans
@@ -27,7 +28,7 @@ SMALL = RenderOptions(views=2, size_px=64, mask="surface", backend="soft")
 
 def render(
     source: Path, dataset: str, out: Path, options: RenderOptions = SMALL, *, scans: int | None = None,
-    layout: Path | None = None, axes: str | None = None, how: ProduceOptions = ProduceOptions(),  # noqa: B008
+    layout: Path | None = None, axes: str | None = None, how: BuildOptions = BuildOptions(),  # noqa: B008
 ) -> list[Progress]:  # fmt: skip
     recipe = RenderRecipe(source, dataset, scans, layout, axes, options)
     return list(render_dataset(recipe, out, how))

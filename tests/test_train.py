@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from fnormal.commands.evaluate import baseline_errors, network_errors, open_pairs
+from fnormal.commands.evaluate import baseline_errors, network_errors
 from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
-from fnormal.datasets.hdf5 import Dataset, DatasetWriter, Sample
+from fnormal.datasets.hdf5 import Dataset, DatasetWriter, open_pairs
+from fnormal.datasets.resize import resize_mask, resize_normals, resize_sample
+from fnormal.datasets.sample import Sample
 from fnormal.errors import FNormalError
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import load_weights
-from fnormal.options import TrainOptions
-from fnormal.training.augment import mirror_normals, photometric, resize_mask, resize_normals, rotate_in_plane
-from fnormal.training.batches import augment_sample, resize_sample
+from fnormal.options.training import TrainOptions
+from fnormal.training.augment import augment_sample, mirror_normals, photometric, rotate_in_plane
 from fnormal.training.trainer import Trainer, learning_rate
 from tests.conftest import bump_normals, write_set
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from fnormal.network.fast import winograd
 from fnormal.network.fast.layers import Conv3x3
-from fnormal.network.model import CrossModalNet, ready_to_run
+from fnormal.network.inference import ready_to_run
+from fnormal.network.model import CrossModalNet
 
 measured = pytest.mark.skipif(
     torch.backends.cpu.get_cpu_capability() not in winograd._LEAST_WIDTHS, reason="not used on this CPU"

@@ -5,25 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import (
-    Progress as Bar,
-)
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table as RichTable
 from typer import Exit
-from typer.core import TyperGroup
 
-from fnormal.config import ERROR_THRESHOLDS_DEG
-from fnormal.errors import FNormalError
-from fnormal.progress import Progress
+from fnormal.cli import interrupt
+from fnormal.progress import Progress, Result, Table
 
 _LINES = 20  # plain lines that a long piece of work prints where there is no terminal
 
@@ -38,93 +31,95 @@ def say(message: str) -> None:
     print(f"fnormal: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
 
 
-class FNormalGroup(TyperGroup):
-    """Turns a user's error into one line and exit 1; a bug keeps its traceback."""
+class Follower:
+    """Runs a workflow: draws its progress, prints its results, lists what failed.
 
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except FNormalError as error:
-            say(str(error))
-            raise Exit(1) from None
-        except KeyboardInterrupt:
-            say("stopped")
-            raise Exit(130) from None
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader has gone, as in `| head`: nothing is wrong
-            raise Exit(0) from None
-
-
-def emit(value: str | dict[str, Any], *, as_json: bool) -> None:
-    """One result on stdout."""
-    line = value if isinstance(value, str) else json.dumps(value)
-    if as_json and isinstance(value, str):
-        line = json.dumps({"path": value})
-    print(line, flush=True)  # noqa: T201
-
-
-def follow(steps: Iterable[Progress], *, as_json: bool = False, quiet: bool = False) -> None:
-    """Run a workflow: draw its progress, print the files it writes, list what failed, exit 1 if any.
-
-    ``quiet`` runs it and tells nothing: another process does.
-
-    Raises:
-        Exit: With 1 where a unit failed.
+    Args:
+        as_json: One JSON object a line instead of text.
+        quiet: Only errors and results.
+        silent: Nothing at all: another process tells.
     """
-    if quiet:
-        for _ in steps:
-            pass
-        return
-    console = Console(stderr=True)
-    failures = []
-    with Bar(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"), console=console, disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
-        tasks: dict[str, Any] = {}
-        for step in steps:
-            if step.unit not in tasks:
-                tasks[step.unit] = bar.add_task(step.unit, total=step.total, note="")
-            bar.update(tasks[step.unit], completed=step.done, note=step.note)
-            every = max(1, step.total // _LINES)
-            if not console.is_terminal and step.note and step.total > 1 and step.done % every == 0:
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, silent: bool = False) -> None:
+        self._as_json, self._quiet, self._silent = as_json, quiet, silent
+        self._console = Console(stderr=True)
+        self._draws = self._console.is_terminal and not quiet and not silent
+        self._failures = 0
+        self._tasks: dict[str, TaskID] = {}
+        self._printed: dict[str, int] = {}  # how many of its lines a unit has had
+
+    def follow(self, steps: Iterable[Progress]) -> None:
+        """Go through the steps.
+
+        Raises:
+            Exit: With 1 where a unit failed.
+        """
+        bar = Bar(
+            TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True), TextColumn("{task.fields[note]}"),
+            console=self._console, disable=not self._draws,
+        )  # fmt: skip
+        with bar:
+            for step in steps:
+                interrupt.check()
+                if not self._silent:
+                    self._tell(step, bar)
+        if self._failures:
+            if self._failures > 1:
+                say(f"{self._failures} failed, see above")
+            raise Exit(1)
+
+    def _tell(self, step: Progress, bar: Bar) -> None:
+        if step.total:
+            self._advance(step, bar)
+        if step.failed:
+            self._failures += 1
+            say(step.failed)
+        if step.warning and not self._quiet:
+            warn(step.warning)
+        if step.says and not self._quiet:
+            say(step.says)
+        if step.table is not None and not self._quiet:
+            self._console.print(_drawn(step.table, plain=not self._console.is_terminal))
+        for path in step.written:
+            self._emit(Result(str(path), {"path": str(path)}))
+        for result in step.results:
+            self._emit(result)
+        if step.stream:
+            sys.stdout.buffer.write(step.stream)
+            sys.stdout.buffer.flush()
+
+    def _advance(self, step: Progress, bar: Bar) -> None:
+        if self._draws:
+            if step.unit not in self._tasks:
+                self._tasks[step.unit] = bar.add_task(step.unit, total=step.total, note="")
+            bar.update(self._tasks[step.unit], completed=step.done, note=step.note)
+        elif step.note and step.total > 1 and not self._quiet:
+            due = step.done * _LINES // step.total
+            if due > self._printed.get(step.unit, 0):
+                self._printed[step.unit] = due
                 print(f"{step.unit} {step.done}/{step.total} {step.note}", file=sys.stderr)  # noqa: T201
-            if step.failed:
-                failures.append(step.failed)
-                say(step.failed)
-            for path in step.written:
-                emit(str(path), as_json=as_json)
-    if failures:
-        if len(failures) > 1:
-            say(f"{len(failures)} failed, see above")
-        raise Exit(1)
+
+    def _emit(self, result: Result) -> None:
+        """One result on stdout."""
+        if self._as_json:
+            if result.record is not None:
+                print(json.dumps(result.record, default=_plain, allow_nan=False), flush=True)  # noqa: T201
+        elif result.text:
+            print(result.text, flush=True)  # noqa: T201
 
 
-def print_table(title: str, rows: dict[str, Any]) -> None:
-    """The paper's table (Tables 1, 2) and the pooled figures, on stderr."""
-    table = Table(title=title)
-    for column in (
-        "",
-        "mean +- std",
-        *(f"< {t:g}" for t in ERROR_THRESHOLDS_DEG),
-        "pooled",
-        "median",
-        "rmse",
-    ):
-        table.add_column(column, justify="left" if column == "" else "right")
-    for name, row in rows.items():
-        below = [f"{value:.1f} %" for value in row.below_pct.values()]
-        pooled = (row.pooled_mean_deg, row.pooled_median_deg, row.pooled_rmse_deg)
-        table.add_row(name, f"{row.mean_deg:.2f} +- {row.std_deg:.2f}", *below, *(f"{v:.2f}" for v in pooled))
-    Console(stderr=True).print(table)
+def _plain(value: Any) -> Any:
+    """What JSON has no word for."""
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def print_groups(title: str, groups: Iterable[Any]) -> None:
-    """Errors by region, pose and light, on stderr."""
-    table = Table(title=title)
-    for column in ("by", "", "images", "mean"):
-        table.add_column(column, justify="right" if column in ("images", "mean") else "left")
-    for group in groups:
-        table.add_row(group.by, group.name, str(group.images), f"{group.mean_deg:.2f}")
-    Console(stderr=True).print(table)
+def _drawn(table: Table, *, plain: bool) -> RichTable:
+    drawn = RichTable(title=table.title, box=None if plain else box.SIMPLE_HEAD, title_justify="left")
+    for i, column in enumerate(table.columns):
+        drawn.add_column(column, justify="right" if i else "left", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*row)
+    return drawn

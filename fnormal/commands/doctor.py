@@ -5,18 +5,21 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 from fnormal.config import FRAME
-from fnormal.datasets.hdf5 import Dataset, DatasetWriter, Sample
+from fnormal.datasets.hdf5 import Dataset, DatasetWriter
+from fnormal.datasets.sample import NormalsSample
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import find_landmark_model
 from fnormal.geometry.mesh import make_mesh
-from fnormal.options import Backend
+from fnormal.options.data import Backend
+from fnormal.options.networks import Doctor
+from fnormal.progress import Progress, Result
 from fnormal.render.backends import open_renderer, resolve_backend
 from fnormal.render.camera import Camera
 from fnormal.render.lighting import headlight
@@ -41,6 +44,17 @@ class Finding:
     needed: bool
     detail: str
     remedy: str = ""
+
+
+def doctor(options: Doctor) -> Iterator[Progress]:
+    """Tell every finding; what is needed and missing counts as failed."""
+    del options
+    for finding in examine():
+        word = "ok" if finding.works else ("MISSING" if finding.needed else "absent")
+        cells = [word, finding.name, finding.detail, *([] if finding.works else [finding.remedy])]
+        missing = finding.needed and not finding.works
+        failed = f"{finding.name} is missing: {finding.remedy}" if missing else ""
+        yield Progress(results=(Result("\t".join(cells), asdict(finding)),), failed=failed)
 
 
 def examine() -> Iterator[Finding]:
@@ -122,10 +136,10 @@ def _hdf5() -> str:
         path = Path(folder) / "test.h5"
         writer = DatasetWriter(path, "normals", 32, config={}, licence="")
         normals = np.tile(np.array([0, 0, 1], np.float32), (32, 32, 1))
-        writer.append([Sample(np.ones((32, 32), bool), "", "", normals=normals)])
+        writer.append([NormalsSample(np.ones((32, 32), bool), "", "", normals)])
         writer.finish()
-        back = Dataset(path)[0].normals
-    if back is None or not np.array_equal(back, normals):
+        back = Dataset[NormalsSample](path)[0].normals
+    if not np.array_equal(back, normals):
         raise FNormalError("a sample does not come back as it was written")
     return f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}, gzip and shuffle work"
 

@@ -5,73 +5,120 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fnormal.errors import FNormalError
-from fnormal.geometry.images import list_images, read_image
-from fnormal.geometry.normal_maps import NORMAL_FORMATS
-from fnormal.options import PredictOptions
-from fnormal.prediction.files import write_result
+from fnormal.geometry.images import find_images, read_image
+from fnormal.network.device import free_cores, set_up
+from fnormal.options.faces import Predict, PredictOptions
+from fnormal.prediction.files import doubt, is_own_output, result_paths, write_result
 from fnormal.prediction.predictor import Predictor
 from fnormal.progress import Progress
 
 
-def predict(
-    inputs: Sequence[str], out: Path, predictor: Predictor, options: PredictOptions
-) -> Iterator[Progress]:
-    """Predict every picture of ``inputs`` (files, folders, ``-``); one that fails does not stop the rest.
+def predict(options: Predict) -> Iterator[Progress]:
+    """Predict every picture of the inputs (files, folders, ``-``); one that fails does not stop the rest.
 
     Raises:
         FNormalError: An option that is wrong for all of them.
     """
-    if options.format not in NORMAL_FORMATS:
-        raise FNormalError(f"unknown format '{options.format}': use {', '.join(NORMAL_FORMATS)}")
-    jobs = _jobs(inputs, out)
-    if options.landmarks is not None and len(jobs) > 1:
+    if options.out == "-":
+        _check_single(options.inputs)
+    jobs, skipped = list_jobs(options.inputs, Path(options.out or "normals"))
+    if options.options.landmarks is not None and len(jobs) > 1:
         raise FNormalError("--landmarks belongs to one picture; give one INPUT")
-    for done, (source, stem) in enumerate(jobs, 1):
-        failed, written = "", list[Path]()
-        try:
-            written += _predict_one(source, stem, predictor, options)
-        except FNormalError as error:
-            failed = str(error)
-        yield Progress(done, len(jobs), "pictures", source, failed, tuple(written))
+    yield Progress(warning=skipped)
+    compute = options.compute
+    predictor = Predictor(options.weights, device=set_up(compute.device, compute.threads or free_cores()))
+    if options.out == "-":
+        yield _stream(jobs[0], predictor, options.options)
+        return
+    for done, job in enumerate(jobs, 1):
+        yield from _predict_one(job, predictor, options.options, (done, len(jobs)))
 
 
-def predict_stream(inputs: Sequence[str], predictor: Predictor, options: PredictOptions) -> bytes:
-    """The normal map of one picture as the bytes of its file, for a pipeline."""
-    if len(inputs) != 1 or Path(inputs[0]).is_dir():
-        raise FNormalError("--out - takes one picture; give --out DIR for more")
-    with tempfile.TemporaryDirectory() as folder:
-        stem = Path(folder) / "stream"
-        return next(_predict_one(inputs[0], stem, predictor, options)).read_bytes()
+@dataclass(frozen=True)
+class Job:
+    """One picture.
+
+    Attributes:
+        source: Its path, or ``-``.
+        stem: Path of its results, without what comes after the name.
+    """
+
+    source: str
+    stem: Path
 
 
-def _jobs(inputs: Sequence[str], out: Path) -> list[tuple[str, Path]]:
-    """(picture, output path without suffix); folders keep their structure under ``out``."""
-    jobs: list[tuple[str, Path]] = []
+def list_jobs(inputs: Sequence[str], out: Path) -> tuple[list[Job], str]:
+    """The pictures, and a line about what was left out; folders keep their structure under ``out``.
+
+    Raises:
+        FNormalError: Two pictures would have one output.
+    """
+    jobs, notes = list[Job](), list[str]()
     for name in inputs:
         if name == "-":
-            jobs.append((name, out / "stdin"))
+            jobs.append(Job(name, out / "stdin"))
             continue
         root = Path(name)
-        for path in list_images(root):
-            inner = path.relative_to(root).with_suffix("") if root.is_dir() else Path(path.stem)
-            jobs.append((str(path), out / inner))
-    stem, count = Counter(stem for _, stem in jobs).most_common(1)[0]
+        if not root.is_dir():
+            jobs.append(Job(name, out / root.stem))
+            continue
+        listing = find_images(root, is_own_output)
+        jobs += [Job(str(path), out / path.relative_to(root).with_suffix("")) for path in listing.paths]
+        notes += [listing.skipped] if listing.skipped else []
+    stem, count = Counter(job.stem for job in jobs).most_common(1)[0]
     if count > 1:
         raise FNormalError(f"two pictures would both become {stem}_*; give them in separate runs")
-    return jobs
+    return jobs, "; ".join(notes)
 
 
-def _predict_one(source: str, stem: Path, predictor: Predictor, options: PredictOptions) -> Iterator[Path]:
-    picture = read_image(source)
+def _predict_one(
+    job: Job, predictor: Predictor, options: PredictOptions, place: tuple[int, int]
+) -> Iterator[Progress]:
+    done, total = place
+    failed = ""
+    try:
+        if options.skip_existing and result_paths(job.stem, options.format)[-1].exists():
+            yield Progress(done=done, total=total, unit="pictures", note=f"{job.source} exists")
+            return
+        yield from _results(job, predictor, options)
+    except FNormalError as error:
+        failed = str(error)
+    yield Progress(done=done, total=total, unit="pictures", note=job.source, failed=failed)
+
+
+def _results(job: Job, predictor: Predictor, options: PredictOptions) -> Iterator[Progress]:
+    """Predict and write the faces of one picture."""
+    picture, n_faces = read_image(job.source), 0
     if options.crop:
-        faces = predictor.find_faces(picture, source, options.landmarks)
+        faces = predictor.find_faces(picture, job.source, options.landmarks)
+        n_faces = len(faces)
         faces = faces if options.faces == "all" else faces[:1]
+        for face in faces:
+            yield Progress(warning=doubt(job.source, face))
         results = predictor.predict(picture, faces, scale=options.scale, forehead=options.forehead)
     else:
         results = [predictor.predict_whole(picture)]
     for number, result in enumerate(results, 1):
-        name = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
-        yield from write_result(name, source, result, options.frame, options.format)
+        stem = job.stem if number == 1 else job.stem.with_name(f"{job.stem.name}-{number}")
+        written = write_result(
+            stem, job.source, result, options.frame, options.format, number=number, n_faces=n_faces
+        )
+        yield Progress(results=tuple(written))
+
+
+def _check_single(inputs: Sequence[str]) -> None:
+    if len(inputs) != 1 or Path(inputs[0]).is_dir():
+        raise FNormalError("--out - takes one picture; give --out DIR for more")
+
+
+def _stream(job: Job, predictor: Predictor, options: PredictOptions) -> Progress:
+    """The normal map of one picture as the bytes of its file, for a pipeline."""
+    with tempfile.TemporaryDirectory() as folder:
+        stem = Path(folder) / "stream"
+        for _ in _results(Job(job.source, stem), predictor, options):
+            pass
+        return Progress(stream=result_paths(stem, options.format)[0].read_bytes())

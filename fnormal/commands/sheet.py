@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fnormal.arrays import F32, U8
-from fnormal.commands.evaluate import named_weights, open_pairs
-from fnormal.datasets.hdf5 import Sample
+from fnormal.datasets.hdf5 import open_pairs
+from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
 from fnormal.evaluation.metrics import pixel_errors_deg
 from fnormal.evaluation.pictures import SAMPLE_TITLES, grid, normals_picture, sample_pictures
 from fnormal.evaluation.predictions import file_predictions, network_predictions
 from fnormal.faces.crop import crop_around
-from fnormal.geometry.images import list_images, read_image, write_image
+from fnormal.geometry.images import check_picture_name, find_images, read_image, write_image
 from fnormal.geometry.normal_maps import read_normals
-from fnormal.network.checkpoint import default_weights, load_weights
+from fnormal.network.checkpoint import default_weights, load_weights, named_weights
+from fnormal.network.device import free_cores, set_up
+from fnormal.options.faces import Sheet
+from fnormal.prediction.files import is_own_output
 from fnormal.prediction.predictor import Predictor
+from fnormal.progress import Progress
 
 _BATCH = 8
+
+
+def sheet(options: Sheet) -> Iterator[Progress]:
+    """Write the sheet of a data set's samples, or of photos.
+
+    Raises:
+        FNormalError: A data set among several inputs, or a file that cannot be read.
+    """
+    out = options.out or Path("sheet.png")
+    check_picture_name(out)
+    device = set_up(options.compute.device, options.compute.threads or free_cores())
+    methods = Methods(
+        options.weights or [default_weights()], options.predictions or [], options.frame, device
+    )
+    sets = [name for name in options.inputs if Path(name).suffix in (".h5", ".hdf5")]
+    if sets and len(options.inputs) > 1:
+        raise FNormalError(f"{sets[0]}: a sheet is of one data set or of photos, not of both")
+    if sets:
+        picture = _of_samples(Path(sets[0]), methods, options.count, options.size_px)
+    else:
+        photos = [p for name in options.inputs for p in find_images(Path(name), is_own_output).paths]
+        picture = _of_photos(photos, methods, options.size_px)
+    write_image(out, picture)
+    yield Progress(written=(out,))
 
 
 @dataclass(frozen=True)
@@ -27,7 +55,7 @@ class Methods:
     """What fills the columns.
 
     Attributes:
-        weights: Files of networks; none of them is the one that comes with fnormal.
+        weights: Files of networks.
         predictions: Folders of other methods' normal maps.
         frame: Axes of those maps; None is what each file says of itself.
         device: Where networks run.
@@ -38,47 +66,26 @@ class Methods:
     frame: str | None
     device: str
 
-    def networks(self) -> dict[str, Path]:
-        """Weights files by the title of their column."""
-        return named_weights(self.weights or [default_weights()])
-
-
-def write_sheet(inputs: Sequence[str], out: Path, methods: Methods, *, count: int, size_px: int) -> None:
-    """Write the sheet of a data set's samples, or of photos.
-
-    Raises:
-        FNormalError: A data set among several inputs, or a file that cannot be read.
-    """
-    sets = [name for name in inputs if Path(name).suffix in (".h5", ".hdf5")]
-    if sets and len(inputs) > 1:
-        raise FNormalError(f"{sets[0]}: a sheet is of one data set or of photos, not of both")
-    if sets:
-        sheet = _of_samples(Path(sets[0]), methods, count, size_px)
-    else:
-        sheet = _of_photos([path for name in inputs for path in list_images(Path(name))], methods, size_px)
-    write_image(out, sheet)
-
 
 def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> U8:
     """Columns image, truth, then normals and their error of each method."""
     data = open_pairs(path)
     chosen = data.spread(count)
-    found: dict[str, list[tuple[Sample, F32]]] = {}
-    for name, file in methods.networks().items():
+    columns: dict[str, list[tuple[Pair, F32]]] = {}
+    for name, file in named_weights(methods.weights).items():
         model, info = load_weights(file)
         model.to(methods.device)
         run = network_predictions(model, data, info.size_px, batch_size=_BATCH, mirror=True, only=chosen)
-        found[name] = list(run)
+        columns[name] = list(run)
     for folder in methods.predictions:
-        found[folder.name] = list(file_predictions(folder, data, methods.frame, only=chosen))
+        columns[folder.name] = list(file_predictions(folder, data, methods.frame, only=chosen))
     image, truth, normals, error = SAMPLE_TITLES
     del normals  # a method's column has its name
-    titles = [image, truth, *(title for name in found for title in (name, error))]
+    titles = [image, truth, *(title for name in columns for title in (name, error))]
     rows, notes = [], []
-    for index, *predicted in zip(chosen, *found.values(), strict=True):
+    for index, *predicted in zip(chosen, *columns.values(), strict=True):
         pictures, means = list[U8](), []
         for sample, pred in predicted:
-            assert sample.normals is not None, "open_pairs() saw to it"
             errors = pixel_errors_deg(pred, sample.normals, sample.mask)
             means.append(f"{errors.mean():.1f}")
             shown = sample_pictures(sample, pred, errors)
@@ -93,7 +100,7 @@ def _of_photos(paths: Sequence[Path], methods: Methods, size_px: int) -> U8:
 
     Others' maps carry the photo's name and size.
     """
-    predictors = {n: Predictor(f, device=methods.device) for n, f in methods.networks().items()}
+    predictors = {n: Predictor(f, device=methods.device) for n, f in named_weights(methods.weights).items()}
     rows = []
     for path in paths:
         photo = read_image(path)

@@ -1,181 +1,60 @@
-"""train: the loop of section 3.3, in the order it runs; resumable to the step."""
+"""train: data sets -> the cross-modal network (section 3.3)."""
 
 from __future__ import annotations
 
-import json
-import math
-import signal
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-from fnormal.commands.evaluate import network_errors, open_pairs
-from fnormal.datasets.hdf5 import Dataset
-from fnormal.errors import FNormalError
-from fnormal.files import write_bytes
-from fnormal.network.checkpoint import WeightsInfo, save_weights
-from fnormal.options import TrainOptions
+from fnormal.datasets.hdf5 import open_pairs
+from fnormal.datasets.sets import open_sets, sets_in
+from fnormal.files import unused
+from fnormal.network.device import set_up
+from fnormal.options.training import SetOptions, Train
 from fnormal.progress import Progress
 from fnormal.training import parallel
-from fnormal.training.batches import loader
-from fnormal.training.tensorboard import Board
-from fnormal.training.trainer import Trainer
+from fnormal.training.loop import train as run_training
+from fnormal.training.tensorboard import TensorBoard
 
 
-def open_sets(pairs: Sequence[Path], images: Sequence[Path], normals: Sequence[Path]) -> list[Dataset]:
-    """Open training sets and check that each is what its flag says."""
-    sets = []
-    for modality, paths in (("pairs", pairs), ("images", images), ("normals", normals)):
-        for path in paths:
-            data = Dataset(path)
-            if data.modality != modality:
-                raise FNormalError(f"{path} holds {data.modality}: give it as --{data.modality}")
-            sets.append(data)
-    if not sets:
-        raise FNormalError("nothing to train on: give --pairs, and maybe --images and --normals")
-    return sets
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set, so that a step finishes and the state is saved."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        del signum, frame
-        event.set()
-
-    before = {s: signal.signal(s, stop) for s in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield event
-    finally:
-        for which, handler in before.items():
-            signal.signal(which, handler)
-
-
-def train(
-    sets: Sequence[Dataset],
-    out: Path,
-    options: TrainOptions,
-    *,
-    val: Path | None = None,
-    init: Path | None = None,
-    encoder_weights: str | None = None,
-    resume: bool = False,
-    board: Board | None = None,
-) -> Iterator[Progress]:
-    """Train into ``out``: ``last.ckpt`` to resume from, ``best.safetensors`` to use, ``log.jsonl``.
-
-    Under torchrun every process runs this; the first alone validates and writes.
+def train(options: Train) -> Iterator[Progress]:
+    """Train into ``options.out``.
 
     Raises:
-        FNormalError: See :class:`Trainer`; or ``out`` holds a run and ``resume`` is not set.
+        FNormalError: See :func:`fnormal.training.loop.train`.
         KeyboardInterrupt: After saving, when SIGTERM or Ctrl-C asked to stop.
     """
-    checkpoint, best = out / "last.ckpt", out / "best.safetensors"
-    val_set = None if val is None else open_pairs(val)
-    trainer = Trainer(options, sets, init, encoder_weights)
-    if resume:
-        trainer.load(checkpoint)
-    elif checkpoint.exists():
-        raise FNormalError(f"{out} holds a run already; add --resume or choose another --out")
+    device = parallel.start(set_up(options.compute.device, options.compute.threads))
     first = parallel.rank() == 0
-    with _stop_signal() as stop, _Log(out if first else None, trainer) as log:
-        while trainer.epoch < options.epochs:
-            batches = trainer.batches()
-            total, started = trainer.step + len(batches), time.monotonic()
-            trainer.model.train()
-            for count, batch in enumerate(loader(batches, options.workers), 1):
-                at = (trainer.epoch + trainer.step / total) / options.epochs
-                found = trainer.iterate(batch, at)
-                trainer.step += 1
-                rate = count * options.batch_size / (time.monotonic() - started)
-                log.write({"epoch": trainer.epoch + 1, "step": trainer.step, **found})
-                done = trainer.epoch * total + trainer.step
-                if board is not None:
-                    board.add(done, {**found, "images_per_s": rate})
-                note = " ".join(f"{k} {v:.4g}" for k, v in found.items())
-                yield Progress(done, total * options.epochs, "batches", f"{note} {rate:.1f} images/s")
-                stopped = parallel.any_of(stop.is_set())
-                if first and (stopped or trainer.step % options.save_every == 0):
-                    trainer.save(checkpoint)
-                if stopped:
-                    raise KeyboardInterrupt
-            trainer.epoch, trainer.step = trainer.epoch + 1, 0
-            if first:
-                yield from _end_epoch(trainer, val_set, best, log, board)
-                trainer.save(checkpoint)
-    total = len(trainer.batches()) * options.epochs
-    yield Progress(total, total, "batches", written=(best, checkpoint))
+    named, val = options.sets, options.val
+    if named == SetOptions():
+        named, found_val = sets_in(Path("data"))
+        val = val or found_val
+        if first:
+            yield Progress(says=f"training on {_listed(named)}; validating on {val or 'nothing'}")
+    out = options.out or _default_out(options)
+    steps = run_training(
+        open_sets(named), out, options.training,
+        val=None if val is None else open_pairs(val), init=options.init,
+        encoder_weights=options.encoder_weights, resume=options.resume, device=device,
+        tensorboard=TensorBoard(out / "tensorboard") if options.tensorboard and first else None,
+    )  # fmt: skip
+    for step in steps:
+        if first:  # the other processes stay silent
+            yield step
+    parallel.stop()
 
 
-class _Log:
-    """``log.jsonl``, one record a step and an epoch; a resumed run drops what came after its checkpoint."""
-
-    def __init__(self, out: Path | None, trainer: Trainer) -> None:
-        self._file = None
-        if out is None:
-            return
-        out.mkdir(parents=True, exist_ok=True)
-        path, now = out / "log.jsonl", (trainer.epoch + 1, trainer.step)
-        if path.is_file():
-            lines = path.read_text().splitlines()
-            kept = [line for line in lines if _place(line) <= now]
-            if len(kept) < len(lines):
-                write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
-        self._file = path.open("a", buffering=1)
-
-    def __enter__(self) -> _Log:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def write(self, record: dict[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(record) + "\n")
+def _default_out(options: Train) -> Path:
+    """``runs/<date>-<arch>``: a new folder, or the newest one where a run is to be resumed."""
+    runs, arch = Path("runs"), options.training.arch
+    if options.resume:
+        there = [path.parent for path in runs.glob(f"*-{arch}*/last.ckpt")]
+        if there:
+            return max(there, key=lambda path: (path / "last.ckpt").stat().st_mtime)
+    return unused(runs / f"{date.today():%Y-%m-%d}-{arch}")
 
 
-def _place(line: str) -> tuple[float, float]:
-    """Where in a run a record was written: (epoch from 1, step); a line cut short is beyond any."""
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError:
-        return math.inf, math.inf
-    return record["epoch"], record.get("step", math.inf)
-
-
-def _end_epoch(
-    trainer: Trainer, val_set: Dataset | None, best: Path, log: _Log, board: Board | None
-) -> Iterator[Progress]:
-    """Validate, log, and keep the best weights (without a validation set: the newest)."""
-    options, epoch = trainer.options, trainer.epoch
-    record: dict[str, Any] = {"epoch": epoch}
-    if val_set is not None:
-        model = trainer.result
-        summary = network_errors(model, val_set, options.size_px, batch_size=options.batch_size)
-        record["val"] = summary.as_dict()
-        log.write(record)
-        error = summary.mean_deg
-        if board is not None:
-            board.add(epoch, {"val_mean_deg": error})
-            board.show(epoch, model, val_set, options.size_px)
-        yield Progress(
-            epoch, options.epochs, "epochs", f"validation {error:.2f} +- {summary.std_deg:.2f} degrees"
-        )
-        if error >= trainer.best_deg:
-            return
-        trainer.best_deg = error
-    record.update(options=asdict(options), samples=[[s.source.path.name, len(s)] for s in trainer.sets])
-    licence = "; ".join(sorted({s.source.licence for s in trainer.sets}))
-    info = WeightsInfo(options.arch, options.ablation, options.size_px, licence=licence, figures=record)
-    save_weights(best, trainer.result, info)
+def _listed(sets: SetOptions) -> str:
+    named = ((name, getattr(sets, name)) for name in ("pairs", "images", "normals"))
+    return "; ".join(f"{name}: {', '.join(map(str, paths))}" for name, paths in named if paths)

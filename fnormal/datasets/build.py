@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fnormal.datasets.cluster import run_jobs
-from fnormal.datasets.hdf5 import DatasetWriter, Modality, Sample
+from fnormal.datasets.hdf5 import DatasetWriter
+from fnormal.datasets.sample import Modality, Sample
 from fnormal.datasets.shards import ShardPlan, is_complete, join_shards, plan_shards
 from fnormal.errors import FNormalError
-from fnormal.options import ProduceOptions
+from fnormal.options.shared import BuildOptions
 from fnormal.progress import Progress
 
 
 @dataclass(frozen=True)
-class Head:
+class DatasetPlan:
     """What a data set will hold.
 
     Attributes:
@@ -63,7 +64,7 @@ def fingerprint(names: Sequence[str], files: Sequence[Path]) -> str:
 class Recipe(Protocol):
     """How to make a data set; picklable, so that workers can follow it."""
 
-    def head(self) -> Head:
+    def plan(self) -> DatasetPlan:
         """Look at the source."""
 
     def opened(self) -> AbstractContextManager[Callable[[int], list[Sample]]]:
@@ -81,20 +82,20 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Made:
+class FinishedShard:
     """A finished shard: how many items it has, and what failed in it."""
 
     items: int
     failures: tuple[str, ...]
 
 
-def make_shard(job: Job) -> Made:
+def make_shard(job: Job) -> FinishedShard:
     """Make the samples of a shard; an item that cannot be made fails alone."""
-    head = job.recipe.head()
+    plan = job.recipe.plan()
     job.path.unlink(missing_ok=True)  # an earlier try: something failed, or a file has changed since
     writer = DatasetWriter(
-        job.path, head.modality, head.size_px,
-        config=head.config, licence=head.licence, source=head.source_of(job.first, job.after),
+        job.path, plan.modality, plan.size_px,
+        config=plan.config, licence=plan.licence, source=plan.source_of(job.first, job.after),
     )  # fmt: skip
     failures = []
     try:
@@ -110,56 +111,61 @@ def make_shard(job: Job) -> Made:
     except BaseException:
         writer.discard()
         raise
-    return Made(job.after - job.first, tuple(failures))
+    return FinishedShard(job.after - job.first, tuple(failures))
 
 
-def produce(recipe: Recipe, out: Path, how: ProduceOptions) -> Iterator[Progress]:
+def build(recipe: Recipe, out: Path, options: BuildOptions) -> Iterator[Progress]:
     """Make the data set of ``recipe``; what an unfinished run of the same left is gone on with.
 
-    One process gives one plain file; several, or ``how.shard``, leave the shards in ``OUT.shards`` and
+    One process gives one plain file; several, or ``options.shard``, leave the shards in ``OUT.shards`` and
     join them by a virtual data set.
 
     Raises:
         FNormalError: The source or the output is not there, or the output is of another run.
     """
-    head = recipe.head()
+    plan = recipe.plan()
     if out.exists():
-        if not how.resume:
+        if not options.resume:
             raise FNormalError(f"{out} exists already; remove it or choose another --out")
-        yield Progress(1, 1, "files", "already complete", written=(out,))
+        yield Progress(done=1, total=1, unit="files", note="already complete", written=(out,))
         return
-    plan = plan_shards(out, len(head.names), head.samples_per_item, head.size_px)
-    plan.claim(head.config)
-    which, of = how.shard_of()
-    mine = [i for i in range(len(plan.ranges)) if i % of == which]
+    shards = plan_shards(out, len(plan.names), plan.samples_per_item, plan.size_px)
+    shards.claim(plan.config)
+    which, of = options.shard_of()
+    mine = [i for i in range(len(shards.ranges)) if i % of == which]
     jobs = []
     for i in mine:
-        if not is_complete(plan.path(i), head.source_of(*plan.ranges[i])):
-            jobs.append(Job(recipe, *plan.ranges[i], plan.path(i).absolute()))
-    total = sum(plan.ranges[i][1] - plan.ranges[i][0] for i in mine)
+        if not is_complete(shards.path(i), plan.source_of(*shards.ranges[i])):
+            jobs.append(Job(recipe, *shards.ranges[i], shards.path(i).absolute()))
+    total = sum(shards.ranges[i][1] - shards.ranges[i][0] for i in mine)
     done = total - sum(job.after - job.first for job in jobs)
-    for made in run_jobs(make_shard, jobs, workers=how.workers, scheduler=how.scheduler):
-        done += made.items
-        for failed in made.failures:
-            yield Progress(done, total, head.unit, failed=failed)
-        yield Progress(done, total, head.unit, f"{done} of {total}")
-    yield from _join(plan, head.unit, total, virtual=how.keeps_shards())
+    for shard in run_jobs(make_shard, jobs, workers=options.workers, scheduler=options.scheduler):
+        done += shard.items
+        for failed in shard.failures:
+            yield Progress(done=done, total=total, unit=plan.unit, failed=failed)
+        yield Progress(done=done, total=total, unit=plan.unit, note=f"{done} of {total}")
+    yield from _join(shards, plan.unit, total, virtual=options.keeps_shards())
 
 
-def _join(plan: ShardPlan, unit: str, total: int, *, virtual: bool) -> Iterator[Progress]:
-    missing = sum(not path.is_file() for path in plan.paths())
+def _join(shards: ShardPlan, unit: str, total: int, *, virtual: bool) -> Iterator[Progress]:
+    missing = sum(not path.is_file() for path in shards.paths())
     if missing:  # other members of a job array are at work
-        yield Progress(total, total, unit, f"{missing} shards are others'; the last to finish joins them")
+        yield Progress(
+            done=total,
+            total=total,
+            unit=unit,
+            note=f"{missing} shards are others'; the last to finish joins them",
+        )
         return
-    plan.sweep()
+    shards.sweep()
     try:
-        join_shards(plan.paths(), plan.out, virtual=virtual)
+        join_shards(shards.paths(), shards.out, virtual=virtual)
     except FNormalError:
-        if plan.out.exists():  # another member was quicker
-            yield Progress(total, total, unit, written=(plan.out,))
+        if shards.out.exists():  # another member was quicker
+            yield Progress(done=total, total=total, unit=unit, written=(shards.out,))
             return
-        plan.remove()
+        shards.remove()
         raise
     if not virtual:
-        plan.remove()
-    yield Progress(total, total, unit, written=(plan.out,))
+        shards.remove()
+    yield Progress(done=total, total=total, unit=unit, written=(shards.out,))

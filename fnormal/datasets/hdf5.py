@@ -5,66 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Generic, cast
 
 import h5py
 import numpy as np
 
 from fnormal import __version__
-from fnormal.arrays import F32, U8, Array, Bools, Floats
-from fnormal.config import FRAME, MAX_LIGHTS
+from fnormal.config import FRAME
+from fnormal.datasets.sample import FIELDS, SAMPLE_TYPES, VIEW_DTYPE, Modality, Pair, Sample, SampleOf
 from fnormal.errors import FNormalError
 from fnormal.files import partial_name, publish, writing
 
 FORMAT, VERSION = "fnormal-dataset", 1
-Modality = Literal["pairs", "images", "normals"]
-VIEW_DTYPE = np.dtype(
-    [
-        ("rotation", np.float32, (3, 3)),
-        ("light_direction", np.float32, (MAX_LIGHTS, 3)),  # toward the light; 0 where unused
-        ("light_intensity", np.float32, (MAX_LIGHTS, 3)),  # linear RGB
-        ("ambient", np.float32, (3,)),
-        ("seed", np.int64, (3,)),  # seed, scan, view: what the sample's generator was made of
-        ("environment", np.float32, (9, 3)),  # irradiance / pi, see render/environment.py
-        ("gain", np.float32, (3,)),  # exposure times colour cast
-        ("specular", np.float32),
-        ("roughness", np.float32),
-        ("shadow", np.float32),  # share of the first light that its cast shadow takes
-        ("distance", np.float32),  # of the eye, in sides of the picture; inf is orthographic
-    ]
-)
-FIELDS: dict[Modality, tuple[str, ...]] = {
-    "pairs": ("image", "normals"),
-    "images": ("image",),
-    "normals": ("normals",),
-}
-BYTES_A_PIXEL = 10  # image 3, normals 3 x 2, mask 1, before compression
 _DTYPES = {"image": np.uint8, "normals": np.float16, "mask": np.uint8}
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One sample, fnormal's frame.
-
-    Attributes:
-        mask: True on the face. [S, S]
-        subject: Who; splits go by it.
-        source: Which scan or photo.
-        image: RGB. uint8 [S, S, 3], None in a normals-only set
-        normals: Unit, 0 outside the mask. float [S, S, 3], None in an image-only set
-        landmarks: The 68 points in pixels, NaN where unknown. [68, 2]
-        view: One record of ``VIEW_DTYPE`` where the sample was rendered.
-    """
-
-    mask: Bools
-    subject: str
-    source: str
-    image: U8 | None = None
-    normals: Floats | None = None
-    landmarks: F32 | None = None
-    view: Array | None = None
 
 
 class DatasetWriter:
@@ -165,7 +119,7 @@ def create_arrays(file: h5py.File, modality: Modality, size: int, only: Sequence
             file.create_dataset(name, (0, *tail), dtype, maxshape=(None, *tail), chunks=(64, *tail))
 
 
-class Dataset:
+class Dataset(Generic[SampleOf]):
     """Random access to a data set file; opened lazily, so that every loader process has its own handle.
 
     Raises:
@@ -212,11 +166,11 @@ class Dataset:
         """Without the open handle: h5py's must not cross a process."""
         return {**self.__dict__, "_handle": None, "_arrays": {}}
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> SampleOf:
         """Sample ``index``."""
         return self.sample(index)
 
-    def sample(self, index: int, *, view: bool = True) -> Sample:
+    def sample(self, index: int, *, view: bool = True) -> SampleOf:
         """Sample ``index``; ``view`` may be left out: a tenth of the time for what training does not need."""
         if self._handle is None:
             self._handle = h5py.File(self.path, "r")
@@ -235,9 +189,20 @@ class Dataset:
             raise FNormalError(
                 f"{self.path} has normals that are no numbers in sample {index}; make it again"
             )
-        return Sample(
-            mask, self.subjects[index], self.sources[index], **fields, landmarks=points, view=record
-        )
+        kind = cast(type[SampleOf], SAMPLE_TYPES[self.modality])
+        return kind(mask, self.subjects[index], self.sources[index], **fields, landmarks=points, view=record)
+
+
+def open_pairs(path: Path) -> Dataset[Pair]:
+    """A data set that can be evaluated on.
+
+    Raises:
+        FNormalError: It has no images, or no normals to compare with.
+    """
+    data = Dataset[Pair](path)
+    if data.modality != "pairs":
+        raise FNormalError(f"{path} holds {data.modality} alone; this needs image/normal pairs")
+    return data
 
 
 @contextmanager

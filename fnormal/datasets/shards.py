@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 
 from fnormal.config import SHARD_BYTES, SHARD_SAMPLES
-from fnormal.datasets.hdf5 import BYTES_A_PIXEL, FIELDS, Dataset, create_arrays
+from fnormal.datasets.hdf5 import Dataset, create_arrays
+from fnormal.datasets.sample import BYTES_A_PIXEL, FIELDS, Sample
 from fnormal.errors import FNormalError
 from fnormal.files import PARTIAL, atomic, sweep, write_bytes
 
@@ -104,7 +105,7 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool) -> None:
     """
     if out.exists():
         raise FNormalError(f"{out} exists already; remove it or choose another --out")
-    sets = [Dataset(path) for path in paths]
+    sets = [Dataset[Sample](path) for path in paths]
     if len({(s.modality, s.size_px) for s in sets}) != 1:
         kinds = ", ".join(f"{s.path.name}: {s.modality} of {s.size_px} px" for s in sets[:4])
         raise FNormalError(f"cannot join sets that differ ({kinds}); give sets of one kind")
@@ -132,7 +133,7 @@ def _check_room(paths: Sequence[Path], out: Path) -> None:
         raise FNormalError(f"{out} needs {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free")
 
 
-def _write_attributes(file: h5py.File, sets: Sequence[Dataset], virtual_at: Path | None) -> None:
+def _write_attributes(file: h5py.File, sets: Sequence[Dataset[Sample]], virtual_at: Path | None) -> None:
     with h5py.File(sets[0].path, "r") as first:
         file.attrs.update(first.attrs)
     configs: list[Any] = []
@@ -149,7 +150,7 @@ def _write_attributes(file: h5py.File, sets: Sequence[Dataset], virtual_at: Path
         file.attrs["shards"] = json.dumps(names)
 
 
-def _point_into(file: h5py.File, sets: Sequence[Dataset], out: Path) -> None:
+def _point_into(file: h5py.File, sets: Sequence[Dataset[Sample]], out: Path) -> None:
     """Make the large arrays virtual: HDF5 looks for relative names beside the file that holds them."""
     total = sum(len(part) for part in sets)
     for name in (*FIELDS[sets[0].modality], "mask"):
@@ -166,7 +167,7 @@ def _point_into(file: h5py.File, sets: Sequence[Dataset], out: Path) -> None:
         file[name].attrs.update(attributes)
 
 
-def _copy(file: h5py.File, part: Dataset, start: int) -> int:
+def _copy(file: h5py.File, part: Dataset[Sample], start: int) -> int:
     """Append one set's arrays, chunks as they are where both sides code them alike."""
     end = start + len(part)
     with h5py.File(part.path, "r") as source:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fnormal.arrays import F64, Array
-from fnormal.datasets.hdf5 import Sample
+from fnormal.datasets.sample import Sample
 from fnormal.faces.regions import REGIONS, region_map
 
 _YAW_DEG = (0, 15, 30, 45, 90)

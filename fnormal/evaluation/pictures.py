@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fnormal.arrays import U8, Array, Bools, Floats
-from fnormal.datasets.hdf5 import Sample
+from fnormal.datasets.sample import Pair
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.normals import encode_rgb, unit
 
@@ -30,10 +30,8 @@ def error_picture(errors_deg: Array, mask: Bools) -> U8:
     return np.asarray(colours * mask[..., None], np.uint8)
 
 
-def sample_pictures(sample: Sample, pred: Floats, errors_deg: Array) -> list[U8]:
+def sample_pictures(sample: Pair, pred: Floats, errors_deg: Array) -> list[U8]:
     """Image, true normals, predicted normals and their error, see :data:`SAMPLE_TITLES`."""
-    assert sample.image is not None, "pairs have one"
-    assert sample.normals is not None, "pairs have them"
     return [
         sample.image, normals_picture(sample.normals.astype(np.float32), sample.mask),
         normals_picture(pred, sample.mask), error_picture(errors_deg, sample.mask),

@@ -9,28 +9,31 @@ import numpy as np
 import torch
 
 from fnormal.arrays import F32
-from fnormal.datasets.hdf5 import Dataset, Sample
+from fnormal.datasets.batch import ImageBatch
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.resize import resize_sample
+from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import frame_matrix
-from fnormal.network.model import CrossModalNet, ready_to_run
+from fnormal.network.inference import ready_to_run
+from fnormal.network.model import CrossModalNet
 from fnormal.prediction.predictor import mirrored_mean
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import Camera
 from fnormal.render.drawing import Renderer
 from fnormal.render.lighting import headlight
-from fnormal.training.batches import collate, resize_sample
 
 _MAP_SUFFIXES = (".png", ".npy", ".tif", ".tiff")
 
 
 def network_predictions(
-    model: CrossModalNet, data: Dataset, size_px: int, *, batch_size: int, mirror: bool = False,
+    model: CrossModalNet, data: Dataset[Pair], size_px: int, *, batch_size: int, mirror: bool = False,
     only: Sequence[int] | None = None,
-) -> Iterator[tuple[Sample, F32]]:  # fmt: skip
+) -> Iterator[tuple[Pair, F32]]:  # fmt: skip
     """Samples of ``data`` with raw normals [H, W, 3] of ``model``, at the data set's own resolution.
 
     Args:
@@ -45,8 +48,7 @@ def network_predictions(
     device, model = next(model.parameters()).device, ready_to_run(model)
     for start in range(0, len(chosen), batch_size):
         samples = [data[i] for i in chosen[start : start + batch_size]]
-        batch = collate(data.modality, [resize_sample(s, size_px) for s in samples]).to(device)
-        assert batch.image is not None, "open_pairs() saw to it"
+        batch = ImageBatch.of([resize_sample(s, size_px) for s in samples]).to(device)
         with torch.inference_mode():
             raw = mirrored_mean(model, batch.image) if mirror else model.image_to_normals(batch.image)
         fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.paste() does it
@@ -56,8 +58,8 @@ def network_predictions(
 
 
 def file_predictions(
-    folder: Path, data: Dataset, frame: str | None, only: Sequence[int] | None = None
-) -> Iterator[tuple[Sample, F32]]:
+    folder: Path, data: Dataset[Pair], frame: str | None, only: Sequence[int] | None = None
+) -> Iterator[tuple[Pair, F32]]:
     """Samples of ``data`` with anybody's normals: ``000000.png`` or ``000000.obj`` for the first, and so on.
 
     A mesh lies over its picture: x right and y up from the bottom row, in pixels, z toward the viewer, as

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from fnormal.arrays import F64, U8, Array, Floats
-from fnormal.config import ERROR_THRESHOLDS_DEG
-from fnormal.datasets.hdf5 import Sample
+from fnormal.datasets.sample import Pair
 from fnormal.evaluation.breakdown import Breakdown
 from fnormal.evaluation.metrics import ErrorSummary
 from fnormal.evaluation.pictures import SAMPLE_TITLES, grid, sample_pictures
+from fnormal.evaluation.tables import COLUMNS, group_table, summary_cells
 from fnormal.geometry.images import encode_png
 
 _FACES, _SIDE_PX = 6, 200  # of the best and of the worst
@@ -28,7 +28,7 @@ img { max-width: 100%; } rect { fill: #4a7ab5; } text { font-size: 12px; }
 
 
 # (rank in its heap, index, (sample, prediction, errors))
-_Face = tuple[float, int, tuple[Sample, Floats, F64]]
+_Face = tuple[float, int, tuple[Pair, Floats, F64]]
 
 
 class Gallery:
@@ -40,7 +40,7 @@ class Gallery:
         self._best: list[_Face] = []
         self._worst: list[_Face] = []
 
-    def add(self, sample: Sample, pred: Floats, errors_deg: F64) -> None:
+    def add(self, sample: Pair, pred: Floats, errors_deg: F64) -> None:
         """Add the next face by its errors [K], see :func:`metrics.pixel_errors_deg`."""
         mean, index = float(errors_deg.mean()), len(self.means_deg)
         self.means_deg.append(mean)
@@ -62,25 +62,19 @@ def page(
 ) -> str:
     """HTML with tables, histograms, and the best and the worst faces."""
     low, high = breakdown.interval_deg()
-    names = ["", "mean ± std", *(f"< {t:g}°" for t in ERROR_THRESHOLDS_DEG), "pooled", "median", "rmse"]
-    results = [
-        [name, f"{r.mean_deg:.2f} ± {r.std_deg:.2f}", *(f"{v:.1f} %" for v in r.below_pct.values()),
-         f"{r.pooled_mean_deg:.2f}", f"{r.pooled_median_deg:.2f}", f"{r.pooled_rmse_deg:.2f}"]
-        for name, r in rows.items()
-    ]  # fmt: skip
-    groups = [[f"{g.by} {g.name}", str(g.images), f"{g.mean_deg:.2f}"] for g in breakdown.groups()]
+    groups = group_table("", breakdown.groups())
     subjects = [[name, f"{mean:.2f}"] for name, mean in breakdown.subjects().items()]
     parts = [
         f"<h1>{html.escape(title)} on {html.escape(data)}</h1>",
         f"<p>Angular errors in degrees; mean over images, 95 % interval over subjects {low:.2f} to"
         f" {high:.2f}. Normals: x right, y up, z toward the viewer.</p>",
         f"<p><strong>{html.escape(advice)}</strong></p>" if advice else "",
-        _table(names, results),
+        _table(COLUMNS, [summary_cells(name, row) for name, row in rows.items()]),
         "<h2>Errors of images</h2>", _histogram(*np.histogram(gallery.means_deg, _BARS)),
         "<h2>Errors of pixels</h2>", _histogram(gallery.pixel_counts[:91], np.arange(92.0)),
         "<h2>Worst faces</h2>", _picture(gallery.sheet("worst")),
         "<h2>Best faces</h2>", _picture(gallery.sheet("best")),
-        "<h2>By region, pose and light</h2>", _table(["", "images", "mean"], groups),
+        "<h2>By region, pose and light</h2>", _table(groups.columns, groups.rows),
         "<h2>By subject</h2>", _table(["", "mean"], subjects),
     ]  # fmt: skip
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'

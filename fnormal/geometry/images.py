@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import sys
 import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -12,30 +15,60 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array
 from fnormal.errors import FNormalError
-from fnormal.files import write_bytes
+from fnormal.files import check_suffix, write_bytes
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif"}
+)
+_HEIF_SUFFIXES = frozenset({".heic", ".heif", ".avif"})
+WRITTEN_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 def read_image(path: Path | str) -> U8:
     """Read a picture, ``-`` for standard input, as RGB [H, W, 3], EXIF rotation applied.
+
+    Grey of 16 bits or in floats is scaled to 8 bits. HEIC and AVIF need the package pillow-heif.
 
     Raises:
         FNormalError: There is no such file, or it is not a picture.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    if Path(path).suffix.lower() in _HEIF_SUFFIXES:
+        _register_heif(path)
     source: IO[bytes] | Path
     source = io.BytesIO(sys.stdin.buffer.read()) if str(path) == "-" else Path(path)
     try:
         with Image.open(source) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith(("I", "F")):
+                return _grey_to_rgb(np.asarray(upright), path)
+            return np.asarray(upright.convert("RGB"))
     except FileNotFoundError as error:
         raise FNormalError(f"no such picture: {path}; check the path") from error
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise FNormalError(
             f"cannot read {path} as a picture ({first_line(error)}); give a PNG or JPEG file"
         ) from error
+
+
+def _register_heif(path: Path | str) -> None:
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise FNormalError(f"{path} needs pillow-heif: pip install 'fnormal[heic]'") from error
+    pillow_heif.register_heif_opener()
+    if hasattr(pillow_heif, "register_avif_opener"):
+        pillow_heif.register_avif_opener()
+
+
+def _grey_to_rgb(grey: Array, path: Path | str) -> U8:
+    """Deep grey [H, W] as 8-bit RGB [H, W, 3]; Pillow would cut off what is brighter than 255."""
+    top = 65535.0 if np.issubdtype(grey.dtype, np.integer) else 1.0
+    values = grey.astype(np.float64)
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
+        raise FNormalError(f"{path} has grey values outside 0 to {top:g}; convert it to 8 or 16 bits")
+    return np.repeat(np.rint(values * (255 / top)).astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def check_picture_size(path: Path, most_px: int) -> None:
@@ -68,14 +101,36 @@ def first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def list_images(path: Path) -> list[Path]:
-    """Pictures named by ``path``: itself, or every picture under a folder, sorted."""
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of a folder, sorted, and a line about what was left out; empty where nothing was."""
+
+    paths: list[Path]
+    skipped: str
+
+
+def find_images(path: Path, unwanted: Callable[[Path], bool] = lambda path: False) -> Listing:
+    """Pictures named by ``path``: itself, or every picture under a folder.
+
+    Args:
+        path: Of a picture or of a folder.
+        unwanted: Says which pictures to leave out.
+
+    Raises:
+        FNormalError: The folder has none.
+    """
     if not path.is_dir():
-        return [path]
-    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not found:
+        return Listing([path], "")
+    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+    pictures = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
+    wanted = [p for p in pictures if not unwanted(p)]
+    if not wanted:
         raise FNormalError(f"no pictures in {path}; looked for {', '.join(sorted(IMAGE_SUFFIXES))}")
-    return found
+    others = Counter(p.suffix.lower() or "no ending" for p in files if p not in set(pictures))
+    notes = [f"{count} {ending}" for ending, count in others.most_common()]
+    if len(wanted) < len(pictures):
+        notes.insert(0, f"{len(pictures) - len(wanted)} results of fnormal")
+    return Listing(wanted, f"{path}: left out {', '.join(notes)}" if notes else "")
 
 
 def resize_image(image: Array, size_px: int, *, cubic: bool = False) -> Array:
@@ -103,18 +158,37 @@ def resize_points(points: Array, factor: float) -> F32:
 
 def encode_png(pixels: Array, text: dict[str, str] | None = None) -> bytes:
     """uint8 or uint16 pixels [H, W] or [H, W, 3] (RGB) as PNG, with text chunks ``text``."""
+    return _with_text(_encode(".png", pixels), text or {})
+
+
+def _encode(ending: str, pixels: Array) -> bytes:
     import cv2
 
     order = pixels if pixels.ndim == 2 else pixels[..., ::-1]  # OpenCV writes B, G, R
-    done, data = cv2.imencode(".png", np.ascontiguousarray(order))
+    done, data = cv2.imencode(ending, np.ascontiguousarray(order))
     if not done:
-        raise RuntimeError(f"OpenCV could not encode {pixels.shape} {pixels.dtype} as PNG")
-    return _with_text(bytes(data.tobytes()), text or {})
+        raise RuntimeError(f"OpenCV could not encode {pixels.shape} {pixels.dtype} as {ending}")
+    return bytes(data.tobytes())
+
+
+def check_picture_name(path: Path) -> None:
+    """See that a picture can be written under this name.
+
+    Raises:
+        FNormalError: Its ending is not one of ``WRITTEN_SUFFIXES``.
+    """
+    check_suffix(path, WRITTEN_SUFFIXES)
 
 
 def write_image(path: Path, pixels: Array) -> None:
-    """Write uint8 or uint16 pixels [H, W] or [H, W, 3] as PNG."""
-    write_bytes(path, encode_png(pixels))
+    """Write uint8 or uint16 pixels [H, W] or [H, W, 3] in the format that the name's ending says.
+
+    Raises:
+        FNormalError: Another ending, or the file cannot be written.
+    """
+    check_picture_name(path)
+    ending = path.suffix.lower()
+    write_bytes(path, encode_png(pixels) if ending == ".png" else _encode(ending, pixels))
 
 
 def srgb_to_linear(srgb: F32) -> F32:

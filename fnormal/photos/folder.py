@@ -8,14 +8,30 @@ from pathlib import Path
 import numpy as np
 
 from fnormal.arrays import F32
+from fnormal.config import CELEBA_HQ_IMAGES
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import read_landmarks
-from fnormal.geometry.images import list_images, read_image
+from fnormal.geometry.images import find_images, read_image
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import from_frame, unit
 from fnormal.photos.photo import Photo, read_mat
 
 _MAP_SUFFIXES = (".mat", ".npy", ".png", ".tif", ".tiff")
+
+
+def celeba_hq(source: Path, *, licence: str, limit: int | None) -> PhotoFolder:
+    """CelebA-HQ: by default as many of its pictures as the paper takes (4.2)."""
+    return PhotoFolder(source, limit or CELEBA_HQ_IMAGES, licence=licence)
+
+
+def three_hundred_w(source: Path, *, licence: str, limit: int | None) -> PhotoFolder:
+    """300-W, whose photos each come with a .pts file."""
+    return PhotoFolder(source, limit, need_points=True, licence=licence)
+
+
+def folder(source: Path, *, licence: str, limit: int | None, axes: str | None) -> PhotoFolder:
+    """Anybody's photos, with normal maps in ``axes`` where there are any."""
+    return PhotoFolder(source, limit, frame=axes, licence=licence)
 
 
 class PhotoFolder:
@@ -40,14 +56,14 @@ class PhotoFolder:
 
     def __init__(
         self, source: Path, limit: int | None, *, frame: str | None = None, need_points: bool = False,
-        licence: str = "unknown",
+        licence: str,
     ) -> None:  # fmt: skip
         if not source.is_dir():
             raise FNormalError(f"no such folder of photos: {source}; check the path")
         self._maps = source / "normals"
         self.has_normals = self._maps.is_dir() and (source / "images").is_dir()
         self._root = source / "images" if self.has_normals else source
-        self._paths = list_images(self._root)[:limit]
+        self._paths = find_images(self._root).paths[:limit]
         self._frame, self._need_points = frame, need_points
         self.licence = licence
         self.names: Sequence[str] = [p.relative_to(self._root).as_posix() for p in self._paths]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array
 from fnormal.errors import FNormalError
+from fnormal.readers import Reader
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,8 @@ class Photo:
     landmarks: F32 | None = None
 
 
-class PhotoReader(Protocol):
-    """A data set of photos; ``load`` is a pure function of its index."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Names of the items, in the order of ``load``."""
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """What is read, one for each name."""
-
-    @property
-    def licence(self) -> str:
-        """Licence and attribution of the source."""
+class PhotoReader(Reader[list[Photo]], Protocol):
+    """A source of photos; an item holds more than one where they share a pose and its normals."""
 
     @property
     def has_normals(self) -> bool:
@@ -55,9 +43,6 @@ class PhotoReader(Protocol):
     @property
     def photos_per_item(self) -> int:
         """Photos of an item, at most."""
-
-    def load(self, index: int) -> list[Photo]:
-        """The photos of item ``index``: more than one where they share a pose and its normals."""
 
 
 def read_mat(path: Path) -> dict[str, Array]:

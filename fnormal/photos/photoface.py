@@ -17,11 +17,10 @@ from fnormal.errors import FNormalError
 from fnormal.faces.detect import detect_faces
 from fnormal.geometry.images import read_image
 from fnormal.geometry.normals import from_frame, unit
-from fnormal.options import Split
+from fnormal.options.data import Split
 from fnormal.photos.photo import Photo, read_mat
 from fnormal.photos.stereo import directions, photometric_stereo
 
-LICENCE = "Photoface database, University of the West of England; research agreement"
 AXES = "x,-y,z"  # y points down in the one packaging that is known
 POINTS = (
     "left outer eye", "left inner eye", "middle of forehead", "right inner eye", "right outer eye",
@@ -51,6 +50,7 @@ class Photoface:
 
     Args:
         source: ``PhotofaceDB``.
+        licence: Of the photos.
         limit: At most so many sessions.
         split: ``train`` or ``test`` part of the people, in the paper's proportion, by ``seed``.
         seed: Of the split.
@@ -61,14 +61,14 @@ class Photoface:
         FNormalError: No such folder, or no sessions in it.
     """
 
-    licence = LICENCE
     has_normals = True
     photos_per_item = 4
 
     def __init__(
-        self, source: Path, limit: int | None, *, split: Split, seed: int, axes: str | None,
+        self, source: Path, *, licence: str, limit: int | None, split: Split, seed: int, axes: str | None,
         lights: Path | None,
     ) -> None:  # fmt: skip
+        self.licence = licence
         if not source.is_dir():
             raise FNormalError(f"no such folder: {source}; give the folder PhotofaceDB")
         found = sorted(p for p in source.rglob("*") if p.is_dir() and _SESSION.match(p.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,32 +10,54 @@ from typing import Any
 import numpy as np
 
 from fnormal import __version__
+from fnormal.config import DOUBTFUL_SCORE
+from fnormal.faces.detect import FaceBox
 from fnormal.files import write_json
 from fnormal.geometry.images import write_image
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, write_normals
 from fnormal.prediction.predictor import FaceNormals
+from fnormal.progress import Result
+
+_ENDINGS = ("_normals", "_mask", "_before_after")  # of the pictures that predict and enhance write
 
 
-def write_result(stem: Path, source: str, result: FaceNormals, frame: str, format: str) -> Iterator[Path]:
-    """Write ``<stem>_normals``, ``<stem>_mask.png`` and ``<stem>.json``; the JSON comes last."""
+def result_paths(stem: Path, format: str) -> tuple[Path, Path, Path]:
+    """Where a prediction goes: normal map, mask, JSON."""
     normals = stem.with_name(f"{stem.name}_normals{NORMAL_FORMATS[format]}")
-    mask = stem.with_name(f"{stem.name}_mask.png")
+    return normals, stem.with_name(f"{stem.name}_mask.png"), stem.with_name(f"{stem.name}.json")
+
+
+def write_result(
+    stem: Path, source: str, result: FaceNormals, frame: str, format: str, *, number: int = 1, n_faces: int
+) -> Iterator[Result]:
+    """Write normal map, mask and JSON, the last one last.
+
+    Args:
+        stem: Path without suffix.
+        source: The picture.
+        result: The prediction.
+        frame: Axes of the normal map.
+        format: A name in ``NORMAL_FORMATS``.
+        number: Which face of the picture it is, from 1.
+        n_faces: How many faces the picture has; 0 where none was looked for.
+    """
+    normals, mask, about = result_paths(stem, format)
     crop = result.crop.as_dict()
     note = {"fnormal:crop": f"{crop['x_px']},{crop['y_px']},{crop['side_px']}"}
+    score = None if result.face is None else result.face.score
+    facts = {"picture": source, "face": number, "faces": n_faces, "score": score}
     write_normals(normals, result.normals, result.mask, frame=frame, format=format, note=note)
-    yield normals
+    yield Result(str(normals), {"path": str(normals), **facts})
     write_image(mask, result.mask.astype(np.uint8) * 255)
-    yield mask
-    about = stem.with_name(f"{stem.name}.json")
-    write_json(about, describe(source, result, frame) | {"normals": normals.name, "mask": mask.name})
-    yield about
+    yield Result(str(mask), {"path": str(mask), **facts})
+    write_json(about, {**facts, **describe(result, frame), "normals": normals.name, "mask": mask.name})
+    yield Result(str(about), {"path": str(about), **facts})
 
 
-def describe(source: str, result: FaceNormals, frame: str) -> dict[str, Any]:
+def describe(result: FaceNormals, frame: str) -> dict[str, Any]:
     """What a reader of the files must know."""
     face = result.face
     return {
-        "picture": source,
         "frame": frame,
         "axes": "of the camera; see docs/conventions.md",
         "background": 0,
@@ -46,3 +69,25 @@ def describe(source: str, result: FaceNormals, frame: str) -> dict[str, Any]:
         "mean_confidence": float(result.confidence[result.mask].mean()) if result.mask.any() else 0.0,
         "fnormal_version": __version__,
     }
+
+
+def doubt(source: str, face: FaceBox) -> str:
+    """A warning where the detector is hardly sure of a face, else nothing."""
+    if face.score >= DOUBTFUL_SCORE:
+        return ""
+    return (
+        f"{source}: the face found has a score of {face.score:.2f}, and most with less than"
+        f" {DOUBTFUL_SCORE:g} are none; look at the result, or give --landmarks"
+    )
+
+
+def is_own_output(path: Path) -> bool:
+    """Whether a picture is what predict or enhance wrote beside its JSON, and no photo."""
+    for ending in _ENDINGS:
+        if path.stem.endswith(ending):
+            about = path.with_name(path.stem.removesuffix(ending) + ".json")
+            try:
+                return "fnormal_version" in json.loads(about.read_text())
+            except (OSError, ValueError, TypeError):
+                return False
+    return False

@@ -19,7 +19,8 @@ from fnormal.faces.masks import face_mask, hull_mask
 from fnormal.geometry.normals import unit
 from fnormal.network.checkpoint import load_weights
 from fnormal.network.exported import OnnxNetwork
-from fnormal.network.model import CrossModalNet, ready_to_run
+from fnormal.network.inference import ready_to_run
+from fnormal.network.model import CrossModalNet
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from fnormal.config import SUPERSAMPLE
 from fnormal.errors import FNormalError
-from fnormal.options import Backend
+from fnormal.options.data import Backend
 from fnormal.render.drawing import Renderer
 
 _ON_CPU = ("llvmpipe", "softpipe", "swrast", "software")  # Mesa's own drivers: slower than ours

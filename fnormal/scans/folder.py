@@ -18,8 +18,36 @@ from fnormal.geometry.mesh import Mesh, make_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.normals import frame_matrix, unit
 from fnormal.geometry.subdivision import loop_subdivision, midpoint_subdivision
-from fnormal.scans.layout import Globs, Layout
+from fnormal.scans.layout import FLORENCE, ICT3DRFE, Globs, Layout, read_layout
 from fnormal.scans.scan import Scan, upright
+
+
+def ict3drfe(source: Path, **options: Any) -> MeshFolder:
+    """ICT-3DRFE by a guessed layout, see :data:`fnormal.scans.layout.ICT3DRFE`."""
+    return folder(source, base=ICT3DRFE, **options)
+
+
+def florence(source: Path, **options: Any) -> MeshFolder:
+    """The Florence set by :data:`fnormal.scans.layout.FLORENCE`."""
+    return folder(source, base=FLORENCE, **options)
+
+
+def folder(
+    source: Path,
+    *,
+    licence: str,
+    scans: int | None,
+    layout: Path | None,
+    axes: str | None,
+    base: Layout | None = None,
+) -> MeshFolder:
+    """Any folder of meshes: ``layout`` overrides ``base``, and ``axes`` overrides both."""
+    where = replace(base or Layout(), licence=licence)
+    if layout is not None:
+        where = read_layout(layout, where)
+    if axes is not None:
+        where = replace(where, axes=axes)
+    return MeshFolder(source, scans, where)
 
 
 class MeshFolder:

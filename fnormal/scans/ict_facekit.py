@@ -14,7 +14,6 @@ from fnormal.geometry.subdivision import loop_subdivision
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 from fnormal.scans.skin import face_features, paint, relief
 
-LICENCE = "ICT-FaceKit, (c) USC Institute for Creative Technologies, MIT licence"
 _SKIN = ("M_Face", "M_BackHead")
 _EYES = (("M_ScleraLeft", "M_IrisLeft"), ("M_ScleraRight", "M_IrisRight"))
 # lashes, occlusion and fluid shells are left out: they would punch holes in the mask
@@ -29,13 +28,13 @@ class IctFaceKit:
 
     Args:
         source: ``ict_facekit.npz``, a checkout's ``FaceXModel`` folder, or None to download.
+        licence: Of the heads.
         scans: How many heads.
         seed: Head ``i`` depends on ``(seed, i)`` alone.
     """
 
-    licence = LICENCE
-
-    def __init__(self, source: Path | None, scans: int | None, seed: int) -> None:
+    def __init__(self, source: Path | None, *, licence: str, scans: int | None, seed: int) -> None:
+        self.licence = licence
         self._model = _load_model(source)
         self._seed = seed
         self.files: Sequence[Path] = [] if source is None else [source]

@@ -60,7 +60,7 @@ class Layout:
     subdivide: int = 2
     flip_v: bool = False
     axes: str = "x,y,z"
-    licence: str = "unknown; set licence in the layout"
+    licence: str = "unknown"
 
 
 # A GUESS: no public source states file names, containers or codings of ICT-3DRFE (docs/datasets.md).
@@ -70,13 +70,11 @@ ICT3DRFE = Layout(
     texture=("{stem}*diffuse*", "*diffuse*", "{stem}*albedo*", "*albedo*"),
     specular=("{stem}*specular*", "*specular*"),
     normal_map=("{stem}*normal*", "*normal*"),
-    licence="ICT-3DRFE, USC Institute for Creative Technologies; research agreement",
 )
 FLORENCE = Layout(
     mesh=tuple(f"subject_*/Model/{side}/obj/*.obj" for side in ("frontal1", "frontal2", "sidel", "sider")),
     one_per_subject=True,
     subject=r"^(subject_\d+)/",
-    licence="Florence 2D/3D hybrid face dataset, MICC; research agreement",
 )
 
 _CHOICES = {"albedo_space": ("srgb", "linear"), "normal_space": ("tangent", "object")}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -53,22 +51,3 @@ def read_arrays(source: Path, remedy: str) -> dict[str, Array]:
         raise FNormalError(f"no such archive: {source}; {remedy}") from error
     except (ValueError, OSError, EOFError) as error:
         raise FNormalError(f"cannot read {source} as an npz archive; fetch it again") from error
-
-
-class ScanReader(Protocol):
-    """A data set of scans; ``load`` is a pure function of its index."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Names of the scans, in the order of ``load``."""
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """What is read: one file for each name, or what all of them are made from."""
-
-    @property
-    def licence(self) -> str:
-        """Licence and attribution of the source, for the files made from it."""
-
-    def load(self, index: int) -> Scan:
-        """Read or make scan ``index``."""

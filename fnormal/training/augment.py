@@ -1,26 +1,52 @@
-"""What a training sample goes through: resizing, mirroring, and what cameras do to a picture."""
+"""What chance does to a training sample: mirroring, turning, and what cameras do to a picture."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array, Bools
+from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample
+from fnormal.faces.masks import hull_mask
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.normals import unit
 
 
-def resize_normals(normals: F32, mask: Bools, size_px: int) -> tuple[F32, Bools]:
-    """Resize normals [S, S, 3] inside a mask [S, S] without blending in the background's zeros."""
-    if normals.shape[0] == size_px:
-        return normals, mask
-    total = resize_image(normals * mask[..., None], size_px)
-    kept = resize_mask(mask, size_px)
-    return unit(total) * kept[..., None], kept
+def augment_sample(
+    sample: AnySample, rng: np.random.Generator, rotate_deg: float = 0.0, hull_share: float = 0.0
+) -> AnySample:
+    """Mirror a sample half of the time, turn it by up to +- ``rotate_deg``, change its picture's light.
+
+    A share of them keeps the part of the mask inside the hull of the landmarks, where those are known.
+    The result has no landmarks.
+    """
+    mask = sample.mask
+    image = sample.image if isinstance(sample, ImageSample) else None
+    normals = sample.normals if isinstance(sample, NormalsSample) else None
+    if hull_share and rng.random() < hull_share:
+        mask = _inside_hull(mask, sample.landmarks)
+    if rng.random() < 0.5:
+        mask = mirror_image(mask)
+        normals = None if normals is None else mirror_normals(normals)
+        image = None if image is None else mirror_image(image)
+    if rotate_deg:
+        angle_deg = rng.uniform(-rotate_deg, rotate_deg)
+        image, normals, mask = rotate_in_plane(image, normals, mask, angle_deg)
+    if image is not None:
+        image = photometric(image, rng)
+    arrays = {"image": image, "normals": normals}
+    changed: dict[str, Any] = {name: array for name, array in arrays.items() if array is not None}
+    return replace(sample, mask=mask, landmarks=None, **changed)
 
 
-def resize_mask(mask: Bools, size_px: int) -> Bools:
-    """Resize a mask [S, S]: a pixel is in where more than half of it was."""
-    return np.asarray(resize_image(mask.astype(np.float32), size_px) > 0.5)
+def _inside_hull(mask: Bools, points: F32 | None) -> Bools:
+    """The part of a mask in the hull; all of it where landmarks are unknown or lie elsewhere."""
+    if points is None or not np.isfinite(points).all():
+        return mask
+    inside = mask & hull_mask(points, *mask.shape)
+    return inside if inside.any() else mask
 
 
 def mirror_image(image: Array) -> Array:

@@ -4,61 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from fnormal.arrays import F32, Bools
-from fnormal.datasets.hdf5 import BYTES_A_PIXEL, Dataset, Modality, Sample
+from fnormal.datasets.batch import Batch, collate
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.resize import resize_sample
+from fnormal.datasets.sample import BYTES_A_PIXEL, Sample
 from fnormal.errors import FNormalError
-from fnormal.faces.masks import hull_mask
-from fnormal.geometry.images import resize_image, resize_points
-from fnormal.training.augment import (
-    mirror_image,
-    mirror_normals,
-    photometric,
-    resize_mask,
-    resize_normals,
-    rotate_in_plane,
-)
+from fnormal.training.augment import augment_sample
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Samples of one modality, fnormal's frame; as they are stored until :meth:`to` brings them to a device.
-
-    Attributes:
-        modality: Which of image and normals are there.
-        mask: True on the face. bool [B, S, S]
-        image: RGB, uint8, on its device float32 in [0, 1]. [B, 3, S, S]; None for normals-only batches
-        normals: Unit, float16, on their device float32. [B, 3, S, S]; None for image-only batches
-    """
-
-    modality: Modality
-    mask: Tensor
-    image: Tensor | None
-    normals: Tensor | None
-
-    def to(self, device: torch.device) -> Batch:
-        """The batch on ``device``, single precision, pictures channels-last."""
-
-        def moved(x: Tensor | None) -> Tensor | None:
-            if x is None:
-                return None
-            there = x.to(device, memory_format=torch.channels_last)
-            if x.dtype == torch.uint8:
-                return there.float() * (1 / 255)
-            return there.float() if x.dtype == torch.float16 else there
-
-        return Batch(self.modality, self.mask.to(device), moved(self.image), moved(self.normals))
-
-
-def parse_mix(mix: str, sets: Sequence[Dataset]) -> tuple[float, ...] | None:
+def parse_mix(mix: str, sets: Sequence[Dataset[Sample]]) -> tuple[float, ...] | None:
     """Shares of the sets from ``2,1,0.5``; None for ``size``.
 
     Raises:
@@ -108,7 +68,7 @@ class ResizedSamples:
     Decoding and shrinking a 256-pixel sample costs as much as a training step of a small network.
     """
 
-    def __init__(self, source: Dataset, size_px: int, cache_bytes: int) -> None:
+    def __init__(self, source: Dataset[Sample], size_px: int, cache_bytes: int) -> None:
         self.source, self.size_px = source, size_px
         self._cache: dict[int, Sample] = {}
         self._room = cache_bytes // (size_px * size_px * BYTES_A_PIXEL)
@@ -160,66 +120,6 @@ class EpochBatches(TorchDataset[Batch]):
                 sample = augment_sample(sample, rng, self.rotate_deg, self.hull_share)
             samples.append(sample)
         return collate(self.sets[which].source.modality, samples)
-
-
-def resize_sample(sample: Sample, size_px: int) -> Sample:
-    """A sample at another size; normals are never blended with the background."""
-    mask, normals, image, points = sample.mask, sample.normals, sample.image, sample.landmarks
-    side = mask.shape[0]
-    if side == size_px:
-        return sample
-    if normals is not None:
-        small, mask = resize_normals(normals.astype(np.float32), mask, size_px)
-        normals = small.astype(np.float16)
-    else:
-        mask = resize_mask(mask, size_px)
-    image = None if image is None else resize_image(image, size_px)
-    if points is not None:
-        points = resize_points(points, size_px / side)
-    return replace(sample, mask=mask, normals=normals, image=image, landmarks=points)
-
-
-def augment_sample(
-    sample: Sample, rng: np.random.Generator, rotate_deg: float = 0.0, hull_share: float = 0.0
-) -> Sample:
-    """Mirror a sample half of the time, turn it by up to +- ``rotate_deg``, change its picture's light.
-
-    A share of them keeps the part of the mask inside the hull of the landmarks, where those are known.
-    The result has no landmarks.
-    """
-    mask, normals, image = sample.mask, sample.normals, sample.image
-    if hull_share and rng.random() < hull_share:
-        mask = _inside_hull(mask, sample.landmarks)
-    if rng.random() < 0.5:
-        mask = mirror_image(mask)
-        normals = None if normals is None else mirror_normals(normals)
-        image = None if image is None else mirror_image(image)
-    if rotate_deg:
-        angle_deg = rng.uniform(-rotate_deg, rotate_deg)
-        image, normals, mask = rotate_in_plane(image, normals, mask, angle_deg)
-    if image is not None:
-        image = photometric(image, rng)
-    return replace(sample, mask=mask, normals=normals, image=image, landmarks=None)
-
-
-def _inside_hull(mask: Bools, points: F32 | None) -> Bools:
-    """The part of a mask in the hull; all of it where landmarks are unknown or lie elsewhere."""
-    if points is None or not np.isfinite(points).all():
-        return mask
-    inside = mask & hull_mask(points, *mask.shape)
-    return inside if inside.any() else mask
-
-
-def collate(modality: Modality, samples: Sequence[Sample]) -> Batch:
-    """Stack samples, as they are stored: a quarter and a half of single precision's bytes on their way."""
-
-    def stack(name: str) -> Tensor | None:
-        if getattr(samples[0], name) is None:
-            return None
-        return torch.from_numpy(np.stack([getattr(s, name) for s in samples])).permute(0, 3, 1, 2)
-
-    mask = torch.from_numpy(np.stack([s.mask for s in samples]))
-    return Batch(modality, mask, stack("image"), stack("normals"))
 
 
 def loader(batches: EpochBatches, workers: int) -> DataLoader[Batch]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pkgutil
+
 import torch
 from torch import Tensor
 
-from fnormal.options import NormalLoss
-from fnormal.training import parallel
+from fnormal.errors import FNormalError
+from fnormal.training import NORMAL_LOSSES, parallel
 
 _FLAT = 0.01  # radians; smaller errors count by their square, so that the gradient has no jump at 0
 
@@ -22,21 +24,33 @@ def masked_mean(value: Tensor, mask: Tensor) -> Tensor:
     return per_image.sum() / images.clamp(min=1) * parallel.world()
 
 
-def normal_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor, kind: NormalLoss = "cosine") -> Tensor:
-    """Eq. 1: 1 - cosine between raw predictions and normals, averaged over the mask.
+def cosine_error(pred_normals: Tensor, gt_normals: Tensor) -> Tensor:
+    """Eq. 1: 1 - cosine of the angle, which grows with its square. [B, 3, H, W] twice -> [B, H, W]"""
+    return 1 - (pred_normals * gt_normals).sum(dim=1)
+
+
+def angle_error(pred_normals: Tensor, gt_normals: Tensor) -> Tensor:
+    """Ours: the distance of the unit vectors, 2 sin(angle / 2). [B, 3, H, W] twice -> [B, H, W]"""
+    return ((pred_normals - gt_normals).square().sum(dim=1) + _FLAT**2).sqrt()
+
+
+def normal_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor, kind: str = "cosine") -> Tensor:
+    """An error of the normals, averaged over the mask.
 
     Args:
         pred_raw: Network output, any length. [B, 3, H, W]
         gt_normals: Unit normals. [B, 3, H, W]
         mask: True on the face. [B, H, W]
-        kind: ``angle``, ours, takes the distance of the unit vectors instead: 2 sin(angle / 2).
+        kind: A name in :data:`fnormal.training.NORMAL_LOSSES`; ``cosine`` is Eq. 1.
+
+    Raises:
+        FNormalError: An unknown kind.
     """
+    if kind not in NORMAL_LOSSES:
+        raise FNormalError(f"unknown normal loss '{kind}': use {', '.join(NORMAL_LOSSES)}")
     # eps keeps the gradient finite where an output is exactly 0, as at the first step
     pred = torch.nn.functional.normalize(pred_raw.float(), dim=1, eps=1e-6)
-    if kind == "angle":
-        value = ((pred - gt_normals).square().sum(dim=1) + _FLAT**2).sqrt()
-    else:
-        value = 1 - (pred * gt_normals).sum(dim=1)
+    value: Tensor = pkgutil.resolve_name(NORMAL_LOSSES[kind])(pred, gt_normals)
     return masked_mean(value, mask.to(value.dtype))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
 from fnormal.evaluation.metrics import pixel_errors_deg
 from fnormal.evaluation.pictures import SAMPLE_TITLES, grid, sample_pictures
@@ -14,7 +15,7 @@ from fnormal.network.model import CrossModalNet
 _FACES, _SIDE_PX = 4, 192  # of the panel
 
 
-class Board:
+class TensorBoard:
     """A folder that ``tensorboard --logdir`` reads.
 
     Raises:
@@ -33,11 +34,10 @@ class Board:
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
-    def show(self, epoch: int, model: CrossModalNet, data: Dataset, size_px: int) -> None:
+    def show(self, epoch: int, model: CrossModalNet, data: Dataset[Pair], size_px: int) -> None:
         """Image, truth, prediction and error of faces spread over ``data``."""
         rows, chosen = [], data.spread(_FACES)
         for sample, pred in network_predictions(model, data, size_px, batch_size=_FACES, only=chosen):
-            assert sample.normals is not None, "pairs have them"
             rows.append(sample_pictures(sample, pred, pixel_errors_deg(pred, sample.normals, sample.mask)))
         panel = grid(rows, SAMPLE_TITLES, _SIDE_PX)
         self._writer.add_image("validation", panel, epoch, dataformats="HWC")

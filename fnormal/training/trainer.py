@@ -14,27 +14,31 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from fnormal.datasets.batch import Batch, ImageBatch, NormalsBatch, PairBatch
 from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.sample import Sample
 from fnormal.errors import FNormalError
 from fnormal.files import write_bytes
-from fnormal.network.checkpoint import load_imagenet, load_weights
+from fnormal.network.authors import load_imagenet
+from fnormal.network.checkpoint import load_weights
+from fnormal.network.fast.layers import accelerate
 from fnormal.network.model import STRIDE_PX, CrossModalNet
-from fnormal.options import TrainOptions
+from fnormal.options.training import TrainOptions
 from fnormal.training import parallel
-from fnormal.training.batches import Batch, EpochBatches, ResizedSamples, parse_mix
+from fnormal.training.batches import EpochBatches, ResizedSamples, parse_mix
 from fnormal.training.losses import gradient_loss, image_loss, mean_error_deg, normal_loss
 from fnormal.training.optimizer import MuonAdamW
 
 # a resumed run may differ in these
-_FREE_TO_CHANGE = {"workers", "cache_gb", "device", "precision", "compile", "save_every"}
+_FREE_TO_CHANGE = {"workers", "cache_gb", "precision", "compile", "save_every"}
 
 
 class Trainer:
     """The state of a run: everything that :meth:`save` writes and an exact resume needs."""
 
     def __init__(
-        self, options: TrainOptions, sets: Sequence[Dataset], init: Path | None,
-        encoder_weights: str | None = None,
+        self, options: TrainOptions, sets: Sequence[Dataset[Sample]], init: Path | None,
+        encoder_weights: str | None = None, device: str = "cpu",
     ) -> None:  # fmt: skip
         if options.size_px % STRIDE_PX:
             raise FNormalError(f"--size {options.size_px} is no multiple of {STRIDE_PX}")
@@ -49,11 +53,12 @@ class Trainer:
         self.options = options
         self.sets = [ResizedSamples(s, options.size_px, room) for s in sets]
         self.model = CrossModalNet(options.arch, options.ablation)
+        accelerate(self.model)
         if init is not None:
             self._start_from(init)
         elif encoder_weights is not None:
             load_imagenet(self.model, encoder_weights)
-        self.device = torch.device(options.device)
+        self.device = torch.device(device)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.passes = self._ready_passes()
         self.optimizer = _optimizer(self.model, options)
@@ -68,7 +73,7 @@ class Trainer:
         """The network's passes by name, compiled or shared with other processes where that is asked."""
         passes: nn.Module = self.model
         if parallel.world() > 1:
-            passes = parallel.synced(self.model, self.options.device)
+            passes = parallel.synced(self.model, self.device.type)
         if self.options.compile:
             for part in self.model.children():
                 part.compile()
@@ -109,50 +114,55 @@ class Trainer:
         rate = learning_rate(self.options, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        if isinstance(batch, PairBatch):
+            return self._iterate_pairs(batch)
+        if isinstance(batch, ImageBatch):
+            with self._precision():
+                loss = image_loss(self.passes("image_to_image", batch.image), batch.image, batch.mask)
+            return {"image_to_image": self._update(loss)}
+        assert isinstance(batch, NormalsBatch)
+        return {"normals_to_normals": self._auto_encode_normals(batch)}
+
+    def _iterate_pairs(self, batch: PairBatch) -> dict[str, float]:
+        """Normals-to-normals, then image-to-normals plus image-to-image (3.3)."""
         parts = self.model.ablation
-        found: dict[str, float] = {}
-        if batch.modality == "pairs":
-            auto = self.paired_steps % self.options.cross_modal_every == 0
-            self.paired_steps += 1
-            if auto and parts.normal_encoder:
-                found["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
-            both = auto and parts.image_decoder
-            found["image_to_normals"] = self._update(lambda: self._paired_loss(batch, both, found))
-        elif batch.modality == "images":
-            found["image_to_image"] = self._update(lambda: self._auto_image_loss(batch))
-        else:
-            found["normals_to_normals"] = self._update(lambda: self._auto_normals_loss(batch))
-        return found
+        auto = self.paired_steps % self.options.cross_modal_every == 0
+        self.paired_steps += 1
+        values: dict[str, float] = {}
+        if auto and parts.normal_encoder:
+            values["normals_to_normals"] = self._auto_encode_normals(batch)
+        with self._precision():
+            loss, raw = self._paired_loss(batch, image_to_image=auto and parts.image_decoder)
+            error_deg = mean_error_deg(raw, batch.normals, batch.mask)
+        values["error_deg"] = _mean_over_processes(error_deg)
+        values["image_to_normals"] = self._update(loss)
+        return values
 
-    def _auto_normals_loss(self, batch: Batch) -> Tensor:
-        gt = _of(batch.normals)
-        raw = self.passes("normals_to_normals", gt)
-        return normal_loss(raw, gt, batch.mask, self.options.normal_loss)
+    def _auto_encode_normals(self, batch: NormalsBatch) -> float:
+        with self._precision():
+            raw = self.passes("normals_to_normals", batch.normals)
+            loss = normal_loss(raw, batch.normals, batch.mask, self.options.normal_loss)
+        return self._update(loss)
 
-    def _auto_image_loss(self, batch: Batch) -> Tensor:
-        image = _of(batch.image)
-        return image_loss(self.passes("image_to_image", image), image, batch.mask)
-
-    def _paired_loss(self, batch: Batch, image_to_image: bool, found: dict[str, float]) -> Tensor:
-        """Image-to-normals plus image-to-image, summed with equal weights (3.3)."""
-        image, gt = _of(batch.image), _of(batch.normals)
+    def _paired_loss(self, batch: PairBatch, *, image_to_image: bool) -> tuple[Tensor, Tensor]:
+        """Image-to-normals plus image-to-image, summed with equal weights (3.3); and the raw normals."""
         if image_to_image:
-            raw, pred_image = self.passes("image_to_both", image)
+            raw, pred_image = self.passes("image_to_both", batch.image)
         else:
-            raw = self.passes("image_to_normals", image)
-        loss = normal_loss(raw, gt, batch.mask, self.options.normal_loss)
+            raw = self.passes("image_to_normals", batch.image)
+        loss = normal_loss(raw, batch.normals, batch.mask, self.options.normal_loss)
         if image_to_image:
-            loss = loss + image_loss(pred_image, image, batch.mask)
+            loss = loss + image_loss(pred_image, batch.image, batch.mask)
         if self.options.gradient_weight:
-            loss = loss + self.options.gradient_weight * gradient_loss(raw, gt, batch.mask)
-        found["error_deg"] = _mean_over_processes(mean_error_deg(raw, gt, batch.mask))
-        return loss
+            loss = loss + self.options.gradient_weight * gradient_loss(raw, batch.normals, batch.mask)
+        return loss, raw
 
-    def _update(self, loss_of: Callable[[], Tensor]) -> float:
-        """One optimiser step on the loss; a loss that is not finite stops the run."""
+    def _precision(self) -> torch.autocast:
         bf16 = self.options.precision == "bf16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
-            loss = loss_of()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16)
+
+    def _update(self, loss: Tensor) -> float:
+        """One optimiser step on the loss; a loss that is not finite stops the run."""
         value = _mean_over_processes(loss)
         if not math.isfinite(value):
             raise FNormalError(
@@ -212,11 +222,6 @@ def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer
         return MuonAdamW(model, options.learning_rate)
     kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
     return kind(model.parameters(), lr=options.learning_rate, fused=True)
-
-
-def _of(tensor: Tensor | None) -> Tensor:
-    assert tensor is not None, "a batch holds what its modality names"
-    return tensor
 
 
 def _mean_over_processes(value: Tensor) -> float:

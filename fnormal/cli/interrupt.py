@@ -1,0 +1,48 @@
+"""Ctrl-C: one line, no half-written file, and the end within two seconds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from fnormal.files import discard_partials
+
+_PATIENCE_S = 1.5  # for the work to stop by itself
+EXIT_CODE = 130
+_asked = threading.Event()
+
+
+def install() -> None:
+    """Take Ctrl-C over, in the main thread of a process."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, _stop)
+
+
+def check() -> None:
+    """Stop where an earlier KeyboardInterrupt was lost, as inside a callback of the garbage collector.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    if _asked.is_set():
+        raise KeyboardInterrupt
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    del signum, frame
+    if not _asked.is_set():
+        _asked.set()
+        timer = threading.Timer(_PATIENCE_S, _end)
+        timer.daemon = True
+        timer.start()
+    raise KeyboardInterrupt
+
+
+def _end() -> None:
+    """End the process from beside: a library holds the main thread, or has swallowed the interrupt."""
+    discard_partials()
+    print("fnormal: stopped", file=sys.stderr, flush=True)  # noqa: T201
+    os._exit(EXIT_CODE)

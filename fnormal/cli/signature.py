@@ -1,0 +1,55 @@
+"""A command's flags from its options' dataclass, and the dataclass back from what was typed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+
+Options = TypeVar("Options")
+Choices = Mapping[str, Iterable[str]]
+
+
+def parameters(options: type[Any], choices: Choices) -> list[inspect.Parameter]:
+    """The fields of a dataclass as keyword parameters, those of dataclasses inside it among them.
+
+    Args:
+        options: Its fields are ``Annotated[type, typer.Option(...)]``, or other such dataclasses.
+        choices: Fields of type str that take one of these names.
+    """
+    result = []
+    for field, hint in _flags(options):
+        annotation = _with_choices(hint, choices[field.name]) if field.name in choices else hint
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        kind = inspect.Parameter.KEYWORD_ONLY
+        result.append(inspect.Parameter(field.name, kind, default=default, annotation=annotation))
+    return result
+
+
+def gather(options: type[Options], typed: Mapping[str, Any]) -> Options:
+    """The dataclass whose fields, and those of the dataclasses inside it, were ``typed``."""
+    hints = get_type_hints(options)
+    values: dict[str, Any] = {}
+    for field in fields(options):  # type: ignore[arg-type]
+        if is_dataclass(hints[field.name]):
+            inner = {k: v for k, v in typed.items() if k not in field.metadata.get("without", ())}
+            values[field.name] = gather(hints[field.name], inner)
+        elif field.name in typed:
+            values[field.name] = typed[field.name]
+    return options(**values)
+
+
+def _flags(options: type[Any], without: Iterable[str] = ()) -> Iterator[tuple[Field[Any], Any]]:
+    """Fields that are flags, with their annotations."""
+    hints = get_type_hints(options, include_extras=True)
+    for field in fields(options):
+        if is_dataclass(hints[field.name]):
+            yield from _flags(hints[field.name], field.metadata.get("without", ()))
+        elif field.name not in without:
+            yield field, hints[field.name]
+
+
+def _with_choices(hint: Any, names: Iterable[str]) -> Any:
+    _, option = get_args(hint)
+    return Annotated[Literal[tuple(names)], option]

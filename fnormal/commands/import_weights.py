@@ -1,0 +1,25 @@
+"""import-weights: the authors' model.pth -> a weights file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fnormal.files import check_suffix
+from fnormal.network.authors import import_authors
+from fnormal.network.checkpoint import WeightsInfo, save_weights
+from fnormal.options.networks import ImportWeights
+from fnormal.progress import Progress
+
+
+def import_weights(options: ImportWeights) -> Iterator[Progress]:
+    """Convert the authors' checkpoint.
+
+    Raises:
+        FNormalError: It is not theirs, or needs its pickles run.
+    """
+    out = options.out or Path(f"{options.checkpoint.stem}.safetensors")
+    check_suffix(out, (".safetensors",))
+    model = import_authors(options.checkpoint)
+    save_weights(out, model, WeightsInfo("paper", licence="CC BY-NC 4.0, the authors' release"))
+    yield Progress(written=(out,))

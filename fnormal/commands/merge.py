@@ -1,0 +1,21 @@
+"""merge: data sets of one kind, or of shards -> one plain file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fnormal.datasets.shards import join_shards
+from fnormal.options.data import Merge
+from fnormal.progress import Progress
+
+
+def merge(options: Merge) -> Iterator[Progress]:
+    """Join the sets.
+
+    Raises:
+        FNormalError: The sets differ in kind, or the output exists.
+    """
+    out = options.out or Path("data/merged.h5")
+    join_shards(options.sets, out, virtual=False)
+    yield Progress(written=(out,))

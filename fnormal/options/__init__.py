@@ -1,0 +1,1 @@
+"""Every option of every command, once: a frozen dataclass a command, whose fields are its flags."""

@@ -1,0 +1,102 @@
+"""Options of the commands that take photos of faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from typer import Argument, Option
+
+from fnormal.config import CROP_SCALE, FRAME
+from fnormal.options.shared import Compute, Landmarks, MapsFrame, Output, Weights
+
+Which: TypeAlias = Literal["first", "all"]
+Format: TypeAlias = Literal["png16", "png8", "npy", "tiff"]
+Inputs = Annotated[list[str], Argument(help="Pictures, folders of pictures, or - for stdin.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """What to predict, and what to write."""
+
+    crop: Annotated[bool, Option(help="--no-crop: the pictures are face crops already.")] = True
+    faces: Annotated[Which, Option(help="The first face, by score and size, or all faces.")] = "first"
+    frame: Annotated[
+        str, Option(help="Axes of the normal maps: opengl, opencv, directx, or axes like x,-y,z.")
+    ] = FRAME
+    format: Annotated[Format, Option(help="Format of the normal maps.")] = "png16"
+    forehead: Annotated[bool, Option(help="Include the forehead; the paper stops at the brows.")] = False
+    scale: Annotated[
+        float, Option(min=1, max=10, help="Side of the crop divided by the box of the landmarks.")
+    ] = CROP_SCALE
+    landmarks: Landmarks = None
+    skip_existing: Annotated[
+        bool, Option("--skip-existing", help="Leave out pictures whose results exist already.")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """Predict the normals of the faces in photos: a normal map, a mask and a JSON file for each.
+
+    Example: `fnormal predict face.jpg --out normals/`, or `fnormal predict - --out - < face.jpg > n.png`
+    """
+
+    inputs: Inputs
+    out: Annotated[
+        str | None, Option("--out", "-o", help="Folder; - sends one map to stdout. Default: normals.")
+    ] = None
+    weights: Weights = None
+    options: PredictOptions = field(default_factory=PredictOptions)
+    compute: Compute = field(default_factory=Compute)
+    output: Output = field(default_factory=Output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enhance:
+    """Put a photo's normals onto a coarse mesh: GLB, PLY and a before/after picture (Figs. 1, 5).
+
+    Example: `fnormal enhance face.jpg --mesh prn.obj --out enhanced/`
+    """
+
+    photo: Annotated[Path, Argument(help="Picture of a face.")]
+    mesh: Annotated[Path | None, Option(help="Coarse mesh of this photo. Default: MediaPipe's FaceMesh.")] = (
+        None
+    )
+    out: Annotated[Path | None, Option("--out", "-o", help="Folder. Default: enhanced.")] = None
+    normals: Annotated[
+        Path | None, Option(help="Normal map of the photo to use instead of a prediction.")
+    ] = None
+    weights: Weights = None
+    landmarks: Landmarks = None
+    compute: Compute = field(default_factory=Compute)
+    output: Output = field(default_factory=Output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """Lay images, our normals and those of others side by side (Figs. 4, 8).
+
+    A data set also shows truth and errors.
+
+    Example: `fnormal sheet val.h5 --weights a.safetensors --weights b.safetensors --out sheet.png`
+    """
+
+    inputs: Annotated[list[str], Argument(help="Pictures, folders of pictures, or one HDF5 data set.")]
+    out: Annotated[Path | None, Option("--out", "-o", help="PNG to write. Default: sheet.png.")] = None
+    weights: Annotated[
+        list[Path] | None,
+        Option(help="Weights files, a column each. Default: the weights that come with fnormal."),
+    ] = None
+    predictions: Annotated[
+        list[Path] | None,
+        Option(help="Folders of others' normal maps, a column each; see docs/evaluation.md."),
+    ] = None
+    frame: MapsFrame = None
+    count: Annotated[int, Option(min=1, max=1000, help="Samples of a data set, evenly spaced.")] = 8
+    size_px: Annotated[
+        int, Option("--size", min=32, max=2048, help="Side of a picture on the sheet in pixels.")
+    ] = 192
+    compute: Compute = field(default_factory=Compute)
+    output: Output = field(default_factory=Output)
