@@ -9,8 +9,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from fnormal.commands.evaluate import baseline_errors, network_errors
 from fnormal.datasets.hdf5 import open_pairs
+from fnormal.evaluation.scores import baseline_errors, network_errors
 from fnormal.network.checkpoint import load_weights, save_weights
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fnormal.datasets.hdf5 import DatasetWriter
-from fnormal.datasets.sample import Sample
+from fnormal.datasets.sample import SAMPLE_TYPES, Sample
 from fnormal.geometry.normals import unit
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -65,13 +65,8 @@ def make_samples(count: int, size: int, modality: str = "pairs", seed: int = 0) 
         light = unit(np.array([*rng.uniform(-0.6, 0.6, 2), 1.0]))
         shade = np.clip(normals @ light, 0, 1)[..., None] * rng.uniform(0.5, 1, 3)
         image = np.rint(255 * shade * mask[..., None]).astype(np.uint8)
-        samples.append(
-            Sample(
-                mask, f"subject{i}", f"scan{i}",
-                image if modality != "normals" else None,
-                normals if modality != "images" else None,
-            )
-        )  # fmt: skip
+        parts = {"pairs": (image, normals), "images": (image,), "normals": (normals,)}[modality]
+        samples.append(SAMPLE_TYPES[modality](mask, f"subject{i}", f"scan{i}", *parts))
     return samples
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import trimesh
 
 from fnormal.geometry.mesh import Mesh
-from fnormal.scans import open_scans
 from fnormal.scans.bjut3d import _FACE_SURPLUS, _VERTEX_SURPLUS
+from tests.helpers import open_scans
 
 
 def head_mesh(source: Path, index: int = 0) -> Mesh:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
 
-from fnormal.commands.train import open_sets
 from fnormal.options.training import TrainOptions
 from fnormal.training import parallel
 from fnormal.training.trainer import Trainer
+from tests.helpers import open_sets
 
 MODALITIES = ("pairs", "images", "normals")
 
@@ -29,8 +29,8 @@ def gradients(folder: Path) -> dict[str, torch.Tensor]:
         trainer = Trainer(options, open_sets(*files), None)
         trainer.paired_steps = 1  # image-to-normals alone: one update, whose gradients stay
         batch = trainer.batches()[0].to(trainer.device)
-        parts = {k: getattr(batch, k) for k in ("image", "normals")}
-        batch = replace(batch, **{k: None if v is None else v.double() for k, v in parts.items()})
+        parts = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name != "mask"}
+        batch = replace(batch, **{name: values.double() for name, values in parts.items()})
         losses = trainer.iterate(batch, 0.5)
         found |= {f"{i}.loss.{k}": torch.tensor(v) for k, v in losses.items()}
         for name, parameter in trainer.model.named_parameters():

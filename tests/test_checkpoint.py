@@ -8,14 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from fnormal.errors import FNormalError
-from fnormal.network.checkpoint import (
-    WeightsInfo,
-    authors_name,
-    import_authors,
-    load_imagenet,
-    load_weights,
-    save_weights,
-)
+from fnormal.network.authors import authors_name, import_authors, load_imagenet
+from fnormal.network.checkpoint import WeightsInfo, load_weights, save_weights
 from fnormal.network.model import CrossModalNet
 from tests.authors_network import random_state
 

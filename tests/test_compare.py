@@ -14,20 +14,21 @@ import pytest
 from PIL import Image
 
 from fnormal.commands.ablate import NAMES, usable
-from fnormal.commands.evaluate import score
-from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
-from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.hdf5 import Dataset, open_pairs
 from fnormal.errors import FNormalError
 from fnormal.evaluation.pictures import error_picture, grid
 from fnormal.evaluation.predictions import file_predictions
 from fnormal.evaluation.report import page
+from fnormal.evaluation.scores import score
 from fnormal.network.checkpoint import WeightsInfo, save_weights
 from fnormal.network.model import CrossModalNet
 from fnormal.options.training import TrainOptions
 from fnormal.training.batches import parse_mix, plan_epoch
-from fnormal.training.tensorboard import Board
+from fnormal.training.loop import train
+from fnormal.training.tensorboard import TensorBoard
 from tests.conftest import write_set
+from tests.helpers import open_sets
 from tests.test_evaluate import write_maps
 from tests.test_readers import run
 
@@ -110,7 +111,7 @@ def test_the_report_needs_nothing_beside_it_and_tells_the_figures(pairs: Path, t
     folder = write_maps(Dataset(pairs), tmp_path / "<mine>", "opengl", tilt_deg=12)
     code, stdout, stderr = run("eval", pairs, "--predictions", folder, "--report", tmp_path / "page")
     assert code == 0, stderr
-    assert "index.html" in stderr
+    assert stdout.splitlines()[-1] == str(tmp_path / "page" / "index.html")
     text = (tmp_path / "page" / "index.html").read_text()
     assert not re.search(r"(src|href)=\"(?!data:)", text), "self-contained"
     assert "&lt;mine&gt;" in text
@@ -192,7 +193,11 @@ def test_a_sheet_of_photos_takes_others_maps_by_name(astronaut: Path, tmp_path: 
 def test_tensorboard_gets_curves_and_pictures(pairs: Path, tmp_path: Path) -> None:
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     steps = train(
-        [Dataset(pairs)], tmp_path / "run", TINY, val=pairs, board=Board(tmp_path / "run" / "tensorboard")
+        [Dataset(pairs)],
+        tmp_path / "run",
+        TINY,
+        val=open_pairs(pairs),
+        tensorboard=TensorBoard(tmp_path / "run" / "tensorboard"),
     )
     assert list(steps)
     events = event_accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()

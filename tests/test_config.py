@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typing
 
-from fnormal import config, options
+from fnormal import config
+from fnormal.options import training
 
 
 def test_counts_of_section_4_2() -> None:
@@ -22,5 +23,5 @@ def test_five_skips_of_section_4_1() -> None:
 
 
 def test_command_line_offers_what_config_knows() -> None:
-    assert set(typing.get_args(options.Arch)) == set(config.ARCHS)
-    assert set(typing.get_args(options.Ablation)) == set(config.ABLATIONS)
+    assert set(typing.get_args(training.Arch)) == set(config.ARCHS)
+    assert set(typing.get_args(training.Ablation)) == set(config.ABLATIONS)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fnormal.datasets.hdf5 import Dataset, DatasetWriter
+from fnormal.datasets.sample import ImageSample, NormalsSample
 from fnormal.errors import FNormalError
 from fnormal.files import is_abandoned, partial_name
 from fnormal.geometry.normals import angular_error_deg
@@ -27,11 +28,12 @@ def test_samples_come_back(tmp_path: Path, modality: str) -> None:
     for i, sample in enumerate(samples):
         back = data[i]
         assert np.array_equal(back.mask, sample.mask)
-        assert (back.image is None) == (modality == "normals")
-        assert (back.normals is None) == (modality == "images")
-        if sample.image is not None:
+        assert type(back) is type(sample)
+        assert isinstance(back, ImageSample) == (modality != "normals")
+        assert isinstance(back, NormalsSample) == (modality != "images")
+        if isinstance(back, ImageSample):
             assert np.array_equal(back.image, sample.image)
-        if sample.normals is not None:
+        if isinstance(back, NormalsSample):
             error = angular_error_deg(back.normals, sample.normals)[sample.mask]
             assert error.max() < 0.06, "float16"
     assert [p.name for p in tmp_path.iterdir()] == ["d.h5"]

@@ -7,18 +7,21 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.commands.enhance import _photo_texture, append_normals, enhance_mesh
+from fnormal.commands.enhance import enhance
 from fnormal.enhance.align import align, outward
 from fnormal.enhance.blend import blend, sample, smooth, vertex_weights
+from fnormal.enhance.coarse import photo_texture
 from fnormal.enhance.gltf import encode_glb
 from fnormal.enhance.topology import landmark_vertices
+from fnormal.enhance.transfer import append_normals
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
 from fnormal.geometry.mesh import make_mesh
 from fnormal.geometry.meshfile import read_mesh
 from fnormal.geometry.normal_maps import read_normals, write_normals
 from fnormal.geometry.normals import angular_error_deg, unit
-from fnormal.prediction.predictor import FaceNormals, Predictor
+from fnormal.options.faces import Enhance
+from fnormal.prediction.predictor import FaceNormals
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import rotation_about
 from tests.test_faces import circle_landmarks
@@ -146,7 +149,7 @@ def test_the_photo_lands_on_the_mesh_where_it_shows_it() -> None:
     picture = np.stack([x % 256, y, 0 * x], axis=-1).astype(np.uint8)
     rng = np.random.default_rng(0)
     vertices = rng.uniform((40, 30, 0), (190, 150, 9), (500, 3)).astype(np.float32)
-    uv, part = _photo_texture(vertices, picture)
+    uv, part = photo_texture(vertices, picture)
     assert part.shape[0] < 125, "not the whole photo"
     row, column = (1 - uv[:, 1]) * part.shape[0] - 0.5, uv[:, 0] * part.shape[1] - 0.5
     color = sample(part.astype(np.float32), np.stack([column, row], axis=1))
@@ -211,12 +214,14 @@ def test_the_main_job_on_a_real_photo(
     mesh = None
     if kind == "prnet":
         mesh = request.getfixturevalue("shared_data") / "prnet" / "canonical_like_prnet.obj"
-    (step,) = enhance_mesh(astronaut, tmp_path, Predictor(), mesh=mesh)
-    assert {p.name for p in step.written} == {
+    steps = list(enhance(Enhance(photo=astronaut, out=tmp_path, mesh=mesh)))
+    paths = [Path(result.text) for step in steps for result in step.results]
+    paths += [path for step in steps for path in step.written]
+    assert {p.name for p in paths} == {
         "astronaut_normals.png", "astronaut_mask.png", "astronaut.json", "astronaut_enhanced.glb",
         "astronaut_enhanced.ply", "astronaut_enhanced.json", "astronaut_before_after.png",
     }  # fmt: skip
-    assert {p.name for p in tmp_path.iterdir()} == {p.name for p in step.written}
+    assert {p.name for p in tmp_path.iterdir()} == {p.name for p in paths}
     normals, mask = read_normals(tmp_path / "astronaut_normals.png")
     assert normals[mask].mean(axis=0)[2] > 0.5, "a face looks at the viewer"
     about = json.loads((tmp_path / "astronaut_enhanced.json").read_text())
@@ -235,9 +240,9 @@ def test_given_normals_replace_the_prediction(astronaut: Path, tmp_path: Path) -
     toward[..., 2] = 1
     path = tmp_path / "flat.png"
     write_normals(path, toward, np.ones((512, 512), bool), frame="opencv", format="png16", note={})
-    list(enhance_mesh(astronaut, tmp_path / "out", Predictor(), normals=path))
+    list(enhance(Enhance(photo=astronaut, out=tmp_path / "out", normals=path)))
     normals, mask = read_normals(tmp_path / "out" / "astronaut_normals.png")
     assert angular_error_deg(normals[mask], np.array([0, 0, 1])).max() < 0.01
     write_normals(path, toward[:99], np.ones((99, 512), bool), frame="opengl", format="png16", note={})
     with pytest.raises(FNormalError, match="512x99, the photo 512x512"):
-        list(enhance_mesh(astronaut, tmp_path / "out", Predictor(), normals=path))
+        list(enhance(Enhance(photo=astronaut, out=tmp_path / "out", normals=path)))

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.commands.evaluate import table_lines
 from fnormal.datasets.hdf5 import Dataset, DatasetWriter, open_pairs
-from fnormal.datasets.sample import VIEW_DTYPE, Sample
+from fnormal.datasets.sample import VIEW_DTYPE, NormalsSample, Pair
 from fnormal.errors import FNormalError
 from fnormal.evaluation.breakdown import Breakdown, light_angle_deg, yaw_deg
 from fnormal.evaluation.metrics import ErrorMeter, pixel_errors_deg
+from fnormal.evaluation.tables import table_lines
 from fnormal.faces.regions import REGIONS, region_map
 from fnormal.geometry.images import read_image
 from fnormal.geometry.normals import (
@@ -98,7 +98,7 @@ def test_a_mesh_over_its_picture_is_scored_by_its_normals(tmp_path: Path, frame:
     normals = np.concatenate([flat, np.sqrt(np.clip(1 - (flat**2).sum(-1, keepdims=True), 0, 1))], axis=-1)
     writer = DatasetWriter(tmp_path / "s.h5", "pairs", size, config={}, licence="")
     image = np.zeros((size, size, 3), np.uint8)
-    writer.append([Sample(mask, "a", "a", image, normals * mask[..., None])])
+    writer.append([Pair(mask, "a", "a", image, normals * mask[..., None])])
     writer.finish()
     ball = trimesh.creation.icosphere(subdivisions=5, radius=radius)
     ball.vertices += [x, y, 10]
@@ -174,7 +174,7 @@ def test_errors_are_grouped_by_pose_light_and_region() -> None:
     assert light_angle_deg(view) == pytest.approx(60, abs=1e-3)
     breakdown = Breakdown()
     turn = rotation_about(np.array([1.0, 0, 0]), np.radians(10))
-    sample = Sample(mask, "a", "a", normals=normals, landmarks=face_points(), view=view)
+    sample = NormalsSample(mask, "a", "a", normals, landmarks=face_points(), view=view)
     breakdown.add(sample, pixel_errors_deg(normals, normals, mask))
     breakdown.add(sample, pixel_errors_deg(normals @ turn.T, normals, mask))
     groups = {(g.by, g.name): g for g in breakdown.groups()}
@@ -196,7 +196,7 @@ def test_the_interval_resamples_people_not_pictures(tmp_path: Path) -> None:
     for name, tilt in (("a", 10.0), ("b", 20.0)):
         pred = up @ rotation_about(np.array([1.0, 0, 0]), np.radians(tilt)).T
         for _ in range(10):
-            breakdown.add(Sample(mask, name, name, normals=up), pixel_errors_deg(pred, up, mask))
+            breakdown.add(NormalsSample(mask, name, name, up), pixel_errors_deg(pred, up, mask))
     assert breakdown.interval_deg() == (pytest.approx(10, abs=1e-3), pytest.approx(20, abs=1e-3))
     assert list(breakdown.subjects()) == ["b", "a"], "worst first"
 
@@ -215,7 +215,7 @@ def test_tables_can_be_pasted() -> None:
 def test_sets_without_pairs_are_refused(tmp_path: Path) -> None:
     writer = DatasetWriter(tmp_path / "n.h5", "normals", 32, config={}, licence="")
     normals, mask = bump_normals(32, np.random.default_rng(0))
-    writer.append([Sample(mask, "a", "a", normals=normals)])
+    writer.append([NormalsSample(mask, "a", "a", normals)])
     writer.finish()
     with pytest.raises(FNormalError, match="needs image/normal pairs"):
         open_pairs(tmp_path / "n.h5")

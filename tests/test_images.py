@@ -8,7 +8,7 @@ from PIL import Image
 
 from fnormal.errors import FNormalError
 from fnormal.files import atomic
-from fnormal.geometry.images import list_images, read_image, srgb_to_linear, write_image
+from fnormal.geometry.images import find_images, read_image, srgb_to_linear, write_image
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, read_normals, write_normals
 from fnormal.geometry.normals import angular_error_deg
 from tests.conftest import bump_normals
@@ -72,7 +72,7 @@ def test_bad_pictures_get_one_line(tmp_path: Path) -> None:
         read_normals(tmp_path / "flat.npy")
     (tmp_path / "none").mkdir()
     with pytest.raises(FNormalError, match="no pictures"):
-        list_images(tmp_path / "none")
+        find_images(tmp_path / "none")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import torch
 
 from fnormal.config import ABLATIONS, ARCHS
 from fnormal.errors import FNormalError
-from fnormal.network.checkpoint import import_authors
-from fnormal.network.fast.layers import fuse_max
+from fnormal.network.authors import import_authors
+from fnormal.network.fast import winograd
+from fnormal.network.fast.layers import FuseMaxInPlace, WinogradConv2d, accelerate
 from fnormal.network.inference import ready_to_run
-from fnormal.network.model import CrossModalNet
+from fnormal.network.model import CrossModalNet, FuseMax
 from tests.authors_network import Reference, random_state
 
 
@@ -62,16 +63,82 @@ def test_parameter_counts_of_the_authors_network() -> None:
     assert counts == pytest.approx([11.22, 11.18, 8.34, 4.50], abs=0.005)
 
 
-def test_fuse_max_touches_the_last_channels_only() -> None:
+@pytest.mark.parametrize("layer", [FuseMax(), FuseMaxInPlace()])
+@pytest.mark.parametrize("learns", [True, False])
+def test_fuse_max_touches_the_last_channels_only(layer: FuseMax, learns: bool) -> None:
     decoded, skip = torch.randn(2, 5, 4, 4), torch.randn(2, 2, 4, 4)
-    fused = fuse_max(decoded.clone(), skip)
+    with torch.set_grad_enabled(learns):
+        fused = layer(decoded.clone(), skip)
     assert torch.equal(fused[:, :3], decoded[:, :3])
     assert torch.equal(fused[:, 3:], torch.maximum(decoded[:, 3:], skip))
 
 
-def test_the_gradient_of_fuse_max_is_that_of_the_plain_formula() -> None:
-    leaves = [torch.randn(2, c, 4, 4, dtype=torch.float64, requires_grad=True) for c in (5, 2)]
-    assert torch.autograd.gradcheck(lambda decoded, skip: fuse_max(decoded * 1, skip), leaves)
+def test_the_gradient_in_place_is_that_of_the_plain_formula() -> None:
+    """Rounded, so that many values are equal: there the gradient goes to the decoder alone."""
+    leaves = [torch.randn(2, c, 4, 4, dtype=torch.float64).round() for c in (5, 2)]
+    grad, gradients = torch.randn(2, 5, 4, 4, dtype=torch.float64), []
+    for layer in (FuseMax(), FuseMaxInPlace()):
+        decoded, skip = (leaf.clone().requires_grad_() for leaf in leaves)
+        layer(decoded * 1, skip).backward(grad)
+        gradients.append((decoded.grad, skip.grad))
+    for plain, quick in zip(*gradients, strict=True):
+        assert torch.equal(plain, quick)
+    smooth = [torch.randn(2, c, 4, 4, dtype=torch.float64, requires_grad=True) for c in (5, 2)]
+    assert torch.autograd.gradcheck(lambda decoded, skip: FuseMaxInPlace()(decoded * 1, skip), smooth)
+
+
+def test_accelerating_keeps_weights_keys_and_results() -> None:
+    torch.manual_seed(0)
+    plain, x = CrossModalNet("paper"), torch.rand(2, 3, 64, 64)
+    quick = accelerate(copy.deepcopy(plain))
+    assert any(isinstance(part, WinogradConv2d) for part in quick.modules())
+    assert list(quick.state_dict()) == list(plain.state_dict())
+    for a, b in zip(plain.state_dict().values(), quick.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    for network in (plain, quick):
+        network.image_to_normals(x).square().mean().backward()
+    for (name, a), (_, b) in zip(plain.named_parameters(), quick.named_parameters(), strict=True):
+        if a.grad is not None:
+            assert b.grad is not None
+            assert float((a.grad - b.grad).norm()) < 1e-3 * float(a.grad.norm()) + 1e-9, name
+
+
+@pytest.mark.parametrize(("capability", "fast"), [("AVX2", 0), ("AVX512", 1)])
+def test_hardly_a_layer_of_the_default_network_is_wide_enough(
+    monkeypatch: pytest.MonkeyPatch, capability: str, fast: int
+) -> None:
+    """Of its layers at the 128 px that it is served at, mirror image included."""
+    monkeypatch.setattr(winograd, "_least_widths", lambda: winograd._LEAST_WIDTHS[capability])
+    taken = []
+    monkeypatch.setattr(winograd, "convolve", lambda x, w, b: taken.append(x) or direct(x, w, b))
+    monkeypatch.setattr(winograd, "transform_weights", lambda weight: weight)
+    direct = lambda x, w, b: torch.nn.functional.conv2d(x, w, b, padding=1)  # noqa: E731
+    with torch.inference_mode():
+        ready_to_run(CrossModalNet("lite")).image_to_normals(torch.rand(2, 3, 128, 128))
+    assert len(taken) == fast
+
+
+@pytest.mark.parametrize("change", ["load", "step", "copy"])
+def test_changed_weights_are_transformed_anew(change: str) -> None:
+    """What an earlier version got wrong: outputs off by a tenth of their size after load_state_dict()."""
+    torch.manual_seed(0)
+    ready, other, x = (
+        ready_to_run(CrossModalNet("paper")), ready_to_run(CrossModalNet("paper")), torch.rand(2, 3, 64, 64)
+    )  # fmt: skip
+    with torch.inference_mode():
+        ready.image_to_normals(x)
+    if change == "load":
+        ready.load_state_dict(other.state_dict())
+    elif change == "step":
+        with torch.no_grad():
+            for mine, theirs in zip(ready.parameters(), other.parameters(), strict=True):
+                mine.add_(theirs - mine)
+    else:
+        ready = copy.deepcopy(ready)
+        ready.load_state_dict(other.state_dict())
+    with torch.inference_mode():
+        expected, actual = other.image_to_normals(x), ready.image_to_normals(x)
+    assert (actual - expected).abs().max() < 1e-4 * float(expected.abs().max())
 
 
 def test_normal_pass_never_sees_the_image_encoder() -> None:

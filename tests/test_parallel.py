@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from fnormal.commands.train import open_sets
 from fnormal.errors import FNormalError
 from fnormal.options.training import TrainOptions
 from fnormal.training.trainer import Trainer
 from tests.conftest import write_set
+from tests.helpers import open_sets
 from tests.parallel_worker import MODALITIES, gradients
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,15 +20,15 @@ import h5py
 import numpy as np
 import pytest
 
-from fnormal.commands.render_dataset import RenderRecipe, render_dataset
-from fnormal.datasets import build as produce
-from fnormal.datasets import cluster, shards
+from fnormal.commands.render_dataset import RenderRecipe, build_views
+from fnormal.datasets import build, cluster, shards
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.shards import ShardPlan, join_shards, plan_shards
 from fnormal.errors import FNormalError
 from fnormal.options.data import RenderOptions
 from fnormal.options.shared import BuildOptions
 from tests.conftest import write_set
+from tests.helpers import render_recipe
 
 OPTIONS = RenderOptions(views=2, size_px=64, mask="surface", backend="soft", lighting="rich")
 ONE, FIRST, SECOND = BuildOptions(), BuildOptions(shard="0/2"), BuildOptions(shard="1/2")
@@ -41,7 +41,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def recipe(makehuman: Path) -> RenderRecipe:
-    return RenderRecipe(makehuman, "anny", 5, None, None, OPTIONS)
+    return render_recipe(makehuman, "anny", 5, OPTIONS)
 
 
 def content(path: Path) -> str:
@@ -77,12 +77,12 @@ def test_a_plain_file_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: 
 def test_one_process_a_job_array_and_a_merge_give_the_same_arrays(
     recipe: RenderRecipe, tmp_path: Path
 ) -> None:
-    list(render_dataset(recipe, tmp_path / "one.h5", ONE))
+    list(build_views(recipe, tmp_path / "one.h5", ONE))
     assert [p.name for p in tmp_path.iterdir()] == ["one.h5"], "one plain file and nothing else"
     array = tmp_path / "array.h5"
-    list(render_dataset(recipe, array, SECOND))
+    list(build_views(recipe, array, SECOND))
     assert not array.exists(), "the other member is not done"
-    steps = list(render_dataset(recipe, array, FIRST))
+    steps = list(build_views(recipe, array, FIRST))
     assert steps[-1].written == (array,)
     assert len(list((tmp_path / "array.h5.shards").glob("*.h5"))) == 3
     join_shards([array], tmp_path / "merged.h5", virtual=False)
@@ -95,9 +95,9 @@ def test_one_process_a_job_array_and_a_merge_give_the_same_arrays(
 
 @pytest.mark.usefixtures("small_shards")
 def test_a_stopped_run_goes_on_to_the_same_arrays(recipe: RenderRecipe, tmp_path: Path) -> None:
-    list(render_dataset(recipe, tmp_path / "whole.h5", ONE))
+    list(build_views(recipe, tmp_path / "whole.h5", ONE))
     cut = tmp_path / "cut.h5"
-    steps = render_dataset(recipe, cut, ONE)
+    steps = build_views(recipe, cut, ONE)
     next(steps)
     steps.close()
     finished = sorted((tmp_path / "cut.h5.shards").glob("*.h5"))
@@ -105,32 +105,32 @@ def test_a_stopped_run_goes_on_to_the_same_arrays(recipe: RenderRecipe, tmp_path
     assert len(finished) == 1
     (tmp_path / "cut.h5.shards" / "0000002-0000004.h5.host-1.partial").write_bytes(b"half a shard")
     made: list[int] = []
-    original = produce.make_shard
+    original = build.make_shard
 
-    def spy(job: produce.Job) -> produce.Made:
+    def spy(job: build.Job) -> build.FinishedShard:
         made.append(job.first)
         assert [path.stat().st_mtime_ns for path in finished] == before
         return original(job)
 
-    produce.make_shard = spy  # type: ignore[assignment]
+    build.make_shard = spy  # type: ignore[assignment]
     try:
-        list(render_dataset(recipe, cut, ONE))
+        list(build_views(recipe, cut, ONE))
     finally:
-        produce.make_shard = original
+        build.make_shard = original
     assert made == [2, 4], "what was finished is not made again"
     assert content(cut) == content(tmp_path / "whole.h5")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.h5", "whole.h5"]
-    assert next(render_dataset(recipe, cut, BuildOptions(resume=True))).written == (cut,)
+    assert next(build_views(recipe, cut, BuildOptions(resume=True))).written == (cut,)
     with pytest.raises(FNormalError, match="exists already"):
-        list(render_dataset(recipe, cut, ONE))
+        list(build_views(recipe, cut, ONE))
 
 
 @pytest.mark.usefixtures("small_shards")
 def test_shards_of_other_settings_are_not_mixed_in(recipe: RenderRecipe, tmp_path: Path) -> None:
-    list(render_dataset(recipe, tmp_path / "d.h5", FIRST))
-    other = replace(recipe, options=replace(OPTIONS, seed=1))
+    list(build_views(recipe, tmp_path / "d.h5", FIRST))
+    other = replace(recipe, options=replace(recipe.options, seed=1))
     with pytest.raises(FNormalError, match="other settings"):
-        list(render_dataset(other, tmp_path / "d.h5", FIRST))
+        list(build_views(other, tmp_path / "d.h5", FIRST))
 
 
 @pytest.mark.usefixtures("small_shards")
@@ -142,16 +142,16 @@ def test_what_failed_is_tried_again(makehuman: Path, tmp_path: Path) -> None:
         heads.write_textured_obj(scans / f"{name}.obj", heads.head_mesh(makehuman))
     whole = (scans / "b.obj").read_text()
     (scans / "b.obj").write_text("v 0 0 nan\nf 1 1 1\n")
-    recipe = RenderRecipe(scans, "folder", None, None, None, OPTIONS)
-    steps = list(render_dataset(recipe, tmp_path / "d.h5", FIRST))
+    recipe = render_recipe(scans, "folder", None, OPTIONS)
+    steps = list(build_views(recipe, tmp_path / "d.h5", FIRST))
     assert sum(bool(step.failed) for step in steps) == 1
     assert not (tmp_path / "d.h5").exists()
-    steps = list(render_dataset(recipe, tmp_path / "d.h5", SECOND))
+    steps = list(build_views(recipe, tmp_path / "d.h5", SECOND))
     assert Dataset(tmp_path / "d.h5").failures[0].startswith(str(scans / "b.obj"))
     (tmp_path / "d.h5").unlink()
     (scans / "b.obj").write_text(whole)
     untouched = (tmp_path / "d.h5.shards" / "0000002-0000003.h5").stat().st_mtime_ns
-    steps = list(render_dataset(recipe, tmp_path / "d.h5", replace(FIRST, shard="0/1")))
+    steps = list(build_views(recipe, tmp_path / "d.h5", replace(FIRST, shard="0/1")))
     assert not any(step.failed for step in steps)
     assert Dataset(tmp_path / "d.h5").subjects == ["a", "a", "b", "b", "c", "c"]
     assert (tmp_path / "d.h5.shards" / "0000002-0000003.h5").stat().st_mtime_ns == untouched
@@ -204,7 +204,7 @@ def test_without_dask_workers_say_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(FNormalError, match=r"fnormal\[cluster\]"):
-        list(render_dataset(recipe, tmp_path / "d.h5", BuildOptions(workers=2)))
+        list(build_views(recipe, tmp_path / "d.h5", BuildOptions(workers=2)))
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:

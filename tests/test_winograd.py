@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnormal.network.fast import winograd
-from fnormal.network.fast.layers import Conv3x3
+from fnormal.network.fast.layers import WinogradConv2d
 from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
 
@@ -44,7 +44,7 @@ def test_in_double_it_is_the_direct_convolution_and_its_gradients(
 @measured
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_a_wide_layer_takes_it_and_keeps_the_numbers(layout: torch.memory_format) -> None:
-    layer = Conv3x3(128, 96)
+    layer = WinogradConv2d(torch.nn.Conv2d(128, 96, 3, padding=1))
     x = images(2, 128, 32, 32, dtype=torch.float32).to(memory_format=layout).requires_grad_()
     grad = images(2, 96, 32, 32, dtype=torch.float32)
     assert winograd.pays(x, layer.weight, backward=True)

@@ -1,0 +1,41 @@
+"""Short ways to what the commands do, for tests that need more than one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fnormal.commands.render_dataset import RenderRecipe, settled
+from fnormal.datasets import sets
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.sample import Sample
+from fnormal.options.data import PhotoOptions, RenderOptions, ScanOptions
+from fnormal.options.training import SetOptions
+from fnormal.readers import PHOTOS, SCANS, open_reader
+
+
+def open_scans(
+    source: Path | None, dataset: str, *, scans: int | None, seed: int, layout: Path | None = None,
+    axes: str | None = None,
+) -> Any:  # fmt: skip
+    given = {"scans": scans, "seed": seed, "layout": layout, "axes": axes}
+    return open_reader(SCANS, dataset, source, given)
+
+
+def open_photos(source: Path, dataset: str, options: PhotoOptions) -> Any:
+    given = {name: value for name, value in asdict(options).items() if name != "size_px"}
+    return open_reader(PHOTOS, dataset, source, given)
+
+
+def open_sets(
+    pairs: Sequence[Path], images: Sequence[Path], normals: Sequence[Path]
+) -> list[Dataset[Sample]]:
+    return sets.open_sets(SetOptions(pairs=list(pairs), images=list(images), normals=list(normals)))
+
+
+def render_recipe(
+    source: Path | None, dataset: str, scans: int | None, options: RenderOptions, **more: Any
+) -> RenderRecipe:
+    return RenderRecipe(source, dataset, ScanOptions(scans=scans, **more), settled(dataset, options))
