@@ -28,7 +28,7 @@ demo: setup  ## Enhance a face from a portrait: files end up in demo/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/enhance.sh "$$(sh examples/portrait.sh $(BIN)/python)" $(DEMO)
 
 test: setup lint  ## Lint, types and tests, as CI runs them
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fnormal.datasets.hdf5 import DatasetWriter
 from fnormal.datasets.sample import SAMPLE_TYPES, Sample
 from fnormal.geometry.normals import unit
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: a thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start
+    torch.set_num_threads(1)
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

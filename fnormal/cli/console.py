@@ -10,15 +10,33 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bar
+from rich.table import Column
 from rich.table import Table as RichTable
+from rich.text import Text
 from typer import Exit
 
 from fnormal.cli import interrupt
 from fnormal.progress import Progress, Result, Table
 
 _LINES = 20  # plain lines that a long piece of work prints where there is no terminal
+
+
+class _Rate(ProgressColumn):
+    """Units a second."""
+
+    def render(self, task: Task) -> Text:
+        """Text of a task."""
+        return Text("" if task.speed is None else f"{task.speed:.3g}/s")
 
 
 def warn(message: str) -> None:
@@ -54,10 +72,11 @@ class Follower:
         Raises:
             Exit: With 1 where a unit failed.
         """
+        rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # what is left of the line
         bar = Bar(
-            TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True), TextColumn("{task.fields[note]}"),
-            console=self._console, disable=not self._draws,
+            TextColumn("{task.description}"), BarColumn(bar_width=16), MofNCompleteColumn(), _Rate(),
+            TimeRemainingColumn(compact=True), TextColumn("{task.fields[note]}", table_column=rest),
+            console=self._console, disable=not self._draws, expand=True,
         )  # fmt: skip
         with bar:
             for step in steps:

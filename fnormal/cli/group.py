@@ -20,9 +20,9 @@ class FNormalGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        interrupt.install()
         try:
-            return super().invoke(ctx)
+            with interrupt.taken_over():
+                return super().invoke(ctx)
         except FNormalError as error:
             say(str(error))
             raise Exit(1) from None
@@ -40,6 +40,9 @@ class FNormalCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line."""
+        if any(arg == "" or (arg.startswith("--") and arg.endswith("=")) for arg in args):
+            # an empty path would stand for the current folder
+            raise BadParameter("an argument is empty; is a shell variable unset?", ctx=ctx)
         try:
             return super().parse_args(ctx, args)
         except BadParameter as error:

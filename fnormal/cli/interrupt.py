@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from fnormal.files import discard_partials
@@ -15,10 +17,17 @@ EXIT_CODE = 130
 _asked = threading.Event()
 
 
-def install() -> None:
-    """Take Ctrl-C over, in the main thread of a process."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _stop)
+@contextmanager
+def taken_over() -> Iterator[None]:
+    """Handle Ctrl-C here while a command runs, where it runs in the main thread of its process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, _stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check() -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fnormal.config import ENHANCE_CROP_SCALE
-from fnormal.enhance.files import write_enhanced
+from fnormal.enhance.files import enhanced_paths, write_enhanced
 from fnormal.enhance.pipeline import enhance_face
+from fnormal.files import Guard, refuse_existing
 from fnormal.geometry.images import read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Enhance, PredictOptions
-from fnormal.prediction.files import doubt, write_result
+from fnormal.prediction.files import doubt, result_paths, write_result
 from fnormal.prediction.given import given_normals
 from fnormal.prediction.predictor import Predictor
 from fnormal.progress import Progress
@@ -23,7 +24,12 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     Raises:
         FNormalError: No face, a mesh that does not fit, or files that are not what they should be.
     """
-    compute, photo = options.compute, options.photo
+    compute, photo, defaults = options.compute, options.photo, PredictOptions()
+    stem = (options.out or Path("enhanced")) / photo.stem
+    outputs = (*enhanced_paths(stem), *result_paths(stem, defaults.format))
+    Guard([photo, options.mesh, options.normals, options.landmarks, options.weights]).check(outputs)
+    if options.out is None:
+        refuse_existing(outputs)
     device = set_up(compute.device, compute.threads or free_cores())
     predictor = Predictor(options.weights, device=device)
     picture = read_image(photo)
@@ -35,8 +41,6 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     else:
         normals = given_normals(options.normals, picture, face)
     enhanced, sheet = enhance_face(picture, face, normals, options.mesh)
-    stem = (options.out or Path("enhanced")) / photo.stem
-    defaults = PredictOptions()
     results = write_result(stem, str(photo), normals, defaults.frame, defaults.format, n_faces=len(faces))
     yield Progress(results=tuple(results))
     yield Progress(written=write_enhanced(stem, enhanced, face, picture.shape[0], sheet))

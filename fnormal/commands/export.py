@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fnormal.errors import FNormalError
-from fnormal.files import check_suffix
+from fnormal.files import Guard, check_suffix, refuse_existing
 from fnormal.network import exported
 from fnormal.network.checkpoint import default_weights, load_weights
 from fnormal.options.networks import Export, ExportFormat
@@ -25,6 +25,9 @@ def export(options: Export) -> Iterator[Progress]:
     format = options.format or _format_of(options.out)
     out = options.out or Path(named.stem + _SUFFIXES[format][0])
     check_suffix(out, _SUFFIXES[format])
+    Guard([named]).check([out])
+    if options.out is None:
+        refuse_existing([out])
     model, info = load_weights(named)
     write = exported.export_onnx if format == "onnx" else exported.export_torchscript
     angle_deg = write(model, info, out)

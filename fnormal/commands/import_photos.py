@@ -11,8 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 from fnormal.datasets.build import DatasetPlan, build, fingerprint
+from fnormal.datasets.hdf5 import HDF5_SUFFIXES
 from fnormal.datasets.photo_samples import check_axes, crop_item
 from fnormal.datasets.sample import Sample
+from fnormal.files import check_suffix
 from fnormal.options.data import ImportPhotos, PhotoOptions
 from fnormal.photos.photo import PhotoReader
 from fnormal.progress import Progress
@@ -29,6 +31,7 @@ def import_photos(options: ImportPhotos) -> Iterator[Progress]:
     photos = replace(options.photos, lights=None if lights is None else lights.absolute())
     recipe = PhotoRecipe(options.source.absolute(), options.dataset, photos, uuid4().hex)
     out = options.out or Path("data") / f"{options.dataset}.h5"
+    check_suffix(out, HDF5_SUFFIXES)
     reader = recipe.reader()
     if reader.has_normals and not out.exists():
         check_axes(reader, photos.size_px)

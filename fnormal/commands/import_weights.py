@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fnormal.files import check_suffix
+from fnormal.files import Guard, check_suffix, refuse_existing
 from fnormal.network.authors import import_authors
 from fnormal.network.checkpoint import WeightsInfo, save_weights
 from fnormal.options.networks import ImportWeights
@@ -20,6 +20,9 @@ def import_weights(options: ImportWeights) -> Iterator[Progress]:
     """
     out = options.out or Path(f"{options.checkpoint.stem}.safetensors")
     check_suffix(out, (".safetensors",))
+    Guard([options.checkpoint]).check([out])
+    if options.out is None:
+        refuse_existing([out])
     model = import_authors(options.checkpoint)
     save_weights(out, model, WeightsInfo("paper", licence="CC BY-NC 4.0, the authors' release"))
     yield Progress(written=(out,))

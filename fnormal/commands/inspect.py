@@ -12,7 +12,8 @@ from fnormal.arrays import U8
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import ImageSample, NormalsSample, Sample
 from fnormal.errors import FNormalError
-from fnormal.geometry.images import resize_image, write_image
+from fnormal.files import Guard
+from fnormal.geometry.images import check_picture_name, resize_image, write_image
 from fnormal.geometry.normals import encode_rgb
 from fnormal.options.data import Inspect
 from fnormal.progress import Progress, Result
@@ -27,6 +28,10 @@ def inspect(options: Inspect) -> Iterator[Progress]:
     Raises:
         FNormalError: The set cannot be read, or has no pictures to write.
     """
+    guard = Guard([options.data])
+    if options.sheet is not None:
+        check_picture_name(options.sheet)
+        guard.check([options.sheet])
     data = Dataset[Sample](options.data)
     facts = summary(data)
     yield Progress(results=(Result("\n".join(f"{k}\t{v}" for k, v in facts.items()), facts),))

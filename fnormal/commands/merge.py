@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from fnormal.datasets.hdf5 import HDF5_SUFFIXES
 from fnormal.datasets.shards import join_shards
+from fnormal.files import Guard, check_suffix
 from fnormal.options.data import Merge
 from fnormal.progress import Progress
 
@@ -17,5 +19,7 @@ def merge(options: Merge) -> Iterator[Progress]:
         FNormalError: The sets differ in kind, or the output exists.
     """
     out = options.out or Path("data/merged.h5")
+    check_suffix(out, HDF5_SUFFIXES)
+    Guard(options.sets).check([out])
     join_shards(options.sets, out, virtual=False)
     yield Progress(written=(out,))

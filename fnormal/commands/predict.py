@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fnormal.errors import FNormalError
+from fnormal.files import Guard, refuse_existing
 from fnormal.geometry.images import find_images, read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Predict, PredictOptions
@@ -29,13 +30,19 @@ def predict(options: Predict) -> Iterator[Progress]:
     if options.options.landmarks is not None and len(jobs) > 1:
         raise FNormalError("--landmarks belongs to one picture; give one INPUT")
     yield Progress(warning=skipped)
+    guard = Guard([*(Path(job.source) for job in jobs), options.options.landmarks, options.weights])
+    for job in jobs:
+        outputs = result_paths(job.stem, options.options.format)
+        guard.check(outputs)
+        if options.out is None and not options.options.skip_existing:
+            refuse_existing(outputs)
     compute = options.compute
     predictor = Predictor(options.weights, device=set_up(compute.device, compute.threads or free_cores()))
     if options.out == "-":
         yield _stream(jobs[0], predictor, options.options)
         return
     for done, job in enumerate(jobs, 1):
-        yield from _predict_one(job, predictor, options.options, (done, len(jobs)))
+        yield from _predict_one(job, predictor, options.options, guard, (done, len(jobs)))
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def list_jobs(inputs: Sequence[str], out: Path) -> tuple[list[Job], str]:
 
 
 def _predict_one(
-    job: Job, predictor: Predictor, options: PredictOptions, place: tuple[int, int]
+    job: Job, predictor: Predictor, options: PredictOptions, guard: Guard, place: tuple[int, int]
 ) -> Iterator[Progress]:
     done, total = place
     failed = ""
@@ -84,13 +91,13 @@ def _predict_one(
         if options.skip_existing and result_paths(job.stem, options.format)[-1].exists():
             yield Progress(done=done, total=total, unit="pictures", note=f"{job.source} exists")
             return
-        yield from _results(job, predictor, options)
+        yield from _results(job, predictor, options, guard)
     except FNormalError as error:
         failed = str(error)
     yield Progress(done=done, total=total, unit="pictures", note=job.source, failed=failed)
 
 
-def _results(job: Job, predictor: Predictor, options: PredictOptions) -> Iterator[Progress]:
+def _results(job: Job, predictor: Predictor, options: PredictOptions, guard: Guard) -> Iterator[Progress]:
     """Predict and write the faces of one picture."""
     picture, n_faces = read_image(job.source), 0
     if options.crop:
@@ -104,6 +111,7 @@ def _results(job: Job, predictor: Predictor, options: PredictOptions) -> Iterato
         results = [predictor.predict_whole(picture)]
     for number, result in enumerate(results, 1):
         stem = job.stem if number == 1 else job.stem.with_name(f"{job.stem.name}-{number}")
+        guard.check(result_paths(stem, options.format))
         written = write_result(
             stem, job.source, result, options.frame, options.format, number=number, n_faces=n_faces
         )
@@ -119,6 +127,6 @@ def _stream(job: Job, predictor: Predictor, options: PredictOptions) -> Progress
     """The normal map of one picture as the bytes of its file, for a pipeline."""
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "stream"
-        for _ in _results(Job(job.source, stem), predictor, options):
+        for _ in _results(Job(job.source, stem), predictor, options, Guard([])):
             pass
         return Progress(stream=result_paths(stem, options.format)[0].read_bytes())

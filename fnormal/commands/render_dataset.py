@@ -12,8 +12,10 @@ from uuid import uuid4
 
 from fnormal.config import SCAN_SETS, VIEWS
 from fnormal.datasets.build import DatasetPlan, build, fingerprint
+from fnormal.datasets.hdf5 import HDF5_SUFFIXES
 from fnormal.datasets.sample import Sample
 from fnormal.datasets.views import render_views
+from fnormal.files import check_suffix
 from fnormal.options.data import RenderDataset, RenderOptions, ScanOptions
 from fnormal.options.shared import BuildOptions
 from fnormal.progress import Progress, Result
@@ -37,6 +39,7 @@ def render_dataset(options: RenderDataset) -> Iterator[Progress]:
         yield Progress(results=(Result(str(facts), facts),))
         return
     out = options.out or Path("data") / f"{options.dataset}.h5"
+    check_suffix(out, HDF5_SUFFIXES)
     yield from build_views(recipe, out, options.build)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fnormal.arrays import F32, U8
-from fnormal.datasets.hdf5 import open_pairs
+from fnormal.datasets.hdf5 import HDF5_SUFFIXES, open_pairs
 from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
 from fnormal.evaluation.metrics import pixel_errors_deg
 from fnormal.evaluation.pictures import SAMPLE_TITLES, grid, normals_picture, sample_pictures
 from fnormal.evaluation.predictions import file_predictions, network_predictions
 from fnormal.faces.crop import crop_around
+from fnormal.files import Guard, refuse_existing
 from fnormal.geometry.images import check_picture_name, find_images, read_image, write_image
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.network.checkpoint import default_weights, load_weights, named_weights
@@ -34,11 +35,13 @@ def sheet(options: Sheet) -> Iterator[Progress]:
     """
     out = options.out or Path("sheet.png")
     check_picture_name(out)
+    weights, predictions = options.weights or [], options.predictions or []
+    Guard([*map(Path, options.inputs), *weights]).check([out])
+    if options.out is None:
+        refuse_existing([out])
     device = set_up(options.compute.device, options.compute.threads or free_cores())
-    methods = Methods(
-        options.weights or [default_weights()], options.predictions or [], options.frame, device
-    )
-    sets = [name for name in options.inputs if Path(name).suffix in (".h5", ".hdf5")]
+    methods = Methods(weights or [default_weights()], predictions, options.frame, device)
+    sets = [name for name in options.inputs if Path(name).suffix in HDF5_SUFFIXES]
     if sets and len(options.inputs) > 1:
         raise FNormalError(f"{sets[0]}: a sheet is of one data set or of photos, not of both")
     if sets:

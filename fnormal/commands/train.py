@@ -8,11 +8,12 @@ from pathlib import Path
 
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sets import open_sets, sets_in
-from fnormal.files import unused
+from fnormal.files import Guard, unused
 from fnormal.network.device import set_up
 from fnormal.options.training import SetOptions, Train
 from fnormal.progress import Progress
 from fnormal.training import parallel
+from fnormal.training.loop import BEST
 from fnormal.training.loop import train as run_training
 from fnormal.training.tensorboard import TensorBoard
 
@@ -33,6 +34,8 @@ def train(options: Train) -> Iterator[Progress]:
         if first:
             yield Progress(says=f"training on {_listed(named)}; validating on {val or 'nothing'}")
     out = options.out or _default_out(options)
+    if not options.resume:
+        Guard([options.init]).check([out / BEST])
     steps = run_training(
         open_sets(named), out, options.training,
         val=None if val is None else open_pairs(val), init=options.init,

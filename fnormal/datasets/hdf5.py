@@ -17,6 +17,7 @@ from fnormal.datasets.sample import FIELDS, SAMPLE_TYPES, VIEW_DTYPE, Modality, 
 from fnormal.errors import FNormalError
 from fnormal.files import partial_name, publish, writing
 
+HDF5_SUFFIXES = (".h5", ".hdf5")
 FORMAT, VERSION = "fnormal-dataset", 1
 _DTYPES = {"image": np.uint8, "normals": np.float16, "mask": np.uint8}
 

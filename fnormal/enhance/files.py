@@ -19,7 +19,12 @@ from fnormal.geometry.images import write_image
 from fnormal.geometry.mesh import Mesh, encode_ply
 from fnormal.geometry.normals import angular_error_deg
 
-SUFFIXES = ("_enhanced.glb", "_enhanced.ply", "_enhanced.json", "_before_after.png")
+_SUFFIXES = ("_enhanced.glb", "_enhanced.ply", "_enhanced.json", "_before_after.png")
+
+
+def enhanced_paths(stem: Path) -> tuple[Path, ...]:
+    """Where an enhanced mesh goes: GLB, PLY, JSON, before/after picture."""
+    return tuple(stem.with_name(stem.name + suffix) for suffix in _SUFFIXES)
 
 
 def write_enhanced(
@@ -36,7 +41,7 @@ def write_enhanced(
     """
     mesh, to_photo = in_metres(enhanced.after, face, height_px)
     about = describe(enhanced, to_photo)
-    glb, ply, note, picture = (stem.with_name(stem.name + suffix) for suffix in SUFFIXES)
+    glb, ply, note, picture = enhanced_paths(stem)
     write_bytes(glb, encode_glb(mesh, about))
     write_bytes(ply, encode_ply(mesh))
     write_json(note, {**about, "fnormal_version": __version__})

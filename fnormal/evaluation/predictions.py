@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from fnormal.arrays import F32
+from fnormal.config import FRAME
 from fnormal.datasets.batch import ImageBatch
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.resize import resize_sample
@@ -17,7 +18,7 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
-from fnormal.geometry.normal_maps import read_normals
+from fnormal.geometry.normal_maps import png_frame, read_normals
 from fnormal.geometry.normals import frame_matrix
 from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
@@ -87,14 +88,22 @@ def file_predictions(
             yield sample, normals
 
 
+def stated_frame(folder: Path, data: Dataset[Pair]) -> str:
+    """The frame that the first file of a folder of predictions says it is in, else fnormal's."""
+    path = _numbered(folder, 0) if len(data) else folder
+    return (png_frame(path) if path.suffix.lower() == ".png" else None) or FRAME
+
+
 def _numbered(folder: Path, index: int) -> Path:
+    """The prediction of a sample; `predict` writes a mask beside it."""
     known = (*_MAP_SUFFIXES, *sorted(MESH_SUFFIXES))
-    found = sorted(p for p in folder.glob(f"{index:06d}*") if p.suffix.lower() in known)
-    if not found:
+    numbered = sorted(p for p in folder.glob(f"{index:06d}*") if p.suffix.lower() in known)
+    wanted = [p for p in numbered if not p.stem.endswith("_mask")]
+    if not wanted:
         raise FNormalError(
             f"{folder} has no {index:06d} ({', '.join(known)}); 'inspect --images' numbers them"
         )
-    return found[0]
+    return wanted[0]
 
 
 def _mesh_normals(renderer: Renderer, path: Path, size_px: int, frame: str) -> F32:

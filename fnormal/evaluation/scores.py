@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,9 @@ from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
 from fnormal.evaluation.breakdown import Breakdown
 from fnormal.evaluation.metrics import ErrorMeter, ErrorSummary, pixel_errors_deg
-from fnormal.evaluation.predictions import file_predictions, network_predictions
+from fnormal.evaluation.predictions import file_predictions, network_predictions, stated_frame
 from fnormal.evaluation.report import Gallery
-from fnormal.geometry.normals import likely_frame, unit
+from fnormal.geometry.normals import compose_frames, likely_frame, unit
 from fnormal.network.checkpoint import load_weights, named_weights
 from fnormal.network.model import CrossModalNet
 
@@ -56,8 +56,16 @@ class Run:
     device: str
 
 
-def score(predictions: Iterable[tuple[Pair, F32]]) -> Scores:
-    """Compare predictions of any length, fnormal's frame, with the truth."""
+def score(predictions: Iterable[tuple[Pair, F32]], read_as: str = "x,y,z") -> Scores:
+    """Compare predictions of any length, fnormal's frame, with the truth.
+
+    Args:
+        predictions: Samples with their predicted normals. [H, W, 3]
+        read_as: Frame that the predictions' files were read in, for the advice.
+
+    Raises:
+        FNormalError: A mask is empty, or predictions are not finite.
+    """
     meter, breakdown, gallery = ErrorMeter(), Breakdown(), Gallery()
     thinned: list[tuple[F32, F32]] = []
     for index, (sample, pred) in enumerate(predictions):
@@ -75,9 +83,10 @@ def score(predictions: Iterable[tuple[Pair, F32]]) -> Scores:
     frame, there_deg, here_deg = likely_frame(pred_some, gt_some)
     advice = ""
     if here_deg - there_deg > _OTHER_FRAME_DEG:
+        other = compose_frames(read_as, frame)
         advice = (
-            f"these predictions seem to be in other axes: {here_deg:.1f} degrees as they are,"
-            f" {there_deg:.1f} as {frame}; try --frame {frame}"
+            f"these predictions seem to be in other axes: {here_deg:.1f} degrees read as {read_as},"
+            f" {there_deg:.1f} as {other}; try --frame={other}"
         )
     return Scores(summary, breakdown, gallery, advice)
 
@@ -120,7 +129,7 @@ def score_network(data: Dataset[Pair], weights: Path | None, run: Run) -> tuple[
     model.to(run.device)
     name = f"fnormal {info.arch}" if weights is None else weights.stem
     predicted = network_predictions(model, data, info.size_px, batch_size=run.batch_size, mirror=run.mirror)
-    return name, score(predicted)
+    return name, replace(score(predicted), advice="")  # a network has no --frame to change
 
 
 def compare_weights(data: Dataset[Pair], files: Sequence[Path], run: Run) -> dict[str, ErrorSummary]:
@@ -142,4 +151,5 @@ def score_files(data: Dataset[Pair], folder: Path, frame: str | None) -> tuple[s
     """
     if not folder.is_dir():
         raise FNormalError(f"no such folder of normal maps: {folder}; check --predictions")
-    return folder.name, score(file_predictions(folder, data, frame))
+    read_as = frame or stated_frame(folder, data)
+    return folder.name, score(file_predictions(folder, data, frame), read_as)

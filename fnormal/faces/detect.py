@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -72,11 +73,7 @@ def _tools(model: Path) -> tuple[Any, Any]:
 
 
 def detect_faces(picture: U8, landmark_model: Path | None = None) -> list[FaceBox]:
-    """Faces of a picture [H, W, 3]; an empty list where there are none.
-
-    First comes the face with the largest product of score and width: a wide patch that the detector hardly
-    believes in must not hide a smaller face.
-    """
+    """Faces of a picture [H, W, 3], see :func:`order_faces`; an empty list where there are none."""
     import cv2
     import dlib
 
@@ -96,7 +93,15 @@ def detect_faces(picture: U8, landmark_model: Path | None = None) -> list[FaceBo
         shape = predictor(picture, dlib.rectangle(*edges))
         points = np.array([(p.x, p.y) for p in shape.parts()], np.float32)
         found.append(FaceBox((edges[0], edges[1], edges[2], edges[3]), points, float(score)))
-    return sorted(found, key=lambda face: -face.score * (face.box[2] - face.box[0]))
+    return order_faces(found)
+
+
+def order_faces(faces: Sequence[FaceBox]) -> list[FaceBox]:
+    """Faces by the product of score and width, largest first.
+
+    A wide patch that the detector hardly believes in must not come before a smaller face.
+    """
+    return sorted(faces, key=lambda face: -face.score * (face.box[2] - face.box[0]))
 
 
 def read_landmarks(path: Path) -> FaceBox:

@@ -91,7 +91,7 @@ def read_normals(path: Path, frame: str | None = None) -> tuple[F32, Bools]:
 
             raw = tifffile.imread(path)
         else:
-            frame = frame or _png_frame(path)
+            frame = frame or png_frame(path)
             raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
             raw = raw if raw is None or raw.ndim == 2 else raw[..., 2::-1]
     except (ValueError, OSError) as error:
@@ -105,7 +105,12 @@ def read_normals(path: Path, frame: str | None = None) -> tuple[F32, Bools]:
     return nm.from_frame(value, frame or FRAME), mask
 
 
-def _png_frame(path: Path) -> str | None:
+def png_frame(path: Path) -> str | None:
+    """The frame that a PNG says it is in, else None.
+
+    Raises:
+        FNormalError: It is not a picture.
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:

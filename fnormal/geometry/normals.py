@@ -45,6 +45,12 @@ def frame_matrix(frame: str) -> F32:
     return matrix
 
 
+def compose_frames(inner: str, outer: str) -> str:
+    """The frame that reads a file as ``inner`` does, then what comes out as ``outer`` does."""
+    matrix = frame_matrix(outer) @ frame_matrix(inner)
+    return ",".join(("-" if row.sum() < 0 else "") + "xyz"[int(np.abs(row).argmax())] for row in matrix)
+
+
 def from_frame(normals: Floats, frame: str) -> F32:
     """Turn normals [..., 3] of a file's ``frame`` into fnormal's (x right, y up, z to the viewer)."""
     return np.asarray(normals @ frame_matrix(frame).T, np.float32)

@@ -76,8 +76,8 @@ def doubt(source: str, face: FaceBox) -> str:
     if face.score >= DOUBTFUL_SCORE:
         return ""
     return (
-        f"{source}: the face found has a score of {face.score:.2f}, and most with less than"
-        f" {DOUBTFUL_SCORE:g} are none; look at the result, or give --landmarks"
+        f"{source}: the detector is hardly sure of this face (score {face.score:.2f}, doubtful below"
+        f" {DOUBTFUL_SCORE:g}); look at the result, or give --landmarks"
     )
 
 

@@ -30,7 +30,7 @@ from fnormal.training.losses import gradient_loss, image_loss, mean_error_deg, n
 from fnormal.training.optimizer import MuonAdamW
 
 # a resumed run may differ in these
-_FREE_TO_CHANGE = {"workers", "cache_gb", "precision", "compile", "save_every"}
+_FREE_TO_CHANGE = {"epochs", "workers", "cache_gb", "precision", "compile", "save_every"}
 
 
 class Trainer:

@@ -1,0 +1,390 @@
+"""What a user types works as it is documented; what goes wrong is one line. A test for each kind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.errors import FNormalError
+from fnormal.faces.detect import FaceBox, order_faces
+from fnormal.files import Guard, unused
+from fnormal.geometry.images import find_images, read_image
+from fnormal.geometry.normals import compose_frames, frame_matrix, signed_permutations
+from fnormal.network.device import free_cores, set_up
+from fnormal.prediction.files import doubt, is_own_output
+from tests.conftest import write_set
+from tests.test_evaluate import write_maps
+from tests.test_readers import run
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+# 1. the user's own commands
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.gl
+def test_enhance_needs_no_out_and_writes_over_nothing(here: Path, astronaut: Path, shared_data: Path) -> None:
+    shutil.copy(astronaut, "face.png")
+    shutil.copy(shared_data / "prnet" / "canonical_like_prnet.obj", "prn.obj")
+    code, stdout, stderr = run("enhance", "face.png", "--mesh", "prn.obj")
+    assert code == 0, stderr
+    assert {Path(line).parent.as_posix() for line in stdout.splitlines()} == {"enhanced"}
+    code, _, stderr = run("enhance", "face.png", "--mesh", "prn.obj")
+    assert (code, "exists already" in stderr) == (1, True)
+
+
+def test_train_takes_the_sets_in_data_by_what_they_hold(here: Path) -> None:
+    code, _, stderr = run("train", "--epochs", 1)
+    assert (code, "no data sets in data/" in stderr) == (1, True)
+    assert "render-dataset" in stderr, "the remedy"
+    (here / "data").mkdir()
+    write_set(Path("data/p.h5"), 2, 32)
+    write_set(Path("data/n.h5"), 2, 32, "normals")
+    write_set(Path("data/val.h5"), 2, 32)
+    settings = ("--arch", "tiny", "--size", 32, "--batch-size", 2)
+    code, stdout, stderr = run("train", "--epochs", 1, *settings)
+    assert code == 0, stderr
+    assert "pairs: data/p.h5; normals: data/n.h5; validating on data/val.h5" in stderr
+    first, _ = stdout.split()
+    assert re.fullmatch(r"runs/\d{4}-\d\d-\d\d-tiny/best\.safetensors", first)
+    code, stdout, _ = run("train", "--epochs", 2, *settings, "--resume")
+    assert (code, stdout.split()[0]) == (0, first), "the newest run continues, with more epochs"
+    assert Path(first).with_name("log.jsonl").read_text().count('"val"') == 2
+    code, stdout, _ = run("train", "--epochs", 1, *settings)
+    assert stdout.split()[0] == first.replace("-tiny/", "-tiny-2/"), "never over what exists"
+
+
+def test_render_dataset_needs_no_out(here: Path, makehuman: Path) -> None:
+    arguments = ("render-dataset", makehuman, "--dataset", "anny", "--scans", 1, "--views", 1, "--size", 32)
+    code, stdout, stderr = run(*arguments)
+    assert (code, stdout.strip()) == (0, "data/anny.h5"), stderr
+    assert run(*arguments)[0] == 1, "never over what exists"
+
+
+@pytest.mark.parametrize("command", ["render-dataset", "predict", "eval", "import-weights"])
+def test_what_is_missing_is_shown_by_an_example(command: str) -> None:
+    code, _, stderr = run(command)
+    assert code == 2
+    assert f"Example: fnormal {command}" in stderr
+
+
+def test_short_flags(pairs: Path, here: Path) -> None:
+    assert "Example" in run("merge", "-h")[1]
+    assert run("merge", pairs, "-o", "m.h5")[1].strip() == "m.h5"
+
+
+# 2. one face rule
+
+
+def test_faces_are_ordered_by_score_and_size() -> None:
+    """The mission patch: twice as wide, and hardly believed."""
+    points = np.zeros((68, 2), np.float32)
+    patch, face = FaceBox((0, 0, 200, 200), points, 0.04), FaceBox((0, 0, 100, 100), points, 1.56)
+    small = FaceBox((0, 0, 50, 50), points, 1.7)
+    assert order_faces([patch, small, face]) == [face, small, patch]
+    assert "0.04" in doubt("a.jpg", patch)
+    assert doubt("a.jpg", face) == ""
+
+
+def test_number_of_faces_and_score_are_told(astronaut: Path, tmp_path: Path) -> None:
+    code, stdout, stderr = run("predict", astronaut, "--out", tmp_path, "--json")
+    assert code == 0, stderr
+    record = json.loads(stdout.splitlines()[0])
+    about = json.loads((tmp_path / "astronaut.json").read_text())
+    assert (record["face"], record["faces"]) == (about["face"], about["faces"]) == (1, 1)
+    assert record["score"] == about["score"] > 1
+
+
+# 3. devices
+
+
+@pytest.mark.parametrize("device", ["meta", "mps", "xla", "gpu", "cuda:99", ""])
+def test_a_device_that_is_not_there_is_one_line(device: str) -> None:
+    with pytest.raises(FNormalError, match=r"--device") as raised:
+        set_up(device, None)
+    assert "\n" not in str(raised.value)
+
+
+def test_auto_is_a_device_that_answers() -> None:
+    assert set_up("auto", None) in ("cpu", "cuda")
+
+
+def test_free_cores_leave_those_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    for load, cores in (
+        ("0.10 0 0 1/99 7", 8),
+        ("3.2 0 0 4/99 7", 5),
+        ("3.2 0 0 1/99 7", 8),
+        ("50 0 0 60/99 7", 1),
+    ):
+        monkeypatch.setattr(Path, "read_text", lambda self, load=load: load)
+        assert free_cores() == cores
+
+
+# 4. eval and predict speak to each other
+
+
+def test_eval_takes_what_predict_wrote(pairs: Path, tmp_path: Path) -> None:
+    run("inspect", pairs, "--images", tmp_path / "in")
+    code, _, stderr = run(
+        "predict", tmp_path / "in", "--no-crop", "--frame", "opencv", "--out", tmp_path / "out"
+    )
+    assert code == 0, stderr
+    code, stdout, stderr = run("eval", pairs, "--predictions", tmp_path / "out")
+    assert code == 0, stderr
+    code, direct, _ = run("eval", pairs, "--mirror")
+    mean = [float(text.split("\t")[1]) for text in (stdout, direct)]
+    assert mean[0] == pytest.approx(mean[1], abs=0.3), "the same network, by way of files"
+
+
+@pytest.mark.parametrize("given", ["opengl", "opencv", "z,x,y"])
+def test_the_advice_on_axes_can_be_followed_whatever_was_given(
+    pairs: Path, tmp_path: Path, given: str
+) -> None:
+    folder = write_maps(Dataset(pairs), tmp_path / "maps", "x,-y,z")
+    code, _, stderr = run("eval", pairs, "--predictions", folder, "--frame", given)
+    assert code == 0
+    advice = re.search(r"try (--frame=\S+)", stderr)
+    assert advice is not None
+    code, stdout, stderr = run("eval", pairs, "--predictions", folder, advice[1])
+    assert float(stdout.split("\t")[1]) < 0.1
+    assert "warning" not in stderr
+
+
+def test_composed_frames_read_one_after_the_other() -> None:
+    for inner in signed_permutations()[::5]:
+        for outer in signed_permutations()[::7]:
+            expected = frame_matrix(outer) @ frame_matrix(inner)
+            assert np.array_equal(frame_matrix(compose_frames(inner, outer)), expected)
+
+
+# 5. pictures
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "float"])
+def test_deep_grey_is_scaled_and_not_cut_off(tmp_path: Path, kind: str) -> None:
+    ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (32, 1))
+    if kind == "float":
+        path = tmp_path / "a.tiff"
+        Image.fromarray((ramp / 65535).astype(np.float32)).save(path)
+    else:
+        path = tmp_path / f"a.{kind}"
+        cv2.imwrite(str(path), ramp)
+    picture = read_image(path)
+    assert picture.shape == (32, 64, 3)
+    assert np.abs(picture[..., 0] - ramp / 257).max() <= 0.51
+    if kind == "float":
+        Image.fromarray(ramp.astype(np.float32)).save(path)
+        with pytest.raises(FNormalError, match="outside 0 to 1"):
+            read_image(path)
+
+
+def test_what_a_folder_leaves_out_is_told(tmp_path: Path) -> None:
+    for name in ("a.png", "b.txt", "c.txt", "d.raw", "noending"):
+        (tmp_path / name).write_bytes(b"x")
+    listing = find_images(tmp_path)
+    assert [p.name for p in listing.paths] == ["a.png"]
+    assert "2 .txt" in listing.skipped
+    assert "1 no ending" in listing.skipped
+
+
+def test_apple_pictures_name_their_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.heic").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(FNormalError, match=r"pip install 'fnormal\[heic\]'"):
+        read_image(tmp_path / "a.heic")
+
+
+def test_names_say_what_is_written_or_are_refused(pairs: Path, tmp_path: Path) -> None:
+    code, _, stderr = run("sheet", pairs, "--count", 1, "--size", 32, "--out", tmp_path / "s.jpg")
+    assert code == 0, stderr
+    with Image.open(tmp_path / "s.jpg") as picture:
+        assert picture.format == "JPEG"
+    for arguments in (
+        ("sheet", pairs, "--out", tmp_path / "s.gif"),
+        ("inspect", pairs, "--sheet", tmp_path / "s"),
+        ("export", "--out", tmp_path / "x.onnx", "--format", "torchscript"),
+        ("export", "--out", tmp_path / "x.zip"),
+        ("merge", pairs, "--out", tmp_path / "m.zip"),
+        ("import-weights", pairs, "--out", tmp_path / "w.pth"),
+    ):
+        code, stdout, stderr = run(*arguments)
+        assert (code, stdout) == (1, ""), arguments
+        assert stderr.count("\n") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pairs.h5", "s.jpg"]
+
+
+# 6. stdout and stderr
+
+
+def on_terminal(
+    *arguments: object, columns: int = 80, interrupt: bytes | None = None
+) -> tuple[str, int, float]:
+    """What a terminal shows, the exit code, and the seconds from Ctrl-C at ``interrupt`` to the end."""
+    import fcntl
+    import termios
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm", PYTHONPATH=str(ROOT), COLUMNS=str(columns))
+        os.execv(sys.executable, [sys.executable, "-m", "fnormal", *map(str, arguments)])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    shown, pressed = b"", 0.0
+    while True:
+        if select.select([terminal], [], [], 60)[0]:
+            try:
+                data = os.read(terminal, 65536)
+            except OSError:
+                break
+            shown += data
+            if interrupt is not None and not pressed and interrupt in shown:
+                os.write(terminal, b"\x03")
+                pressed = time.monotonic()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()), code, time.monotonic() - pressed
+
+
+def test_progress_fits_80_columns_and_shows_what_matters_first(pairs: Path, tmp_path: Path) -> None:
+    settings = ("--arch", "tiny", "--size", 64, "--batch-size", 2, "--epochs", 3, "--out", tmp_path / "run")
+    shown, code, _ = on_terminal("train", "--pairs", pairs, *settings)
+    lines = [line for line in re.split(r"[\r\n]+", shown) if line.startswith("batches")]
+    assert code == 0, shown
+    assert max(map(len, lines)) <= 80
+    assert re.match(r"batches [━╸╺ ]+ 6/6 [\d.]+/s \d\d:\d\d [\d.]+ images/s", lines[-1])
+
+
+def test_nothing_is_boxed_or_coloured_in_a_pipe(pairs: Path) -> None:
+    for arguments in (("eval", pairs), ("eval", "-h"), ("eval",), ("merge", "--nonsense")):
+        _, stdout, stderr = run(*arguments)
+        assert not re.search("[│╭─┃━\x1b]", stdout + stderr), arguments
+
+
+def test_quiet_says_results_and_errors_alone(pairs: Path, tmp_path: Path) -> None:
+    code, stdout, stderr = run("eval", pairs, "--quiet", "--report", tmp_path / "page")
+    assert (code, stderr) == (0, "")
+    assert stdout.splitlines()[-1] == str(tmp_path / "page" / "index.html"), "results of every kind"
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    pairs = write_set(tmp_path / "p.h5", 60, 32)
+    command = f"{sys.executable} -m fnormal inspect {pairs} --images {tmp_path / 'out'} | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+
+
+# 7. re-running
+
+
+def test_predict_does_not_feed_on_its_own_results(astronaut: Path, tmp_path: Path) -> None:
+    shutil.copy(astronaut, tmp_path / "a.png")
+    shutil.copy(astronaut, tmp_path / "b_mask.png")  # a photo of that name, no result
+    code, first, stderr = run("predict", tmp_path, "--out", tmp_path)
+    assert code == 0, stderr
+    assert is_own_output(tmp_path / "a_mask.png")
+    assert not is_own_output(tmp_path / "b_mask.png")
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+    code, second, stderr = run("predict", tmp_path, "--out", tmp_path)
+    assert (code, second) == (0, first)
+    assert "left out 4 results of fnormal" in stderr
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+    code, third, _ = run("predict", tmp_path, "--out", tmp_path, "--skip-existing")
+    assert (code, third) == (0, "")
+
+
+def test_no_output_may_be_an_input(astronaut: Path, tmp_path: Path) -> None:
+    photo, mask = tmp_path / "a.png", tmp_path / "a_mask.png"
+    shutil.copy(astronaut, photo)
+    shutil.copy(astronaut, mask)
+    (tmp_path / "link.png").symlink_to(photo)
+    before = mask.read_bytes()
+    for arguments in (
+        ("predict", photo, mask, "--out", tmp_path),
+        ("sheet", photo, "--out", photo),
+        ("sheet", photo, "--out", tmp_path / "link.png"),
+    ):
+        code, stdout, stderr = run(*arguments)
+        assert (code, stdout) == (1, "")
+        assert "would overwrite the input" in stderr
+    assert mask.read_bytes() == photo.read_bytes() == before
+    with pytest.raises(FNormalError, match="would overwrite"):
+        Guard([photo]).check([tmp_path / "x" / ".." / "a.png"])
+
+
+def test_unused_names_count_up(tmp_path: Path) -> None:
+    assert unused(tmp_path / "run") == tmp_path / "run"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run-2").mkdir()
+    assert unused(tmp_path / "run") == tmp_path / "run-3"
+
+
+def test_ctrl_c_ends_at_once_with_one_line(tmp_path: Path, makehuman: Path) -> None:
+    shown, code, seconds = on_terminal(
+        "render-dataset", makehuman, "--dataset", "anny", "--scans", 500, "--size", 64, "--backend", "soft",
+        "--out", tmp_path / "d.h5", interrupt=b"scans",
+    )  # fmt: skip
+    assert code == 130
+    assert seconds < 2
+    assert [line for line in shown.splitlines() if "stopped" in line] == ["fnormal: stopped"]
+    assert "Traceback" not in shown
+    assert not list(tmp_path.rglob("*.partial")), "no half file"
+
+
+def test_ctrl_c_ends_even_where_it_is_swallowed(tmp_path: Path) -> None:
+    """A callback of the garbage collector swallows it, and would have gone on for half a minute."""
+    code = (
+        "import time\nfrom pathlib import Path\nfrom fnormal.cli import interrupt\n"
+        "from fnormal.files import atomic\n"
+        "class Held:\n    def __del__(self):\n        print('ready', flush=True); time.sleep(30)\n"
+        f"with interrupt.taken_over(), atomic(Path({str(tmp_path / 'x')!r})):\n"
+        "    held = Held(); del held\n    time.sleep(30)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    process.communicate(timeout=20)
+    assert time.monotonic() - started < 2
+    assert process.returncode == 130
+    assert not list(tmp_path.iterdir()), "no half file"
+
+
+# 8. empty variables
+
+
+@pytest.mark.parametrize("arguments", [("predict", ""), ("predict", "--out=", "x.png"), ("inspect", "")])
+def test_an_empty_argument_does_not_stand_for_this_folder(here: Path, arguments: tuple[str, ...]) -> None:
+    (here / "a.png").write_bytes(b"x")
+    code, stdout, stderr = run(*arguments)
+    assert (code, stdout) == (2, "")
+    assert "shell variable unset" in stderr
+    assert [p.name for p in here.iterdir()] == ["a.png"]
