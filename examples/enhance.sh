@@ -1,7 +1,5 @@
 #!/bin/sh
-# A photo's normals on a face mesh: normal map, GLB, PLY and a before/after picture.
+# Detail on a coarse mesh of the face in face.jpg; run it in a folder that holds the picture.
 set -eu
-photo=${1:?usage: enhance.sh PHOTO OUT}
-out=${2:?usage: enhance.sh PHOTO OUT}
 
-fnormal enhance "$photo" --out "$out"
+fnormal enhance face.jpg

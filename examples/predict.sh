@@ -1,9 +1,7 @@
 #!/bin/sh
-# Normal maps of a picture, three ways.
+# Normal maps of face.jpg, three ways; run it in a folder that holds the picture.
 set -eu
-photo=${1:?usage: predict.sh PHOTO OUT}
-out=${2:?usage: predict.sh PHOTO OUT}
 
-fnormal predict "$photo" --out "$out/camera" --json
-fnormal predict "$photo" --out "$out/opencv" --frame opencv --format npy --forehead
-fnormal predict - --out - < "$photo" > "$out/piped.png"
+fnormal predict face.jpg
+fnormal predict face.jpg --out unity --frame directx --format png8 --forehead
+fnormal predict - --out - < face.jpg > normals.png

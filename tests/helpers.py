@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import Sample
 from fnormal.options.data import PhotoOptions, RenderOptions, ScanOptions
 from fnormal.options.training import SetOptions
+from fnormal.progress import Progress
 from fnormal.readers import PHOTOS, SCANS, open_reader
 
 
@@ -39,3 +40,8 @@ def render_recipe(
     source: Path | None, dataset: str, scans: int | None, options: RenderOptions, **more: Any
 ) -> RenderRecipe:
     return RenderRecipe(source, dataset, ScanOptions(scans=scans, **more), settled(dataset, options))
+
+
+def nothing(options: Any) -> Iterator[Progress]:
+    """A workflow that does nothing."""
+    yield from ()

@@ -166,9 +166,9 @@ def test_the_advice_on_axes_can_be_followed_whatever_was_given(
     folder = write_maps(Dataset(pairs), tmp_path / "maps", "x,-y,z")
     code, _, stderr = run("eval", pairs, "--predictions", folder, "--frame", given)
     assert code == 0
-    advice = re.search(r"try (--frame=\S+)", stderr)
+    advice = re.search(r"try --frame (\S+)", stderr)
     assert advice is not None
-    code, stdout, stderr = run("eval", pairs, "--predictions", folder, advice[1])
+    code, stdout, stderr = run("eval", pairs, "--predictions", folder, "--frame", advice[1])
     assert float(stdout.split("\t")[1]) < 0.1
     assert "warning" not in stderr
 

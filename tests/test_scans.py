@@ -165,7 +165,7 @@ def test_axes_of_a_layout_turn_the_scan(makehuman: Path, tmp_path: Path) -> None
 
 
 def test_lee_perry_smith_is_upright_textured_and_found(shared_data: Path, tmp_path: Path) -> None:
-    layout = Path(__file__).parents[1] / "examples" / "lee_perry_smith.toml"
+    layout = Path(__file__).parents[1] / "scripts" / "lee_perry_smith.toml"
     out = tmp_path / "lps.h5"
     render(shared_data / "lee_perry_smith", "folder", out, RenderOptions(views=1), layout=layout)
     data = Dataset(out)

@@ -86,7 +86,7 @@ def score(predictions: Iterable[tuple[Pair, F32]], read_as: str = "x,y,z") -> Sc
         other = compose_frames(read_as, frame)
         advice = (
             f"these predictions seem to be in other axes: {here_deg:.1f} degrees read as {read_as},"
-            f" {there_deg:.1f} as {other}; try --frame={other}"
+            f" {there_deg:.1f} as {other}; try --frame {other}"
         )
     return Scores(summary, breakdown, gallery, advice)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -91,9 +92,10 @@ def _load_model(source: Path | None) -> dict[str, Array]:
 
 def _read_target(path: Path) -> F64:
     """Rows ``vertex dx dy dz`` of a target; some of MakeHuman's are empty. [N, 4]"""
-    with gzip.open(path, "rt") as handle:
-        rows = [line.split() for line in handle if line.strip() and not line.startswith("#")]
-    return np.array(rows, np.float64).reshape(-1, 4)
+    with gzip.open(path, "rb") as handle:
+        text = handle.read()
+    rows = re.sub(rb"(?m)^#.*$", b"", text)
+    return np.array(rows.split(), np.float64).reshape(-1, 4)
 
 
 def _from_mpfb2(folder: Path) -> dict[str, Array]:
