@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -43,7 +43,7 @@ class Authors(Reference):
         return self.decode_normals(latent, None), self.decode_image(latent)
 
 
-def alternate(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def alternate(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Best seconds of each over ``rounds`` that alternate, after one that is not counted."""
     best = dict.fromkeys(contenders, float("inf"))
     for number in range(rounds + 1):
@@ -51,7 +51,7 @@ def alternate(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[
             time.sleep(0.1)  # threads of the one before spin on for a while
             started = time.perf_counter()
             run()
-            if torch.cuda.is_initialized():
+            if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
                 torch.cuda.synchronize()
             if number:
                 best[name] = min(best[name], time.perf_counter() - started)
@@ -62,7 +62,7 @@ def gigaflop(run: Callable[[], object]) -> float:
     """Of one run, a multiplication and an addition counted as two."""
     with FlopCounterMode(display=False) as counter:
         run()
-    return counter.get_total_flops() / 1e9
+    return float(counter.get_total_flops()) / 1e9
 
 
 def peak_gflops(device: str = "cpu", dtype: torch.dtype = torch.float32) -> float:

@@ -33,8 +33,8 @@ def networks(
     authors, image = Authors(device), torch.rand(batch, 3, 256, 256, device=device)
     authors.training = False
     first = "authors' forward"
-    found: dict[str, Callable[[], Tensor]] = {first: lambda: authors.from_image(image)[0]}
-    work = {first: gigaflop(found[first])}
+    contenders: dict[str, Callable[[], Tensor]] = {first: lambda: authors.from_image(image)[0]}
+    work = {first: gigaflop(contenders[first])}
     lite, info = load_weights(None)
     for name, model, size_px in (
         ("paper", CrossModalNet("paper"), 256),
@@ -45,18 +45,18 @@ def networks(
         picture = picture.to(memory_format=torch.channels_last)
         network = Predictor(model, device=device).model
         label = f"{name}, {size_px} px"
-        found[label] = lambda n=network, p=picture: n.image_to_normals(p)
-        work[label] = gigaflop(found[label])
+        contenders[label] = partial(network.image_to_normals, picture)
+        work[label] = gigaflop(contenders[label])
         if device == "cuda" or batch > 1:
             continue
         file = folder / f"{name}{size_px}.onnx"
         export_onnx(model, WeightsInfo(model.arch.name, size_px=size_px), file)
         runtime = OnnxNetwork(file)
-        found[f"{label}, ONNX"] = lambda n=runtime, p=picture: n.image_to_normals(p)
+        contenders[f"{label}, ONNX"] = partial(runtime.image_to_normals, picture)
         direct = copy.deepcopy(model).double()  # in double no convolution takes a short cut
         runs = partial(direct.image_to_normals, picture.double())
         work[f"{label}, ONNX"] = gigaflop(runs)
-    return found, work
+    return contenders, work
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.sample import Pair
 from fnormal.evaluation.metrics import ErrorMeter
 from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.render.backends import open_renderer
@@ -28,9 +29,10 @@ def main(model_path: Path, *paths: Path) -> None:
     with open_renderer("auto", supersample=1) as renderer:
         renderer.load(mesh)
         for path in paths:
-            data, meter = Dataset(path), ErrorMeter()
+            data, meter = Dataset[Pair](path), ErrorMeter()
             for i in range(len(data)):
                 sample = data[i]
+                assert sample.view is not None, "rendered sets record their views"
                 camera = frame_face(landmarks, sample.view["rotation"], data.size_px)
                 drawn = renderer.render(camera, headlight())
                 pred = np.where(drawn.mask[..., None], drawn.normals, (0, 0, 1))

@@ -17,6 +17,7 @@ import numpy as np
 from fnormal.datasets.batch import collate
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.resize import resize_sample
+from fnormal.datasets.sample import Sample
 from fnormal.training.augment import augment_sample
 
 
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=200)
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    data, rng = Dataset(options.set), np.random.default_rng(0)
+    data, rng = Dataset[Sample](options.set), np.random.default_rng(0)
     indices = data.spread(options.samples)
     data.sample(indices[0])  # opens the file
     clock = [time.perf_counter()]

@@ -32,10 +32,10 @@ import trimesh
 
 from fnormal.geometry.mesh import Mesh, encode_ply, make_mesh
 from fnormal.geometry.normals import angular_error_deg
+from fnormal.readers import SCANS, open_reader
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import Camera, frame_face, random_rotation
 from fnormal.render.lighting import Lighting, headlight, paper_lighting
-from fnormal.scans import open_scans
 
 SIZE_PX = 256
 TRIANGLES = (30_000, 150_000, 500_000)
@@ -136,7 +136,7 @@ def scale(n_scans: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "scans"
         folder.mkdir()
-        scan = encode_ply(open_scans(None, "anny", scans=1, seed=0).load(0).mesh)
+        scan = encode_ply(open_reader(SCANS, "anny", None, {"scans": 1, "seed": 0}).load(0).mesh)
         for i in range(n_scans):
             (folder / f"{i:04d}.ply").write_bytes(scan)
         took = {

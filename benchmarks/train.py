@@ -18,9 +18,9 @@ import torch
 from torch.nn.functional import normalize
 
 from benchmarks.authors import Authors, alternate, gigaflop, machine, peak_gflops
-from fnormal.datasets.batch import Batch
+from fnormal.datasets.batch import PairBatch
 from fnormal.network.memory import keep_freed_memory
-from fnormal.options.training import TrainOptions
+from fnormal.options.training import Precision, TrainOptions
 from fnormal.training.losses import image_loss, normal_loss
 from fnormal.training.trainer import Trainer
 
@@ -37,7 +37,7 @@ def authors_step(image: torch.Tensor, normals: torch.Tensor, mask: torch.Tensor)
             if passes == "from_image":
                 loss = loss + image_loss(pred_image, image, mask)
             adam.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
 
     return step
@@ -51,11 +51,10 @@ def contender(name: str, batch: int, size: int, device: str) -> Callable[[], obj
     if name.startswith("authors"):
         return authors_step(image.to(device), normals.to(device), mask.to(device))
     keep_freed_memory()
-    how = TrainOptions(
-        batch_size=batch, size_px=size, device=device, precision="bf16" if name.endswith("bf16") else "fp32"
-    )
-    trainer = Trainer(how, [], None)
-    faces = Batch("pairs", mask, image, normals).to(trainer.device)
+    precision: Precision = "bf16" if name.endswith("bf16") else "fp32"
+    options = TrainOptions(batch_size=batch, size_px=size, precision=precision)
+    trainer = Trainer(options, [], None, device=device)
+    faces = PairBatch(mask=mask, image=image, normals=normals).to(trainer.device)
     return lambda: trainer.iterate(faces, 0.5)
 
 

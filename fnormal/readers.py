@@ -39,7 +39,7 @@ class Source:
     Attributes:
         factory: ``module:name`` of what makes the reader; it is called with the path, the licence and the
             accepted options.
-        licence: Of what it reads, unless a file says otherwise.
+        licence: Licence of what it reads, unless a file says otherwise.
         accepts: Options that it has a use for.
         brings_own: Whether it fetches its source, so that none need be named.
     """

@@ -126,7 +126,7 @@ def _of_photos(paths: Sequence[Path], methods: Methods, size_px: int) -> U8:
 
 
 def _of_photo(folder: Path, photo: Path) -> Path:
-    found = sorted(folder.glob(f"{photo.stem}_normals.*")) + sorted(folder.glob(f"{photo.stem}.*"))
-    if not found:
+    maps = sorted(folder.glob(f"{photo.stem}_normals.*")) + sorted(folder.glob(f"{photo.stem}.*"))
+    if not maps:
         raise FNormalError(f"{folder} has no {photo.stem}_normals or {photo.stem}; check --predictions")
-    return found[0]
+    return maps[0]

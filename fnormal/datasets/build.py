@@ -27,13 +27,13 @@ class DatasetPlan:
     """What a data set will hold.
 
     Attributes:
-        names: Of its items.
+        names: Names of its items.
         files: What each item is read from, one for each name; else what all of them are.
         unit: What an item is, plural.
-        samples_per_item: Of each item, at most.
-        modality: Of the set.
+        samples_per_item: The most samples that an item gives.
+        modality: Modality of the set.
         size_px: Side of a sample.
-        licence: Of the source.
+        licence: Licence of the source.
         config: What makes it, as JSON.
     """
 

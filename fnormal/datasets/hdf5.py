@@ -30,9 +30,9 @@ class DatasetWriter:
     Args:
         path: The data set to be.
         modality: Which of image and normals its samples have.
-        size_px: Side of a sample.
+        size_px: Side of a sample in pixels.
         config: What makes it, as JSON.
-        licence: Of the source.
+        licence: Licence of the source.
         source: A word for the files it is made from, where it is a shard.
 
     Raises:

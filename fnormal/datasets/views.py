@@ -81,7 +81,7 @@ def _render_view(
 
 
 def _sample_distance(rng: np.random.Generator) -> float:
-    """Of the eye, in sides of the crop; infinite is orthographic."""
+    """Distance of the eye in sides of the crop; infinite is orthographic."""
     near = math.exp(rng.uniform(math.log(_NEAREST), math.log(_FARTHEST)))
     return near if rng.uniform() < _NEAR_SHARE else math.inf
 

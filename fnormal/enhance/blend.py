@@ -41,7 +41,7 @@ def vertex_weights(
         normals: Coarse, unit. [V, 3]
         pred_normals: Sampled at the vertices, unit or 0. [V, 3]
         mask: The face in the photo. [H, W]
-        front_z: Of the nearest surface at each vertex's pixel, -inf where there is none. [V]
+        front_z: Depth of the nearest surface at each vertex's pixel, -inf where there is none. [V]
         side_px: Side of the crop, the scale of the tolerances.
     """
     import cv2

@@ -19,7 +19,7 @@ def enhance_face(picture: U8, face: FaceBox, normals: FaceNormals, mesh: Path | 
     Args:
         picture: RGB. [H, W, 3]
         face: Where the face is.
-        normals: Of that face, in the photo's pixels.
+        normals: Normals of that face, in the photo's pixels.
         mesh: Coarse mesh of this photo; None takes FaceMesh's.
 
     Raises:

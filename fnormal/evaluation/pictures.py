@@ -46,7 +46,7 @@ def grid(rows: Sequence[Sequence[U8]], titles: Sequence[str], size_px: int, note
 
     Args:
         rows: Square pictures, as many in each row as there are titles.
-        titles: Of the columns; what is too long is cut.
+        titles: Titles of the columns; long ones are cut.
         size_px: Side of a picture.
         notes: One a row, or none.
     """

@@ -52,8 +52,8 @@ def find_landmark_model(path: Path | None = None) -> Path:
             raise FNormalError(f"no such landmark model: {given}; check FNORMAL_LANDMARKS")
         return given
     for package in _PACKAGES:
-        if found := package_path(package, "models", _MODEL_FILE):
-            return found
+        if path := package_path(package, "models", _MODEL_FILE):
+            return path
     if _DEBIAN.is_file():
         return _DEBIAN
     raise FNormalError(
@@ -87,13 +87,13 @@ def detect_faces(picture: U8, landmark_model: Path | None = None) -> list[FaceBo
     boxes, scores, _ = detector.run(small, 0, 0.0)
     if not boxes and side <= _SMALL_SIDE_PX:
         boxes, scores, _ = detector.run(small, 1, 0.0)
-    found = []
+    faces = []
     for box, score in zip(boxes, scores, strict=True):
         edges = [round(v / scale) for v in (box.left(), box.top(), box.right(), box.bottom())]
         shape = predictor(picture, dlib.rectangle(*edges))
         points = np.array([(p.x, p.y) for p in shape.parts()], np.float32)
-        found.append(FaceBox((edges[0], edges[1], edges[2], edges[3]), points, float(score)))
-    return order_faces(found)
+        faces.append(FaceBox((edges[0], edges[1], edges[2], edges[3]), points, float(score)))
+    return order_faces(faces)
 
 
 def order_faces(faces: Sequence[FaceBox]) -> list[FaceBox]:

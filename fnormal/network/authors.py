@@ -57,7 +57,7 @@ def load_imagenet(model: CrossModalNet, source: str) -> None:
     """Start both encoders from a ResNet-18 trained on ImageNet, as the authors do (4.1).
 
     Args:
-        model: Of ``arch="paper"``: the other widths have no such weights.
+        model: A network of ``arch="paper"``; there are no such weights for other widths.
         source: ``imagenet`` downloads torchvision's file, checked by its hash; else a file's path.
 
     Raises:

@@ -32,7 +32,7 @@ class WeightsInfo:
         ablation: Name in ``config.ABLATIONS``.
         size_px: Side of the crops the network was trained on.
         frame: Frame of its normals.
-        licence: Of the weights.
+        licence: Licence of the weights.
         figures: Errors it was measured at, and how it was trained.
     """
 

@@ -15,7 +15,7 @@ def set_up(device: str, threads: int | None) -> str:
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: Of a CPU; None leaves torch's own number.
+        threads: CPU threads; None leaves torch's own number.
 
     Raises:
         FNormalError: An unknown device, or one that this machine lacks.

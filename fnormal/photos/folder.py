@@ -43,10 +43,10 @@ class PhotoFolder:
 
     Args:
         source: The folder.
-        limit: At most so many photos.
+        limit: The most photos to read.
         frame: Frame of the normal maps; None is what each says of itself, else x right, y up.
         need_points: Whether a photo without ``.pts`` is an error.
-        licence: Of the photos.
+        licence: Licence of the photos.
 
     Raises:
         FNormalError: No such folder, or no photos in it.
@@ -82,16 +82,16 @@ class PhotoFolder:
 
     def _normals(self, name: str, size: tuple[int, ...]) -> F32:
         stem = self._maps / Path(name).with_suffix("")
-        found = [p for s in _MAP_SUFFIXES if (p := stem.with_name(stem.name + s)).is_file()]
-        if not found:
+        maps = [p for s in _MAP_SUFFIXES if (p := stem.with_name(stem.name + s)).is_file()]
+        if not maps:
             raise FNormalError(f"{name} has no normal map {stem}.mat, .npy, .png or .tiff")
-        if found[0].suffix == ".mat":
-            normals = from_frame(_norms_of(found[0]), self._frame or "x,y,z")
+        if maps[0].suffix == ".mat":
+            normals = from_frame(_norms_of(maps[0]), self._frame or "x,y,z")
         else:
-            normals = read_normals(found[0], self._frame)[0]
+            normals = read_normals(maps[0], self._frame)[0]
         if normals.shape[:2] != size:
             height, width = normals.shape[:2]
-            raise FNormalError(f"{found[0]} is {width}x{height}, its photo {size[1]}x{size[0]}; resize one")
+            raise FNormalError(f"{maps[0]} is {width}x{height}, its photo {size[1]}x{size[0]}; resize one")
         return normals
 
 

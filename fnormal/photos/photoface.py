@@ -50,10 +50,10 @@ class Photoface:
 
     Args:
         source: ``PhotofaceDB``.
-        licence: Of the photos.
-        limit: At most so many sessions.
+        licence: Licence of the photos.
+        limit: The most sessions to read.
         split: ``train`` or ``test`` part of the people, in the paper's proportion, by ``seed``.
-        seed: Of the split.
+        seed: Seed of the split.
         axes: Signed permutation that takes ``sn.mat``'s axes to ours.
         lights: CSV or JSON of the four lights, where ``LightSource.m`` does not tell.
 
@@ -71,12 +71,12 @@ class Photoface:
         self.licence = licence
         if not source.is_dir():
             raise FNormalError(f"no such folder: {source}; give the folder PhotofaceDB")
-        found = sorted(p for p in source.rglob("*") if p.is_dir() and _SESSION.match(p.name))
-        if not found:
+        sessions = sorted(p for p in source.rglob("*") if p.is_dir() and _SESSION.match(p.name))
+        if not sessions:
             raise FNormalError(f"no sessions in {source}; they are folders such as 1001/2008-02-13_14-25-00")
-        people = sorted({p.parent.name for p in found})
+        people = sorted({p.parent.name for p in sessions})
         chosen = set(split_people(people, split, seed))
-        self._sessions = [p for p in found if p.parent.name in chosen][:limit]
+        self._sessions = [p for p in sessions if p.parent.name in chosen][:limit]
         if not self._sessions:
             raise FNormalError(
                 f"no sessions of split '{split}' in {source}: {len(people)} people are too few"
@@ -203,9 +203,9 @@ def _parse_matlab(text: str) -> tuple[list[float], list[float]]:
     number = r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?"
     parts: dict[str, list[float]] = {"zen": [], "az": []}
     for name, value in re.findall(r"(\w+)\s*(?:\(\s*\d+\s*\))?\s*=\s*(\[[^\]]*\]|" + number + ")", code):
-        for key, found in parts.items():
+        for key, angles in parts.items():
             if key in name.lower():
-                found += [float(n) for n in re.findall(number, value)]
+                angles += [float(n) for n in re.findall(number, value)]
     zenith, azimuth = parts["zen"], parts["az"]
     if not zenith and not azimuth:
         numbers = [float(n) for n in re.findall(number, code)]

@@ -69,13 +69,13 @@ def photometric_stereo(photos: F32, lights: F32, *, linear: bool = True) -> tupl
 
 
 def _leave_one_out(flat: F32, lights: F32, believed: Bools, albedo: float) -> F32:
-    """Of the solutions without one photo each, those whose albedo is nearest to ``albedo``. [P, 3]"""
-    found = []
+    """The solution without one photo whose albedo is nearest to ``albedo``, at each pixel. [P, 3]"""
+    solutions = []
     for i in range(len(lights)):
         without = believed.copy()
         without[i] = False
-        found.append(_solve(flat, lights, without))
-    candidates = np.stack(found)
+        solutions.append(_solve(flat, lights, without))
+    candidates = np.stack(solutions)
     length = np.linalg.norm(candidates, axis=-1)
     away = np.where(length > 0, np.abs(np.log(np.maximum(length, 1e-6) / albedo)), np.inf)
     return np.asarray(candidates[away.argmin(axis=0), np.arange(flat.shape[1])], np.float32)

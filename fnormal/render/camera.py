@@ -21,7 +21,7 @@ class Camera:
         half_width: Half the picture's width, in mesh units, at z = ``pivot_z``.
         width_px: Columns.
         height_px: Rows.
-        distance: From the eye to the plane z = ``pivot_z``, in mesh units; infinite is orthographic.
+        distance: Distance from the eye to the plane z = ``pivot_z``, in mesh units; infinite is orthographic.
         pivot_z: Camera-frame z of the plane that keeps its scale.
     """
 
@@ -73,7 +73,7 @@ def frame_face(
         rotation: Mesh to camera frame. [3, 3]
         size_px: Side of the picture.
         scale: Side of the square / larger side of the box.
-        distance: Of the eye, in sides of the square; infinite is the paper's orthographic view.
+        distance: Distance of the eye, in sides of the square; infinite is the paper's orthographic view.
     """
     turned = points @ rotation.T
     low, high = turned.min(axis=0), turned.max(axis=0)

@@ -104,12 +104,12 @@ def read_environments(folder: Path) -> list[EnvironmentMap]:
 
     if not folder.is_dir():
         raise FNormalError(f"no such folder of panoramas: {folder}; check --environments")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in PANORAMA_SUFFIXES)
-    if not found:
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in PANORAMA_SUFFIXES)
+    if not paths:
         known = ", ".join(sorted(PANORAMA_SUFFIXES))
         raise FNormalError(f"no panoramas in {folder}; looked for {known}")
     maps = []
-    for path in found:
+    for path in paths:
         raw = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         if raw is None or raw.shape[1] != 2 * raw.shape[0]:
             raise FNormalError(f"{path} is no equirectangular panorama; it must be twice as wide as high")

@@ -167,7 +167,7 @@ class MultiTargetRenderer(PyrenderRenderer):  # type: ignore[misc]  # pyrender h
         self._targets = {}
 
 
-def _texture(unit: int, picture: Any, name: int, how: int) -> int:
+def _texture(unit: int, picture: Any, name: int, filtering: int) -> int:
     """Put a picture, top row first, on a texture unit; row (1 - v) H is v's, as in a file."""
     internal, layout, kind = {
         (np.dtype(np.uint8), 3): (GL.GL_RGB8, GL.GL_RGB, GL.GL_UNSIGNED_BYTE),
@@ -180,11 +180,11 @@ def _texture(unit: int, picture: Any, name: int, how: int) -> int:
     GL.glBindTexture(GL.GL_TEXTURE_2D, name)
     GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 1)
     # filtered textures are turned over for v up; the shadow map is fetched by row
-    rows = picture[::-1] if how == GL.GL_LINEAR else picture
+    rows = picture[::-1] if filtering == GL.GL_LINEAR else picture
     height, width = picture.shape[:2]
     GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, internal, width, height, 0, layout, kind, np.ascontiguousarray(rows))
     for key, value in (
-        (GL.GL_TEXTURE_MIN_FILTER, how), (GL.GL_TEXTURE_MAG_FILTER, how),
+        (GL.GL_TEXTURE_MIN_FILTER, filtering), (GL.GL_TEXTURE_MAG_FILTER, filtering),
         (GL.GL_TEXTURE_WRAP_S, GL.GL_REPEAT), (GL.GL_TEXTURE_WRAP_T, GL.GL_REPEAT),
     ):  # fmt: skip
         GL.glTexParameteri(GL.GL_TEXTURE_2D, key, value)

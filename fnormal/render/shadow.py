@@ -45,7 +45,7 @@ def shadow_view(toward: F32, rotation: F32, middle: F32, reach: float) -> Shadow
     Args:
         toward: Unit vector to the light, camera frame. [3]
         rotation: Mesh to camera frame. [3, 3]
-        middle: Of the mesh's bounding sphere, mesh frame. [3]
+        middle: Middle of the mesh's bounding sphere, mesh frame. [3]
         reach: Its radius.
     """
     up = np.array([0, 1, 0]) if abs(float(toward[1])) < 0.9 else np.array([1, 0, 0])

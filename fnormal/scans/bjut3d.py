@@ -22,8 +22,8 @@ class BjutFolder:
 
     Args:
         source: The folder or one file.
-        licence: Of the scans.
-        scans: At most so many.
+        licence: Licence of the scans.
+        scans: The most scans to read.
         axes: Signed permutation that takes the files' axes to x right, y up, z to the viewer.
 
     Raises:
@@ -34,8 +34,8 @@ class BjutFolder:
         self.licence = licence
         if not source.exists():
             raise FNormalError(f"no such scans: {source}; check the path")
-        found = [source] if source.is_file() else sorted(source.rglob("*"))
-        plain = [p for p in found if p.is_file() and not p.suffix and not p.name.startswith(".")]
+        paths = [source] if source.is_file() else sorted(source.rglob("*"))
+        plain = [p for p in paths if p.is_file() and not p.suffix and not p.name.startswith(".")]
         self._paths = plain[:scans]
         if not self._paths:
             raise FNormalError(f"no BJUT-3D scans in {source}; they are files without a suffix")

@@ -55,7 +55,7 @@ class MeshFolder:
 
     Args:
         source: The folder or the file.
-        scans: At most so many.
+        scans: The most scans to read.
         layout: Where what is.
 
     Raises:
@@ -79,14 +79,14 @@ class MeshFolder:
 
     def _find(self) -> list[Path]:
         """Meshes in order of their path; of each subject the first by the order of the globs, if so asked."""
-        found: dict[Path, None] = {}
+        meshes: dict[Path, None] = {}
         chosen: dict[str, Path] = {}
         for glob in self._layout.mesh:
             for path in sorted(self._root.glob(glob)):
                 if path.suffix.lower() in MESH_SUFFIXES and path.is_file():
-                    found.setdefault(path)
+                    meshes.setdefault(path)
                     chosen.setdefault(self._subject(path), path)
-        return sorted(chosen.values() if self._layout.one_per_subject else found)
+        return sorted(chosen.values() if self._layout.one_per_subject else meshes)
 
     def _subject(self, path: Path) -> str:
         name = path.relative_to(self._root).as_posix()
@@ -129,10 +129,10 @@ class MeshFolder:
         for glob in globs:
             name = glob.replace("{stem}", path.stem)
             for folder in (path.parent, self._root):
-                found = [p for p in sorted(folder.glob(name)) if p.suffix.lower() in IMAGE_SUFFIXES]
-                if found:
-                    check_picture_size(found[0], MAX_TEXTURE_PX)
-                    return read_deep(found[0])
+                pictures = [p for p in sorted(folder.glob(name)) if p.suffix.lower() in IMAGE_SUFFIXES]
+                if pictures:
+                    check_picture_size(pictures[0], MAX_TEXTURE_PX)
+                    return read_deep(pictures[0])
         return None
 
 

@@ -28,7 +28,7 @@ class IctFaceKit:
 
     Args:
         source: ``ict_facekit.npz``, a checkout's ``FaceXModel`` folder, or None to download.
-        licence: Of the heads.
+        licence: Licence of the heads.
         scans: How many heads.
         seed: Head ``i`` depends on ``(seed, i)`` alone.
     """

@@ -28,7 +28,7 @@ class Layout:
 
     Attributes:
         mesh: Globs of the meshes, from the root.
-        one_per_subject: Of each subject only the first mesh, in the order of ``mesh``.
+        one_per_subject: Take only the first mesh of each subject, in the order of ``mesh``.
         subject: Regular expression on a mesh's path from the root; its first group names the subject.
         texture: Diffuse albedo; default: the mesh's own, or a picture of its stem.
         specular: Strength of the highlight, 128 is skin's usual.

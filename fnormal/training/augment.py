@@ -70,7 +70,7 @@ def rotate_in_plane(
         image: RGB [S, S, 3]; what comes in at the corners repeats the border.
         normals: Unit. [S, S, 3]
         mask: What comes in is outside it. [S, S]
-        angle_deg: Of the turn.
+        angle_deg: Angle of the turn.
     """
     import cv2
 

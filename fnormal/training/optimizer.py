@@ -59,7 +59,7 @@ class Muon(torch.optim.Optimizer):
     Args:
         params: Convolution weights.
         lr: Learning rate, on AdamW's scale.
-        momentum: Of Nesterov's kind.
+        momentum: Nesterov momentum.
         weight_decay: Decoupled.
     """
 
@@ -105,7 +105,7 @@ class MuonAdamW:
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        """Of both."""
+        """Parameter groups of both optimisers."""
         return [group for part in self.parts for group in part.param_groups]
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -69,7 +69,7 @@ def convolve(x: Tensor, transformed: Tensor, bias: Tensor | None) -> Tensor:
 
     Args:
         x: Sides are multiples of 4. [B, C, H, W]
-        transformed: Of :func:`transform_weights`. [36, K, C]
+        transformed: What :func:`transform_weights` gives. [36, K, C]
         bias: [K] or None.
 
     Returns:
@@ -143,7 +143,7 @@ class Conv3x3Function(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Of x, weight and bias."""
+        """Gradients of x, weight and bias."""
         x, weight = ctx.saved_tensors
         grad_x, grad_weight = gradients(x, transform_weights(weight), grad)
         return grad_x, grad_weight, grad.sum(dim=(0, 2, 3)) if ctx.needs_input_grad[2] else None
