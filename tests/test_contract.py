@@ -210,11 +210,18 @@ def test_what_a_folder_leaves_out_is_told(tmp_path: Path) -> None:
     assert "1 no ending" in listing.skipped
 
 
-def test_apple_pictures_name_their_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.heic").write_bytes(b"x")
+def test_apples_pictures_are_read_or_name_their_remedy(
+    tmp_path: Path, astronaut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    picture = read_image(astronaut)
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(Image.fromarray(picture)).save(path, quality=95)
+    assert np.abs(read_image(path).astype(int) - picture).mean() < 2
+    path.write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(FNormalError, match=r"pip install 'fnormal\[heic\]'"):
-        read_image(tmp_path / "a.heic")
+        read_image(path)
 
 
 def test_names_say_what_is_written_or_are_refused(pairs: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def import_photos(options: ImportPhotos) -> Iterator[Progress]:
     out = options.out or Path("data") / f"{options.dataset}.h5"
     check_suffix(out, HDF5_SUFFIXES)
     reader = recipe.reader()
+    yield Progress(warning=reader.left_out)
     if reader.has_normals and not out.exists():
         check_axes(reader, photos.size_px)
     yield from build(recipe, out, options.build)

@@ -47,7 +47,9 @@ def sheet(options: Sheet) -> Iterator[Progress]:
     if sets:
         picture = _of_samples(Path(sets[0]), methods, options.count, options.size_px)
     else:
-        photos = [p for name in options.inputs for p in find_images(Path(name), is_own_output).paths]
+        listings = [find_images(Path(name), is_own_output) for name in options.inputs]
+        yield Progress(warning="; ".join(listing.skipped for listing in listings if listing.skipped))
+        photos = [path for listing in listings for path in listing.paths]
         picture = _of_photos(photos, methods, options.size_px)
     write_image(out, picture)
     yield Progress(written=(out,))

@@ -34,8 +34,9 @@ def read_image(path: Path | str) -> U8:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
-    if Path(path).suffix.lower() in _HEIF_SUFFIXES:
-        _register_heif(path)
+    heif = Path(path).suffix.lower() in _HEIF_SUFFIXES
+    if heif:
+        _register_heif()
     source: IO[bytes] | Path
     source = io.BytesIO(sys.stdin.buffer.read()) if str(path) == "-" else Path(path)
     try:
@@ -47,19 +48,19 @@ def read_image(path: Path | str) -> U8:
     except FileNotFoundError as error:
         raise FNormalError(f"no such picture: {path}; check the path") from error
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise FNormalError(
-            f"cannot read {path} as a picture ({first_line(error)}); give a PNG or JPEG file"
-        ) from error
+        remedy = (
+            "pip install 'fnormal[heic]', or give a PNG or JPEG file" if heif else "give a PNG or JPEG file"
+        )
+        raise FNormalError(f"cannot read {path} as a picture ({first_line(error)}); {remedy}") from error
 
 
-def _register_heif(path: Path | str) -> None:
+def _register_heif() -> None:
+    """Let Pillow read HEIC, and AVIF where it cannot by itself, if the plugin is installed."""
     try:
         import pillow_heif
-    except ImportError as error:
-        raise FNormalError(f"{path} needs pillow-heif: pip install 'fnormal[heic]'") from error
+    except ImportError:
+        return
     pillow_heif.register_heif_opener()
-    if hasattr(pillow_heif, "register_avif_opener"):
-        pillow_heif.register_avif_opener()
 
 
 def _grey_to_rgb(grey: Array, path: Path | str) -> U8:

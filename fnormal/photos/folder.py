@@ -63,7 +63,8 @@ class PhotoFolder:
         self._maps = source / "normals"
         self.has_normals = self._maps.is_dir() and (source / "images").is_dir()
         self._root = source / "images" if self.has_normals else source
-        self._paths = find_images(self._root).paths[:limit]
+        listing = find_images(self._root)
+        self._paths, self.left_out = listing.paths[:limit], listing.skipped
         self._frame, self._need_points = frame, need_points
         self.licence = licence
         self.names: Sequence[str] = [p.relative_to(self._root).as_posix() for p in self._paths]

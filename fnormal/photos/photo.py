@@ -37,6 +37,10 @@ class PhotoReader(Reader[list[Photo]], Protocol):
     """A source of photos; an item holds more than one where they share a pose and its normals."""
 
     @property
+    def left_out(self) -> str:
+        """A line about files of the source that are no photos; empty where there are none."""
+
+    @property
     def has_normals(self) -> bool:
         """Whether the photos come with normals."""
 

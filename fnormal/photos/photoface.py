@@ -62,6 +62,7 @@ class Photoface:
     """
 
     has_normals = True
+    left_out = ""
     photos_per_item = 4
 
     def __init__(
