@@ -55,6 +55,10 @@ class TrainOptions:
     rotate_deg: Annotated[
         float, Option("--rotate", min=0, max=180, help="Turn samples in the picture's plane, in degrees.")
     ] = 0.0
+    reframe_share: Annotated[
+        float,
+        Option("--reframe", min=0, max=1, help="Share of the samples that are cut anew in a random frame."),
+    ] = 0.0
     ema: Annotated[
         float, Option(min=0, max=0.99999, help="Decay of averaged weights, which are kept. 0: no average.")
     ] = 0.0

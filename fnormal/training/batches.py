@@ -16,6 +16,7 @@ from fnormal.datasets.resize import resize_sample
 from fnormal.datasets.sample import BYTES_A_PIXEL, Sample
 from fnormal.errors import FNormalError
 from fnormal.training.augment import augment_sample
+from fnormal.training.framing import reframe
 
 
 def parse_mix(mix: str, sets: Sequence[Dataset[Sample]]) -> tuple[float, ...] | None:
@@ -63,15 +64,18 @@ def plan_epoch(
 
 
 class ResizedSamples:
-    """Samples of a data set at the network's size, kept in memory as long as ``cache_bytes`` lasts.
+    """Samples of a data set at the network's size, or ``whole``, kept in memory while ``cache_bytes`` last.
 
     Decoding and shrinking a 256-pixel sample costs as much as a training step of a small network.
     """
 
-    def __init__(self, source: Dataset[Sample], size_px: int, cache_bytes: int) -> None:
-        self.source, self.size_px = source, size_px
+    def __init__(
+        self, source: Dataset[Sample], size_px: int, cache_bytes: int, *, whole: bool = False
+    ) -> None:
+        self.source, self.size_px, self._whole = source, size_px, whole
         self._cache: dict[int, Sample] = {}
-        self._room = cache_bytes // (size_px * size_px * BYTES_A_PIXEL)
+        side_px = source.size_px if whole else size_px
+        self._room = cache_bytes // (side_px * side_px * BYTES_A_PIXEL)
 
     def __len__(self) -> int:
         """Samples."""
@@ -81,7 +85,8 @@ class ResizedSamples:
         """Sample ``index``: image uint8, normals float16."""
         if index in self._cache:
             return self._cache[index]
-        small = resize_sample(self.source.sample(index, view=False), self.size_px)
+        stored = self.source.sample(index, view=False)
+        small = stored if self._whole else resize_sample(stored, self.size_px)
         if len(self._cache) < self._room:
             self._cache[index] = small
         return small
@@ -97,9 +102,9 @@ class EpochBatches(TorchDataset[Batch]):
     def __init__(
         self, sets: Sequence[ResizedSamples], *, batch_size: int, seed: int, epoch: int,
         first: int = 0, augment: bool = True, hull_share: float = 0.0, rotate_deg: float = 0.0,
-        mix: Sequence[float] | None = None, share: tuple[int, int] = (0, 1),
+        reframe_share: float = 0.0, mix: Sequence[float] | None = None, share: tuple[int, int] = (0, 1),
     ) -> None:  # fmt: skip
-        self.sets, self.augment, self.key = sets, augment, (seed, epoch)
+        self.sets, self.augment, self.key, self.reframe_share = sets, augment, (seed, epoch), reframe_share
         self.hull_share, self.rotate_deg, self.first, self.share = hull_share, rotate_deg, first, share
         self.plan = plan_epoch([len(s) for s in sets], batch_size, seed, epoch, mix)[first:]
 
@@ -117,9 +122,20 @@ class EpochBatches(TorchDataset[Batch]):
             if self.augment:
                 key = np.random.SeedSequence([*self.key, self.first + position, place])
                 rng = np.random.default_rng(key)
+                if self.reframe_share:
+                    sample = self._framed(sample, self.sets[which].size_px, rng)
                 sample = augment_sample(sample, rng, self.rotate_deg, self.hull_share)
             samples.append(sample)
         return collate(self.sets[which].source.modality, samples)
+
+    def _framed(self, sample: Sample, size_px: int, rng: np.random.Generator) -> Sample:
+        """A sample in a random frame, or in its own."""
+        points = sample.landmarks
+        if points is not None and np.isfinite(points).all() and rng.random() < self.reframe_share:
+            cut = reframe(sample, size_px, rng)
+            if cut.mask.any():
+                return cut
+        return resize_sample(sample, size_px)
 
 
 def loader(batches: EpochBatches, workers: int) -> DataLoader[Batch]:

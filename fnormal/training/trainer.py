@@ -51,7 +51,10 @@ class Trainer:
         torch.manual_seed(options.seed)
         room = 0 if options.workers else int(options.cache_gb * 2**30 / max(1, len(sets)))
         self.options = options
-        self.sets = [ResizedSamples(s, options.size_px, room) for s in sets]
+        self.sets = [
+            ResizedSamples(s, options.size_px, room, whole=options.augment and options.reframe_share > 0)
+            for s in sets
+        ]
         self.model = CrossModalNet(options.arch, options.ablation)
         accelerate(self.model)
         if init is not None:
@@ -100,8 +103,8 @@ class Trainer:
         o = self.options
         return EpochBatches(
             self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
-            augment=o.augment, hull_share=o.hull_share, rotate_deg=o.rotate_deg, mix=self.mix,
-            share=(parallel.rank(), parallel.world()),
+            augment=o.augment, hull_share=o.hull_share, rotate_deg=o.rotate_deg,
+            reframe_share=o.reframe_share, mix=self.mix, share=(parallel.rank(), parallel.world()),
         )  # fmt: skip
 
     def iterate(self, batch: Batch, progress: float) -> dict[str, float]:
