@@ -138,5 +138,7 @@ DOUBTFUL_SCORE = 0.2  # of dlib's detector: 99 % of 536 portraits score above, p
 ENHANCE_CROP_SCALE = 1.45  # enhance: wider than the paper's crop, so that it holds the forehead
 SHARD_SAMPLES = 128  # samples of a shard: what a killed worker loses, and what --workers share out
 SHARD_BYTES = 400_000_000  # of a shard before compression: it is made in memory
+MAX_SAMPLE_PX = 4096  # largest side of a sample of a data set
 MAX_TRIANGLES = 3_000_000  # larger meshes are refused before they fill the memory
+MAX_PICTURE_PX = 150_000_000  # larger pictures are refused unless --max-megapixels says otherwise
 MAX_TEXTURE_PX = 80_000_000  # so are larger textures; 8192 x 8192 passes

@@ -15,8 +15,8 @@ import torch
 import trimesh
 from PIL import Image
 
-from fnormal.geometry.images import write_image
 from fnormal.geometry.normal_maps import read_normals
+from fnormal.geometry.picturefile import write_image
 from fnormal.network.checkpoint import WeightsInfo, load_weights, save_weights
 from fnormal.network.model import CrossModalNet
 from tests.authors_network import random_state

@@ -23,9 +23,9 @@ from PIL import Image
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox, order_faces
-from fnormal.files import Guard, unused
-from fnormal.geometry.images import find_images, read_image
+from fnormal.files.naming import Guard, unused
 from fnormal.geometry.normals import compose_frames, frame_matrix, signed_permutations
+from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.prediction.files import doubt, is_own_output
 from tests.conftest import write_set

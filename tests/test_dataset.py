@@ -13,7 +13,7 @@ import pytest
 from fnormal.datasets.hdf5 import Dataset, DatasetWriter
 from fnormal.datasets.sample import ImageSample, NormalsSample
 from fnormal.errors import FNormalError
-from fnormal.files import is_abandoned, partial_name
+from fnormal.files.writing import is_abandoned, partial_name
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.training.batches import ResizedSamples, plan_epoch
 from tests.conftest import make_samples, write_set

@@ -16,7 +16,6 @@ from fnormal.evaluation.breakdown import Breakdown, light_angle_deg, yaw_deg
 from fnormal.evaluation.metrics import ErrorMeter, pixel_errors_deg
 from fnormal.evaluation.tables import table_lines
 from fnormal.faces.regions import REGIONS, region_map
-from fnormal.geometry.images import read_image
 from fnormal.geometry.normals import (
     angular_error_deg,
     from_frame,
@@ -25,6 +24,7 @@ from fnormal.geometry.normals import (
     to_frame,
     unit,
 )
+from fnormal.geometry.picturefile import read_image
 from fnormal.render.camera import rotation_about
 from tests.conftest import bump_normals
 from tests.test_readers import run
@@ -76,7 +76,7 @@ def test_honest_predictions_get_no_advice_and_their_figures(pairs: Path, tmp_pat
 
 def test_maps_that_do_not_fit_are_one_line(pairs: Path, tmp_path: Path) -> None:
     folder = write_maps(Dataset(pairs), tmp_path / "maps", "opengl")
-    np.save(folder / "000002.npy", np.zeros((8, 8, 3), np.float32))
+    np.save(folder / "000002.npy", np.ones((8, 8, 3), np.float32))
     (folder / "000003.npy").unlink()
     for path, words in ((folder, "is 8x8"), (tmp_path / "none", "no such folder")):
         code, _, stderr = run("eval", pairs, "--predictions", path)

@@ -13,7 +13,7 @@ from fnormal.faces.crop import Crop, crop_around, whole_picture
 from fnormal.faces.detect import detect_faces, find_landmark_model, read_landmarks
 from fnormal.faces.facemesh import _boundary_loops, facemesh, facemesh_triangles
 from fnormal.faces.masks import face_mask, hull_mask
-from fnormal.geometry.images import read_image
+from fnormal.geometry.picturefile import read_image
 
 sides = st.integers(40, 900)
 

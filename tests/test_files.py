@@ -14,7 +14,7 @@ from fnormal.cli.console import Follower
 from fnormal.datasets.resize import resize_mask
 from fnormal.datasets.views import render_views
 from fnormal.errors import FNormalError
-from fnormal.files import atomic, partial_name, sweep, write_bytes
+from fnormal.files.writing import atomic, partial_name, sweep, write_bytes
 from fnormal.geometry.mesh import make_mesh
 from fnormal.options.data import RenderOptions
 from fnormal.progress import Progress

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import fnormal
-from fnormal.geometry.images import read_image
 from fnormal.geometry.normals import angular_error_deg
+from fnormal.geometry.picturefile import read_image
 
 # normals of the astronaut at shares of the crop's height (rows) and width (columns)
 ROWS, COLUMNS = (0.35, 0.5, 0.65, 0.8), (0.3, 0.42, 0.58, 0.7)

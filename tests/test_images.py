@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from fnormal.errors import FNormalError
-from fnormal.files import atomic
-from fnormal.geometry.images import find_images, read_image, srgb_to_linear, write_image
+from fnormal.files.writing import atomic
+from fnormal.geometry.images import srgb_to_linear
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, read_normals, write_normals
 from fnormal.geometry.normals import angular_error_deg
+from fnormal.geometry.picturefile import find_images, read_image, write_image
 from tests.conftest import bump_normals
 
 

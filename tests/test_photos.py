@@ -13,9 +13,10 @@ from scipy.io import savemat
 from fnormal.config import CELEBA_HQ_IMAGES, PHOTOFACE_TEST_SUBJECTS, PHOTOFACE_TRAIN_SUBJECTS
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
-from fnormal.geometry.images import linear_to_srgb, read_image, srgb_to_linear
+from fnormal.geometry.images import linear_to_srgb, srgb_to_linear
 from fnormal.geometry.normal_maps import write_normals
 from fnormal.geometry.normals import angular_error_deg
+from fnormal.geometry.picturefile import read_image
 from fnormal.options.data import PhotoOptions
 from fnormal.photos.photoface import read_lights, read_metadata, read_sn, split_people
 from fnormal.photos.stereo import directions, photometric_stereo

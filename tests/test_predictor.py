@@ -11,8 +11,8 @@ from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
 from fnormal.evaluation.predictions import network_predictions
 from fnormal.faces.detect import FaceBox
-from fnormal.geometry.images import read_image
 from fnormal.geometry.normals import angular_error_deg, unit
+from fnormal.geometry.picturefile import read_image
 from fnormal.network.checkpoint import load_weights
 from fnormal.prediction.predictor import check_range, mirrored_mean
 

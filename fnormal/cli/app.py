@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -13,8 +14,9 @@ import typer
 
 from fnormal import __version__
 from fnormal.cli.console import Follower
-from fnormal.cli.group import FNormalCommand, FNormalGroup
+from fnormal.cli.group import FNormalCommand, FNormalGroup, open_closed_streams
 from fnormal.cli.signature import Choices, gather, parameters
+from fnormal.errors import FNormalError
 from fnormal.options.data import ImportPhotos, Inspect, Merge, RenderDataset
 from fnormal.options.faces import Enhance, Predict, Sheet
 from fnormal.options.networks import Doctor, Evaluate, Export, ImportWeights
@@ -100,7 +102,13 @@ def _callback(command: Command) -> Callable[..., None]:
     def run(**typed: Any) -> None:
         options = gather(command.options, typed)
         workflow = pkgutil.resolve_name(command.workflow)
-        Follower(as_json=options.output.json, quiet=options.output.quiet).follow(workflow(options))
+        follower = Follower(as_json=options.output.json, quiet=options.output.quiet)
+        try:
+            follower.follow(workflow(options))
+        except FNormalError as error:
+            if options.output.debug:
+                traceback.print_exception(error)
+            raise
 
     flags = parameters(command.options, command.choices)
     run.__signature__ = inspect.Signature(flags)  # type: ignore[attr-defined]
@@ -109,4 +117,5 @@ def _callback(command: Command) -> Callable[..., None]:
     return run
 
 
+open_closed_streams()
 app = build_app()

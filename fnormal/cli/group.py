@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import re
 import sys
+import warnings
 from typing import Any
 
 from typer import BadParameter, Exit
@@ -20,6 +23,7 @@ class FNormalGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
+        quiet_libraries()
         try:
             with interrupt.taken_over():
                 return super().invoke(ctx)
@@ -29,10 +33,37 @@ class FNormalGroup(TyperGroup):
         except KeyboardInterrupt:
             say("stopped")
             raise Exit(interrupt.EXIT_CODE) from None
-        except BrokenPipeError:
-            # the reader has gone, as in `| head`: nothing is wrong, and nothing may be flushed at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # the reader has gone, as in `| head`: nothing is wrong
+            _silence_stdout()
             raise Exit(0) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            _silence_stdout()
+            say("cannot write to stdout: no space is left on its device")
+            raise Exit(1) from None
+
+
+def _silence_stdout() -> None:
+    """See that nothing is flushed at the end: what is left in the buffer has no place to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def open_closed_streams() -> None:
+    """Give a process without stdin, stdout or stderr empty ones, or the next file takes their place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+            setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115  # for the whole process
+
+
+def quiet_libraries() -> None:
+    """Keep warnings of libraries from users: what matters of them is said in our own words."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 class FNormalCommand(TyperCommand):

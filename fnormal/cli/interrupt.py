@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from fnormal.files import discard_partials
+from fnormal.files.writing import discard_partials
 
 _PATIENCE_S = 1.5  # for the work to stop by itself
 EXIT_CODE = 130

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+
+from fnormal.errors import FNormalError
 
 Options = TypeVar("Options")
 Choices = Mapping[str, Iterable[str]]
@@ -36,7 +39,10 @@ def gather(options: type[Options], typed: Mapping[str, Any]) -> Options:
             inner = {k: v for k, v in typed.items() if k not in field.metadata.get("without", ())}
             values[field.name] = gather(hints[field.name], inner)
         elif field.name in typed:
-            values[field.name] = typed[field.name]
+            value = typed[field.name]
+            if isinstance(value, float) and not math.isfinite(value):
+                raise FNormalError(f"--{field.name.replace('_', '-')}: {value} is no finite number; give one")
+            values[field.name] = value
     return options(**values)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from fnormal.config import ENHANCE_CROP_SCALE
 from fnormal.enhance.files import enhanced_paths, write_enhanced
 from fnormal.enhance.pipeline import enhance_face
-from fnormal.files import Guard, refuse_existing
-from fnormal.geometry.images import read_image
+from fnormal.files.naming import Guard, refuse_existing
+from fnormal.geometry.picturefile import read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Enhance, PredictOptions
 from fnormal.prediction.files import doubt, result_paths, write_result

@@ -18,7 +18,7 @@ from fnormal.evaluation.scores import (
     score_network,
 )
 from fnormal.evaluation.tables import group_table, summary_table, table_results
-from fnormal.files import write_bytes
+from fnormal.files.writing import write_bytes
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.networks import Evaluate
 from fnormal.progress import Progress

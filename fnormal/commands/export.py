@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fnormal.errors import FNormalError
-from fnormal.files import Guard, check_suffix, refuse_existing
+from fnormal.files.naming import Guard, check_suffix, refuse_existing
 from fnormal.network import exported
 from fnormal.network.checkpoint import default_weights, load_weights
 from fnormal.options.networks import Export, ExportFormat

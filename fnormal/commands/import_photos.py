@@ -14,7 +14,7 @@ from fnormal.datasets.build import DatasetPlan, build, fingerprint
 from fnormal.datasets.hdf5 import HDF5_SUFFIXES
 from fnormal.datasets.photo_samples import check_axes, crop_item
 from fnormal.datasets.sample import Sample
-from fnormal.files import check_suffix
+from fnormal.files.naming import check_suffix
 from fnormal.options.data import ImportPhotos, PhotoOptions
 from fnormal.photos.photo import PhotoReader
 from fnormal.progress import Progress

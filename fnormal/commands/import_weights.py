@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fnormal.files import Guard, check_suffix, refuse_existing
+from fnormal.files.naming import Guard, check_suffix, refuse_existing
 from fnormal.network.authors import import_authors
 from fnormal.network.checkpoint import WeightsInfo, save_weights
 from fnormal.options.networks import ImportWeights

@@ -12,9 +12,10 @@ from fnormal.arrays import U8
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import ImageSample, NormalsSample, Sample
 from fnormal.errors import FNormalError
-from fnormal.files import Guard
-from fnormal.geometry.images import check_picture_name, resize_image, write_image
+from fnormal.files.naming import Guard
+from fnormal.geometry.images import resize_image
 from fnormal.geometry.normals import encode_rgb
+from fnormal.geometry.picturefile import check_picture_name, write_image
 from fnormal.options.data import Inspect
 from fnormal.progress import Progress, Result
 

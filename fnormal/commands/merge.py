@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fnormal.datasets.hdf5 import HDF5_SUFFIXES
 from fnormal.datasets.shards import join_shards
-from fnormal.files import Guard, check_suffix
+from fnormal.files.naming import Guard, check_suffix
 from fnormal.options.data import Merge
 from fnormal.progress import Progress
 

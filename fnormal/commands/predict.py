@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fnormal.errors import FNormalError
-from fnormal.files import Guard, refuse_existing
-from fnormal.geometry.images import find_images, read_image
+from fnormal.files.naming import Guard, refuse_existing
+from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.files import doubt, is_own_output, result_paths, write_result

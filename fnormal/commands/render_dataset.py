@@ -15,7 +15,8 @@ from fnormal.datasets.build import DatasetPlan, build, fingerprint
 from fnormal.datasets.hdf5 import HDF5_SUFFIXES
 from fnormal.datasets.sample import Sample
 from fnormal.datasets.views import render_views
-from fnormal.files import check_suffix
+from fnormal.files.naming import check_suffix
+from fnormal.files.opening import LAYOUT, read_text
 from fnormal.options.data import RenderDataset, RenderOptions, ScanOptions
 from fnormal.options.shared import BuildOptions
 from fnormal.progress import Progress, Result
@@ -80,7 +81,7 @@ class RenderRecipe:
         config: dict[str, Any] = {
             "command": "render-dataset", "dataset": self.dataset, "scans": len(reader.names),
             "axes": self.scans.axes, "names": fingerprint(reader.names, ()),
-            "layout": "" if layout is None else layout.read_text(), **asdict(options),
+            "layout": "" if layout is None else read_text(layout, LAYOUT), **asdict(options),
         }  # fmt: skip
         config["environments"] = None if options.environments is None else str(options.environments)
         return DatasetPlan(

@@ -14,9 +14,9 @@ from fnormal.evaluation.metrics import pixel_errors_deg
 from fnormal.evaluation.pictures import SAMPLE_TITLES, grid, normals_picture, sample_pictures
 from fnormal.evaluation.predictions import file_predictions, network_predictions
 from fnormal.faces.crop import crop_around
-from fnormal.files import Guard, refuse_existing
-from fnormal.geometry.images import check_picture_name, find_images, read_image, write_image
+from fnormal.files.naming import Guard, refuse_existing
 from fnormal.geometry.normal_maps import read_normals
+from fnormal.geometry.picturefile import check_picture_name, find_images, read_image, write_image
 from fnormal.network.checkpoint import default_weights, load_weights, named_weights
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Sheet

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sets import open_sets, sets_in
-from fnormal.files import Guard, unused
+from fnormal.files.naming import Guard, unused
 from fnormal.network.device import set_up
 from fnormal.options.training import SetOptions, Train
 from fnormal.progress import Progress

@@ -18,6 +18,7 @@ from fnormal.datasets.hdf5 import DatasetWriter
 from fnormal.datasets.sample import Modality, Sample
 from fnormal.datasets.shards import ShardPlan, is_complete, join_shards, plan_shards
 from fnormal.errors import FNormalError
+from fnormal.files.locks import locked
 from fnormal.options.shared import BuildOptions
 from fnormal.progress import Progress
 
@@ -131,6 +132,15 @@ def build(recipe: Recipe, out: Path, options: BuildOptions) -> Iterator[Progress
         return
     shards = plan_shards(out, len(plan.names), plan.samples_per_item, plan.size_px)
     shards.claim(plan.config)
+    which, of = options.shard_of()
+    with locked(shards.folder / f"writer-{which}-of-{of}.lock", out):
+        yield from _build_shards(recipe, plan, shards, options)
+
+
+def _build_shards(
+    recipe: Recipe, plan: DatasetPlan, shards: ShardPlan, options: BuildOptions
+) -> Iterator[Progress]:
+    """Make what is missing of this process's share, then join all shards."""
     which, of = options.shard_of()
     mine = [i for i in range(len(shards.ranges)) if i % of == which]
     jobs = []

@@ -10,15 +10,17 @@ from typing import Any, Generic, cast
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
 from fnormal import __version__
 from fnormal.config import FRAME
 from fnormal.datasets.sample import FIELDS, SAMPLE_TYPES, VIEW_DTYPE, Modality, Pair, Sample, SampleOf
+from fnormal.datasets.schema import FORMAT, VERSION, read_facts
 from fnormal.errors import FNormalError
-from fnormal.files import partial_name, publish, writing
+from fnormal.files.opening import DATASET, check_file, decoding
+from fnormal.files.writing import partial_name, publish, writing
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
-FORMAT, VERSION = "fnormal-dataset", 1
 _DTYPES = {"image": np.uint8, "normals": np.float16, "mask": np.uint8}
 
 
@@ -131,28 +133,13 @@ class Dataset(Generic[SampleOf]):
         self.path = path
         self._handle: h5py.File | None = None
         self._arrays: dict[str, h5py.Dataset] = {}  # looking one up by name costs as much as a small read
-        with _opened(path) as file:
-            attrs = dict(file.attrs)
-            if attrs.get("format") != FORMAT or attrs.get("version") != VERSION:
-                raise FNormalError(f"{path} is not a fnormal data set of version {VERSION}")
-            if attrs["frame"] != FRAME:
-                raise FNormalError(f"{path} is in frame '{attrs['frame']}', not {FRAME}; convert it")
-            self.frame = str(attrs["frame"])
-            self.modality = cast(Modality, str(attrs["modality"]))
-            missing = [n for n in (*FIELDS[self.modality], "mask") if n not in file]
-            if missing:
-                raise FNormalError(f"{path} lacks /{missing[0]}; it is incomplete, make it again")
-            for shard in json.loads(str(attrs.get("shards", "[]"))):
-                if not (path.parent / shard).is_file():
-                    raise FNormalError(
-                        f"{path} lacks its shard {shard}: keep it beside the file, or use 'fnormal merge'"
-                    )
-            self.size_px = int(attrs["size"])
-            self.licence = str(attrs["licence"])
-            self.config = json.loads(str(attrs["config"]))
-            self.failures = [str(line) for line in json.loads(str(attrs.get("failures", "[]")))]
-            self.subjects = [s.decode() for s in file["subject"][:]]
-            self.sources = [s.decode() for s in file["source"][:]]
+        with _opened(path) as file, decoding(path, DATASET):
+            facts = read_facts(file, path)
+            self.frame, self.modality, self.size_px = facts.frame, facts.modality, facts.size_px
+            self.licence, self.config, self.failures = facts.licence, facts.config, facts.failures
+            self.shards = facts.shards
+            self.subjects = [_text(value) for value in file["subject"][:]]
+            self.sources = [_text(value) for value in file["source"][:]]
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -181,8 +168,8 @@ class Dataset(Generic[SampleOf]):
             fields = {name: arrays[name][index] for name in FIELDS[self.modality]}
             mask = arrays["mask"][index] > 0
             points = arrays["landmarks"][index] if "landmarks" in arrays else None
-            record = arrays["view"][index] if view and "view" in arrays else None
-        except OSError as error:
+            record = _whole_view(arrays["view"][index]) if view and "view" in arrays else None
+        except (OSError, RuntimeError, KeyError, MemoryError) as error:
             raise FNormalError(
                 f"{self.path} is damaged at sample {index} ({error}); make it again"
             ) from error
@@ -206,13 +193,26 @@ def open_pairs(path: Path) -> Dataset[Pair]:
     return data
 
 
+def _whole_view(stored: Any) -> npt.NDArray[Any]:
+    """A record of ``VIEW_DTYPE``; what an older file does not say is 0."""
+    if stored.dtype == VIEW_DTYPE:
+        return np.asarray(stored)
+    view = np.zeros((), VIEW_DTYPE)
+    for name in set(VIEW_DTYPE.names or ()) & set(stored.dtype.names or ()):
+        view[name] = stored[name]
+    return view
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode(errors="replace")
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    if not path.is_file():
-        raise FNormalError(f"no such data set: {path}; check the path")
+    check_file(path, DATASET)
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise FNormalError(f"cannot read {path} as HDF5 (truncated or not HDF5); make it again") from error
     with file:
         yield file

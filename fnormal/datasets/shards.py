@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from fnormal.config import SHARD_BYTES, SHARD_SAMPLES
 from fnormal.datasets.hdf5 import Dataset, create_arrays
 from fnormal.datasets.sample import BYTES_A_PIXEL, FIELDS, Sample
 from fnormal.errors import FNormalError
-from fnormal.files import PARTIAL, atomic, sweep, write_bytes
+from fnormal.files.locks import locked
+from fnormal.files.opening import NOTES, read_bytes
+from fnormal.files.writing import PARTIAL, atomic, sweep, write_bytes
 
 _SMALL = ("subject", "source", "landmarks", "view")  # copied even where the pictures are virtual
 
@@ -59,7 +62,7 @@ class ShardPlan:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not note.exists():
                 write_bytes(note, text.encode())
-            if note.read_text() != text:
+            if read_bytes(note, NOTES) != text.encode():
                 raise FNormalError(f"{self.folder} holds a run of other settings; remove it or change --out")
         except OSError as error:
             raise FNormalError(f"cannot write {self.folder}: {error.strerror or error}") from error
@@ -88,8 +91,11 @@ def is_complete(path: Path, source: str) -> bool:
     """Whether a shard is there, of these files, and nothing in it failed: else it is made again."""
     if not path.is_file():
         return False
-    with h5py.File(path, "r") as file:
-        return bool(file.attrs["failures"] == "[]" and file.attrs["source"] == source)
+    try:
+        with h5py.File(path, "r") as file:
+            return bool(file.attrs["failures"] == "[]" and file.attrs["source"] == source)
+    except (OSError, KeyError, RuntimeError):
+        return False  # damaged: it is made again
 
 
 def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool) -> None:
@@ -112,9 +118,10 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool) -> None:
     if not sum(len(s) for s in sets):
         raise FNormalError(f"nothing to write to {out}: no sample could be made")
     if not virtual:
-        _check_room(paths, out)
+        _check_room(paths, sets, out)
     sweep(out)
-    with atomic(out) as temporary, h5py.File(temporary, "w") as file:
+    lock = locked(out.with_name(out.name + ".lock"), out)
+    with lock, _hdf5_errors(out), atomic(out) as temporary, h5py.File(temporary, "w") as file:
         _write_attributes(file, sets, out if virtual else None)
         create_arrays(file, sets[0].modality, sets[0].size_px, _SMALL if virtual else ())
         if virtual:
@@ -124,9 +131,19 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool) -> None:
             start = _copy(file, part, start)
 
 
-def _check_room(paths: Sequence[Path], out: Path) -> None:
+@contextmanager
+def _hdf5_errors(out: Path) -> Iterator[None]:
+    """What h5py raises of a full disk beside OSError, and of chunks that cannot be read."""
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError, MemoryError) as error:
+        raise FNormalError(f"cannot write {out} ({error}); is the disk full, or an input damaged?") from error
+
+
+def _check_room(paths: Sequence[Path], sets: Sequence[Dataset[Sample]], out: Path) -> None:
     """HDF5 crashes on a full disk: look before."""
-    needed = sum(path.stat().st_size for path in paths)
+    files = [*paths, *(data.path.parent / shard for data in sets for shard in data.shards)]
+    needed = sum(path.stat().st_size for path in files)
     folder = next(parent for parent in out.absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free
     if free < needed:

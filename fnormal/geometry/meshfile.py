@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -14,9 +13,12 @@ import numpy.typing as npt
 from fnormal.arrays import F32, F64, I32
 from fnormal.config import MAX_TEXTURE_PX, MAX_TRIANGLES
 from fnormal.errors import FNormalError
-from fnormal.geometry.images import IMAGE_SUFFIXES, check_picture_size
+from fnormal.files.opening import MESH, PICTURE, check_file, decoding, read_bytes, read_text
 from fnormal.geometry.mesh import Mesh, make_mesh
+from fnormal.geometry.meshcount import count_triangles
 from fnormal.geometry.normals import unit
+from fnormal.geometry.picturefile import IMAGE_SUFFIXES, check_picture_size
+from fnormal.geometry.vtkfile import read_vtk
 
 MESH_SUFFIXES = frozenset({".obj", ".ply", ".glb", ".gltf", ".off", ".stl", ".vtk"})
 
@@ -35,35 +37,45 @@ def read_mesh(path: Path, *, need_texture: bool = False) -> Mesh:
         FNormalError: No such file, not a mesh, no triangles, coordinates that are not finite, or more
             than ``config.MAX_TRIANGLES``.
     """
-    if not path.is_file():
-        raise FNormalError(f"no such mesh: {path}; check the path")
+    check_file(path, MESH)
     if path.suffix.lower() not in MESH_SUFFIXES:
         known = ", ".join(sorted(MESH_SUFFIXES))
         raise FNormalError(f"cannot read {path} as a mesh; give one of {known}")
-    count = count_triangles(path)
+    with decoding(path, MESH):
+        count = count_triangles(path)
     if count > MAX_TRIANGLES:
         raise FNormalError(
             f"{path} has {count:,} faces, over {MAX_TRIANGLES:,}; decimate it, a view shows far fewer"
         )
     if path.suffix.lower() == ".vtk":
-        return _read_vtk(path)
+        return _checked(path, read_vtk(path))
     import trimesh
 
     files = _FilesBeside(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # what is not finite is refused below
-            loaded = trimesh.load(path, process=False, maintain_order=True, resolver=files)
-            loaded, pose = _single(loaded)
-    except Exception as error:  # trimesh raises whatever its parsers meet in a broken file
-        raise FNormalError(
-            f"cannot read {path} as a mesh ({type(error).__name__}: {error}); re-export it"
-        ) from error
+    with decoding(path, MESH), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # what is not finite is refused below
+        loaded = trimesh.load(path, process=False, maintain_order=True, resolver=files)
+        loaded, pose = _single(loaded)
     if not isinstance(loaded, trimesh.Trimesh) or not len(loaded.faces):
         raise FNormalError(f"{path} has no triangles; export it as a mesh, not as points")
     if need_texture and files.trouble:
         raise FNormalError(files.trouble[0])
-    return _from_trimesh(path, loaded, pose)
+    with decoding(path, MESH):
+        return _checked(path, _from_trimesh(path, loaded, pose))
+
+
+def _checked(path: Path, mesh: Mesh) -> Mesh:
+    """A mesh that is a surface.
+
+    Raises:
+        FNormalError: All its vertices lie on a line or in a point, or it has grown while it was read.
+    """
+    if len(mesh.faces) > MAX_TRIANGLES:
+        raise FNormalError(f"{path} has {len(mesh.faces):,} faces, over {MAX_TRIANGLES:,}; decimate it")
+    extent = np.sort(np.ptp(mesh.vertices.astype(np.float64), axis=0))
+    if not extent[1] > 1e-6 * extent[2] or extent[2] > 1e15:
+        raise FNormalError(f"{path} is no surface: its box is {extent[::-1].tolist()}; {MESH.remedy}")
+    return mesh
 
 
 class _FilesBeside:
@@ -97,7 +109,7 @@ class _FilesBeside:
             except FNormalError as error:
                 self.trouble.append(str(error))
                 raise
-        return beside_mesh.read_bytes()
+        return read_bytes(beside_mesh, PICTURE if picture else MESH)
 
     def __getitem__(self, name: str) -> bytes:
         return self.get(name)
@@ -112,45 +124,6 @@ class _FilesBeside:
         return self
 
 
-def count_triangles(path: Path) -> int:
-    """Faces that a file announces, without reading it into a mesh; 0 where the format does not say."""
-    with path.open("rb") as handle:
-        start = handle.read(4096)
-        handle.seek(0)
-        suffix = path.suffix.lower()
-        if suffix == ".obj":
-            total, last = 0, b"\n"
-            while chunk := handle.read(1 << 24):
-                total += (last[-1:] + chunk).count(b"\nf")
-                last = chunk
-            return total
-        if suffix == ".ply":
-            words = start.split(b"end_header")[0].split()
-            at = [i for i, word in enumerate(words) if word == b"face"]
-            return _number(words[at[0] + 1]) if at and len(words) > at[0] + 1 else 0
-        if suffix == ".stl" and not start.startswith(b"solid"):
-            return int.from_bytes(start[80:84], "little")
-        if suffix == ".off":
-            words = start.split()
-            return _number(words[2]) if len(words) > 2 else 0
-        if suffix == ".glb":
-            return _count_gltf(handle.read(12 + 8 + int.from_bytes(start[12:16], "little"))[20:])
-    return 0
-
-
-def _number(word: bytes) -> int:
-    return int(word) if word.isdigit() else 0
-
-
-def _count_gltf(text: bytes) -> int:
-    try:
-        tree = json.loads(text)
-        shapes = [p for mesh in tree.get("meshes", []) for p in mesh["primitives"]]
-        return sum(tree["accessors"][p["indices"]]["count"] // 3 for p in shapes if "indices" in p)
-    except (ValueError, KeyError, IndexError, TypeError):
-        return 0  # broken: the reader will say how
-
-
 def read_obj_polygons(path: Path, keyword: str) -> tuple[F32, I32, npt.NDArray[np.int16], list[str]]:
     """An OBJ's own polygons, for models whose vertex numbers and groups matter.
 
@@ -163,7 +136,7 @@ def read_obj_polygons(path: Path, keyword: str) -> tuple[F32, I32, npt.NDArray[n
     """
     vertices, polygons, group, names = [], [], [], ["none"]
     current = 0
-    for line in path.read_text().splitlines():
+    for line in read_text(path, MESH).splitlines():
         words = line.split()
         kind = words[0] if words else ""
         if kind == "v":
@@ -215,43 +188,3 @@ def _texture_of(material: Any) -> Any:
         if getattr(material, name, None) is not None:
             return getattr(material, name)
     return None
-
-
-def _read_vtk(path: Path) -> Mesh:
-    """Legacy ASCII VTK PolyData: POINTS, POLYGONS of triangles or strips, TEXTURE_COORDINATES."""
-    words = path.read_text(errors="replace").split()
-    upper = [w.upper() for w in words]
-    try:
-        start = upper.index("POINTS")
-        n_points = int(words[start + 1])
-        points = np.array(words[start + 3 : start + 3 + 3 * n_points], np.float32).reshape(-1, 3)
-        faces = _vtk_polygons(words, upper)
-        uv = None
-        if "TEXTURE_COORDINATES" in upper:
-            at = upper.index("TEXTURE_COORDINATES")
-            dim = int(words[at + 2])
-            flat = np.array(words[at + 4 : at + 4 + dim * n_points], np.float32)
-            uv = flat.reshape(-1, dim)[:, :2]
-    except (ValueError, IndexError) as error:
-        raise FNormalError(f"cannot read {path} as ASCII VTK PolyData; convert it to PLY") from error
-    return make_mesh(points, faces, source=str(path), uv=uv)
-
-
-def _vtk_polygons(words: list[str], upper: list[str]) -> npt.NDArray[np.int64]:
-    triangles: list[tuple[int, int, int]] = []
-    for section in ("POLYGONS", "TRIANGLE_STRIPS"):
-        if section not in upper:
-            continue
-        at = upper.index(section)
-        cells, size = int(words[at + 1]), int(words[at + 2])
-        flat = [int(w) for w in words[at + 3 : at + 3 + size]]
-        position = 0
-        for _ in range(cells):
-            ids = flat[position + 1 : position + 1 + flat[position]]
-            position += 1 + flat[position]
-            for k in range(len(ids) - 2):
-                if section == "POLYGONS":
-                    triangles.append((ids[0], ids[k + 1], ids[k + 2]))
-                else:  # every second triangle of a strip is wound the other way round
-                    triangles.append((ids[k], ids[k + 1 + k % 2], ids[k + 2 - k % 2]))
-    return np.array(triangles, np.int64).reshape(-1, 3)

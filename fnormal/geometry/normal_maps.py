@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fnormal.arrays import F32, Bools, Floats
-from fnormal.config import FRAME
+from fnormal.arrays import F32, Array, Bools, Floats
+from fnormal.config import FRAME, MAX_PICTURE_PX
 from fnormal.errors import FNormalError
-from fnormal.files import write_bytes
+from fnormal.files.opening import NORMAL_MAP, check_file, decoding, quiet_stderr, read_npy
+from fnormal.files.writing import write_bytes
 from fnormal.geometry import normals as nm
-from fnormal.geometry.images import encode_png, first_line
+from fnormal.geometry.picturefile import check_picture_size, encode_png
 
 NORMAL_FORMATS = {"png16": ".png", "png8": ".png", "npy": ".npy", "tiff": ".tiff"}
 
@@ -78,31 +80,44 @@ def read_normals(path: Path, frame: str | None = None) -> tuple[F32, Bools]:
     """
     import cv2
 
-    if not path.is_file():
-        raise FNormalError(f"no such normal map: {path}; check the path")
+    check_file(path, NORMAL_MAP)
     suffix = path.suffix.lower()
     if suffix in (".jpg", ".jpeg"):
         raise FNormalError(f"{path} is a JPEG, which bends normals by up to 7 degrees; use PNG")
-    try:
+    with decoding(path, NORMAL_MAP):
         if suffix == ".npy":
-            raw = np.load(path, allow_pickle=False)
+            raw: Any = read_npy(path, NORMAL_MAP)
         elif suffix in (".tif", ".tiff"):
-            import tifffile
-
-            raw = tifffile.imread(path)
+            raw = _read_tiff(path)
         else:
+            check_picture_size(path, MAX_PICTURE_PX)
             frame = frame or png_frame(path)
-            raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            with quiet_stderr():
+                raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
             raw = raw if raw is None or raw.ndim == 2 else raw[..., 2::-1]
-    except (ValueError, OSError) as error:
-        raise FNormalError(f"cannot read {path}: {first_line(error)}") from error
-    if raw is None or raw.ndim != 3 or raw.shape[-1] != 3:
-        raise FNormalError(f"{path} is not a three-channel normal map; give PNG, NPY or TIFF")
+    if raw is None or raw.ndim != 3 or raw.shape[-1] != 3 or raw.dtype.kind not in "fui" or not raw.size:
+        raise FNormalError(f"{path} is not a three-channel normal map; {NORMAL_MAP.remedy}")
     if raw.dtype in (np.uint8, np.uint16):
         value, mask = nm.decode_rgb(raw)
     else:
-        value, mask = nm.unit(raw), np.asarray(np.linalg.norm(raw, axis=-1) > 0.5)
+        raw = raw.astype(np.float32)
+        finite = np.isfinite(raw).all(axis=-1)
+        known = np.where(finite[..., None], raw, 0)
+        mask = np.asarray(np.linalg.norm(known, axis=-1) > 0.5)
+        value = nm.unit(known * mask[..., None])
+    if not mask.any():
+        raise FNormalError(f"{path} holds no normals: every pixel is 0 or no number; {NORMAL_MAP.remedy}")
     return nm.from_frame(value, frame or FRAME), mask
+
+
+def _read_tiff(path: Path) -> Array:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        announced = max((page.nbytes for page in file.pages[:1]), default=0)
+        if announced > NORMAL_MAP.most_bytes:
+            raise FNormalError(f"{path} unpacks to {announced / 1e9:.0f} GB, too much; {NORMAL_MAP.remedy}")
+        return np.asarray(file.pages[0].asarray())
 
 
 def png_frame(path: Path) -> str | None:
@@ -111,11 +126,9 @@ def png_frame(path: Path) -> str | None:
     Raises:
         FNormalError: It is not a picture.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as picture:
-            value = picture.info.get("fnormal:frame")
-    except (UnidentifiedImageError, SyntaxError) as error:
-        raise FNormalError(f"cannot read {path} as a picture ({first_line(error)})") from error
+    check_file(path, NORMAL_MAP)
+    with decoding(path, NORMAL_MAP), Image.open(path) as picture:
+        value = picture.info.get("fnormal:frame")
     return value if isinstance(value, str) else None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fnormal.errors import FNormalError
+from fnormal.files.opening import CHECKPOINT, check_file
 from fnormal.network.checkpoint import load_strictly
 from fnormal.network.model import CrossModalNet
 
@@ -108,8 +109,7 @@ def import_authors(path: Path) -> CrossModalNet:
     Raises:
         FNormalError: Missing, not a plain state dict, or keys and shapes that are not theirs.
     """
-    if not path.is_file():
-        raise FNormalError(f"no such checkpoint: {path}; check the path")
+    check_file(path, CHECKPOINT)
     try:
         with warnings.catch_warnings():  # of pickle protocols: what matters is whether it loads
             warnings.simplefilter("ignore", UserWarning)

@@ -9,15 +9,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from fnormal import __version__
-from fnormal.config import CROP_SIZE_PX, FRAME
+from fnormal.config import ABLATIONS, ARCHS, CROP_SIZE_PX, FRAME, MAX_SAMPLE_PX
 from fnormal.errors import FNormalError
-from fnormal.files import write_bytes
-from fnormal.network.model import CrossModalNet
+from fnormal.files.opening import WEIGHTS, check_file
+from fnormal.files.writing import write_bytes
+from fnormal.network.model import STRIDE_PX, CrossModalNet
 
 DEFAULT_WEIGHTS = "lite.safetensors"  # package data
 _KEY = "fnormal"  # the one metadata entry
@@ -43,6 +45,38 @@ class WeightsInfo:
     licence: str = "unknown"
     figures: dict[str, Any] = field(default_factory=dict)
 
+    @staticmethod
+    def from_json(text: str, place: Path) -> WeightsInfo:
+        """What the metadata of a weights or ONNX file says.
+
+        Raises:
+            FNormalError: It is not what fnormal writes, or names another frame than fnormal's.
+        """
+        broken = FNormalError(f"{place} has a damaged configuration inside; train, export or fetch it again")
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise broken from error
+        if not isinstance(values, dict):
+            raise broken
+        values.pop("fnormal_version", None)
+        kinds = {"arch": str, "ablation": str, "size_px": int, "frame": str, "licence": str, "figures": dict}
+        if not {"arch"} <= set(values) <= set(kinds):
+            raise broken
+        if any(not isinstance(value, kinds[name]) or value is True for name, value in values.items()):
+            raise broken
+        info = WeightsInfo(**values)
+        if info.arch not in ARCHS or info.ablation not in ABLATIONS:
+            raise broken
+        if not 0 < info.size_px <= MAX_SAMPLE_PX or info.size_px % STRIDE_PX:
+            raise FNormalError(
+                f"{place} wants crops of {info.size_px} px; a side is a multiple of {STRIDE_PX} up to"
+                f" {MAX_SAMPLE_PX}"
+            )
+        if info.frame != FRAME:
+            raise FNormalError(f"{place} predicts in frame '{info.frame[:40]}'; fnormal runs {FRAME} alone")
+        return info
+
 
 def save_weights(path: Path, model: CrossModalNet, info: WeightsInfo, *, half: bool = False) -> None:
     """Write ``model`` to ``path``, whole or not at all; ``half`` stores fp16 (0.01 degrees)."""
@@ -63,26 +97,24 @@ def load_weights(path: Path | str | None = None) -> tuple[CrossModalNet, Weights
         FNormalError: Missing, damaged, not fnormal's, or tensors that do not fit the configuration.
     """
     place = default_weights() if path is None else Path(path)
-    if not place.is_file():
-        raise FNormalError(f"no such weights: {place}; check --weights")
+    check_file(place, WEIGHTS)
     try:
         with safe_open(place, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, RuntimeError, MemoryError) as error:
         raise FNormalError(
             f"{place} is not a readable safetensors file ({error}); a model.pth goes through"
             " fnormal import-weights"
         ) from error
     if _KEY not in metadata:
         raise FNormalError(f"{place} was not written by fnormal: it has no configuration inside")
-    values = json.loads(metadata[_KEY])
-    values.pop("fnormal_version")
-    info = WeightsInfo(**values)
-    if info.frame != FRAME:
-        raise FNormalError(f"{place} predicts normals in frame '{info.frame}'; fnormal runs {FRAME} alone")
+    info = WeightsInfo.from_json(metadata[_KEY], place)
+    for key, value in state.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise FNormalError(f"{place} holds weights that are no numbers ({key}); train or fetch it again")
     model = CrossModalNet(info.arch, info.ablation)
-    load_strictly(model, state, place)
+    load_strictly(model, {key: value.float() for key, value in state.items()}, place)
     return model.eval(), info
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from fnormal.errors import FNormalError
-from fnormal.files import atomic, write_bytes
+from fnormal.files.opening import WEIGHTS, check_file, decoding, quiet_stderr
+from fnormal.files.writing import atomic, write_bytes
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import WeightsInfo
 from fnormal.network.model import CrossModalNet
@@ -45,20 +46,28 @@ class OnnxNetwork:
             import onnxruntime
         except ImportError as error:
             raise FNormalError(f"{path} needs ONNX Runtime: {_INSTALL}") from error
-        if not path.is_file():
-            raise FNormalError(f"no such weights: {path}; check --weights")
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        except Exception as error:  # its C++ errors have no common class
-            raise FNormalError(f"cannot read {path} as ONNX ({str(error).splitlines()[0]})") from error
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        check_file(path, WEIGHTS)
+        quiet = onnxruntime.SessionOptions()
+        quiet.log_severity_level = 4  # its warnings are of its innards
+        with decoding(path, WEIGHTS), quiet_stderr():
+            providers = ["CPUExecutionProvider"]
+            self._session = onnxruntime.InferenceSession(str(path), quiet, providers=providers)
+            metadata = self._session.get_modelmeta().custom_metadata_map
         if _KEY not in metadata:
             raise FNormalError(f"{path} was not written by 'fnormal export'; its frame is unknown")
-        self.info = WeightsInfo(**json.loads(metadata[_KEY]))
+        self.info, self._path = WeightsInfo.from_json(metadata[_KEY], path), path
+        names = [node.name for node in self._session.get_inputs()], len(self._session.get_outputs())
+        if names != (["image"], 1):
+            raise FNormalError(f"{path} does not take one image to normals; export it again")
 
     def image_to_normals(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] in [0, 1] to unit normals [B, 3, S, S]."""
-        (normals,) = self._session.run(None, {"image": image.cpu().numpy()})
+        with decoding(self._path, WEIGHTS):
+            (normals,) = self._session.run(None, {"image": image.cpu().numpy()})
+        if normals.shape != tuple(image.shape):
+            raise FNormalError(
+                f"{self._path} gives {normals.shape} for {tuple(image.shape)}; export it again"
+            )
         return torch.from_numpy(normals)
 
 

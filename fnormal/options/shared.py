@@ -33,6 +33,7 @@ class Output:
 
     json: Annotated[bool, Option("--json", help="Print one JSON object a line instead of text.")] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="Print errors and results, nothing else.")] = False
+    debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from fnormal.arrays import F32
 from fnormal.config import CELEBA_HQ_IMAGES
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import read_landmarks
-from fnormal.geometry.images import find_images, read_image
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import from_frame, unit
+from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.photos.photo import Photo, read_mat
 
 _MAP_SUFFIXES = (".mat", ".npy", ".png", ".tif", ".tiff")
@@ -99,7 +99,12 @@ class PhotoFolder:
 def _norms_of(path: Path) -> F32:
     """Unit normals of the norms/cert packaging, 0 where ``cert`` is. [H, W, 3]"""
     arrays = read_mat(path)
-    if "norms" not in arrays or arrays["norms"].ndim != 3:
+    if "norms" not in arrays or arrays["norms"].ndim != 3 or arrays["norms"].shape[2] != 3:
         raise FNormalError(f"{path} has no 'norms' [H, W, 3]; it has {', '.join(arrays) or 'nothing'}")
     normals = unit(np.nan_to_num(arrays["norms"].astype(np.float32)))
-    return normals * (arrays["cert"] > 0)[..., None] if "cert" in arrays else normals
+    cert = arrays.get("cert")
+    if cert is None:
+        return normals
+    if cert.shape != normals.shape[:2]:
+        raise FNormalError(f"{path}: 'cert' is {cert.shape}, 'norms' {normals.shape}; save them together")
+    return normals * (cert > 0)[..., None]

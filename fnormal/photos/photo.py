@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,10 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array
 from fnormal.errors import FNormalError
+from fnormal.files.opening import MATLAB, check_file, decoding
 from fnormal.readers import Reader
+
+_LARGEST_NUMBER = 8  # bytes of a double
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,12 @@ def read_mat(path: Path) -> dict[str, Array]:
     Raises:
         FNormalError: Missing, not a Matlab file, or of version 7.3.
     """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
+    from scipy.io import loadmat, whosmat
 
-    try:
-        return {k: np.asarray(v) for k, v in loadmat(path).items() if not k.startswith("__")}
-    except FileNotFoundError as error:
-        raise FNormalError(f"no such file: {path}; check the path") from error
-    except NotImplementedError as error:
-        raise FNormalError(f"{path} is a version 7.3 file; save it in Matlab with -v7") from error
-    except (MatReadError, ValueError, TypeError, OSError, EOFError) as error:
-        raise FNormalError(f"cannot read {path} as a Matlab file ({error}); fetch it again") from error
+    check_file(path, MATLAB)
+    with decoding(path, MATLAB):
+        announced = sum(math.prod(shape) for _, shape, _ in whosmat(path))
+        if announced * _LARGEST_NUMBER > MATLAB.most_bytes:
+            raise FNormalError(f"{path} unpacks to over {MATLAB.most_bytes / 1e9:.0f} GB; {MATLAB.remedy}")
+        arrays = {name: np.asarray(value) for name, value in loadmat(path).items()}
+        return {name: array for name, array in arrays.items() if array.dtype.kind in "fiub"}

@@ -15,8 +15,9 @@ from fnormal.arrays import F32, U8
 from fnormal.config import PHOTOFACE_TEST_SUBJECTS, PHOTOFACE_TRAIN_SUBJECTS
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import detect_faces
-from fnormal.geometry.images import read_image
+from fnormal.files.opening import LIGHTS, decoding, read_bytes
 from fnormal.geometry.normals import from_frame, unit
+from fnormal.geometry.picturefile import read_image
 from fnormal.options.data import Split
 from fnormal.photos.photo import Photo, read_mat
 from fnormal.photos.stereo import directions, photometric_stereo
@@ -29,6 +30,7 @@ POINTS = (
 ATTRIBUTES = (
     "sex", "glasses", "facial hair", "pose", "quality", "occlusion", "expression", "extras"
 )  # fmt: skip
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
 _SESSION = re.compile(r"^\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d$")
 
 
@@ -134,6 +136,8 @@ def read_sn(path: Path) -> F32:
     missing = [key for key in ("px", "py") if key not in arrays]
     if missing:
         raise FNormalError(f"{path} lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}")
+    if len({arrays[key].shape for key in ("px", "py", "pz") if key in arrays}) != 1 or arrays["px"].ndim != 2:
+        raise FNormalError(f"{path}: px, py and pz must be pictures of one size")
     x, y = (np.nan_to_num(arrays[key].astype(np.float32)) for key in ("px", "py"))
     z = arrays["pz"].astype(np.float32) if "pz" in arrays else np.sqrt(np.clip(1 - x * x - y * y, 0, 1))
     normals = unit(np.stack([x, y, np.nan_to_num(z)], axis=-1))
@@ -145,11 +149,13 @@ def read_metadata(folder: Path) -> Metadata:
     """``metadata.txt`` and ``metadataII.txt`` of a session, whatever separates their values."""
     points, attributes = None, {}
     if (path := folder / "metadata.txt").is_file():
-        numbers = [float(n) for n in re.findall(r"-?\d+\.?\d*", path.read_text(errors="replace"))]
+        numbers = [
+            float(n) for n in re.findall(r"-?\d+\.?\d*", read_bytes(path, LIGHTS).decode(errors="replace"))
+        ]
         if len(numbers) == 2 * len(POINTS):
             points = np.array(numbers, np.float32).reshape(-1, 2)
     if (path := folder / "metadataII.txt").is_file():
-        values = [v for v in re.split(r"[,;\s]+", path.read_text(errors="replace")) if v]
+        values = [v for v in re.split(r"[,;\s]+", read_bytes(path, LIGHTS).decode(errors="replace")) if v]
         attributes = dict(zip(ATTRIBUTES, values, strict=False))
     return Metadata(points, attributes)
 
@@ -177,8 +183,11 @@ def read_lights(path: Path) -> F32:
     Raises:
         FNormalError: Missing, or not four angles of each kind.
     """
-    try:
-        text = path.read_text(errors="replace")
+    if not path.exists():
+        raise FNormalError(f"no lights: {path} is missing; {LIGHTS.remedy}")
+    data = read_bytes(path, LIGHTS)
+    with decoding(path, LIGHTS):
+        text = data.decode(errors="replace")
         if path.suffix.lower() == ".json":
             value = json.loads(text)
             zenith, azimuth = value["zenith"], value["azimuth"]
@@ -189,27 +198,35 @@ def read_lights(path: Path) -> F32:
             rows = [[float(v) for v in line] for line in lines if re.match(r"^[-+.\d]", line[0])]
             zenith, azimuth = zip(*rows, strict=True)
         angles = np.array([zenith, azimuth], np.float32)
-    except FileNotFoundError as error:
-        raise FNormalError(f"no lights: {path} is missing; give --lights, a CSV or JSON") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise FNormalError(f"cannot read lights from {path}; give --lights, a CSV or JSON") from error
     if angles.shape != (2, 4) or not np.isfinite(angles).all():
         raise FNormalError(f"{path} tells {angles.shape[-1]} lights, not four; give --lights, a CSV or JSON")
     return directions(*angles)
 
 
+def _statements(code: str) -> list[str]:
+    """What semicolons and ends of lines separate outside of brackets."""
+    statements, start, inside = [], 0, False
+    for place, sign in enumerate(code):
+        if sign in "[]":
+            inside = sign == "["
+        elif sign in ";\n" and not inside:
+            statements.append(code[start:place])
+            start = place + 1
+    return [*statements, code[start:]]
+
+
 def _parse_matlab(text: str) -> tuple[list[float], list[float]]:
     """Zenith and azimuth in degrees of a script whose exact syntax nobody documents."""
-    code = re.sub(r"%.*", "", text)
-    number = r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?"
     parts: dict[str, list[float]] = {"zen": [], "az": []}
-    for name, value in re.findall(r"(\w+)\s*(?:\(\s*\d+\s*\))?\s*=\s*(\[[^\]]*\]|" + number + ")", code):
+    code = "\n".join(line.partition("%")[0] for line in text.splitlines())
+    for statement in _statements(code):
+        name, _, value = statement.partition("=")
         for key, angles in parts.items():
             if key in name.lower():
-                angles += [float(n) for n in re.findall(number, value)]
+                angles += [float(n) for n in _NUMBER.findall(value)]
     zenith, azimuth = parts["zen"], parts["az"]
     if not zenith and not azimuth:
-        numbers = [float(n) for n in re.findall(number, code)]
+        numbers = [float(n) for n in _NUMBER.findall(code)]
         zenith, azimuth = numbers[0::2], numbers[1::2]
     if zenith and azimuth and max(map(abs, zenith + azimuth)) <= 2 * np.pi:
         zenith, azimuth = [float(np.degrees(v)) for v in zenith], [float(np.degrees(v)) for v in azimuth]

@@ -12,9 +12,9 @@ import numpy as np
 from fnormal import __version__
 from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces.detect import FaceBox
-from fnormal.files import write_json
-from fnormal.geometry.images import write_image
+from fnormal.files.writing import write_json
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, write_normals
+from fnormal.geometry.picturefile import write_image
 from fnormal.prediction.predictor import FaceNormals
 from fnormal.progress import Result
 

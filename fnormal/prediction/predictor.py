@@ -72,6 +72,22 @@ def check_range(image: Array) -> F32:
     return image.astype(np.float32)
 
 
+def _inside(face: FaceBox, path: Path, picture: U8) -> FaceBox:
+    """A face from a file, most of whose points must lie in the picture.
+
+    Raises:
+        FNormalError: They do not.
+    """
+    height, width = picture.shape[:2]
+    inside = ((face.landmarks >= 0) & (face.landmarks < (width, height))).all(axis=1).mean()
+    if inside < 0.5:
+        raise FNormalError(
+            f"{path}: only {inside:.0%} of the points lie in the picture of {width}x{height} pixels;"
+            " give the points in this picture's pixels"
+        )
+    return face
+
+
 class Predictor:
     """A network with everything around it: detection, crop, range check, un-crop.
 
@@ -120,7 +136,9 @@ class Predictor:
         Raises:
             FNormalError: No face is found.
         """
-        faces = [read_landmarks(landmarks)] if landmarks else self.detect(picture)
+        faces = (
+            [_inside(read_landmarks(landmarks), landmarks, picture)] if landmarks else self.detect(picture)
+        )
         if not faces:
             raise FNormalError(
                 f"no face found in {name}; give --landmarks, or --no-crop if it already is a face crop"
@@ -170,6 +188,8 @@ class Predictor:
         image = torch.from_numpy(crop.cut(pixels)).permute(2, 0, 1)[None].to(self.device)
         with torch.inference_mode():
             mean = mirrored_mean(self.model, image)[0].permute(1, 2, 0).cpu().numpy()
+        if not np.isfinite(mean).all():
+            raise FNormalError("the network gives normals that are no numbers: its weights are damaged")
         full = crop.paste(mean, height, width)
         mask = mask & crop.paste(np.ones((crop.size_px, crop.size_px), bool), height, width)
         confidence = np.clip(np.linalg.norm(full, axis=-1), 0, 1) * mask

@@ -11,7 +11,7 @@ import numpy as np
 
 from fnormal.arrays import F32, F64, Array
 from fnormal.errors import FNormalError
-from fnormal.files import package_path
+from fnormal.files.packages import package_path
 from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.geometry.meshfile import read_obj_polygons
 from fnormal.geometry.subdivision import loop_subdivision

@@ -13,10 +13,11 @@ import numpy as np
 from fnormal.arrays import U8, U16, Array
 from fnormal.config import MAX_TEXTURE_PX, MAX_TRIANGLES
 from fnormal.errors import FNormalError
-from fnormal.geometry.images import IMAGE_SUFFIXES, check_picture_size, linear_to_srgb, read_image
+from fnormal.geometry.images import linear_to_srgb
 from fnormal.geometry.mesh import Mesh, make_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.normals import frame_matrix, unit
+from fnormal.geometry.picturefile import IMAGE_SUFFIXES, check_picture_size, read_image
 from fnormal.geometry.subdivision import loop_subdivision, midpoint_subdivision
 from fnormal.scans.layout import FLORENCE, ICT3DRFE, Globs, Layout, read_layout
 from fnormal.scans.scan import Scan, upright
@@ -91,7 +92,11 @@ class MeshFolder:
     def _subject(self, path: Path) -> str:
         name = path.relative_to(self._root).as_posix()
         match = re.search(self._layout.subject, name)
-        return match[1] if match else path.stem
+        if match is None:
+            return path.stem
+        if not match[1]:
+            raise FNormalError(f"the layout's subject finds no name in {name}; make its first group match")
+        return match[1]
 
     def load(self, index: int) -> Scan:
         """Read mesh ``index`` with its maps, its axes put right, its middle at the origin."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from fnormal.arrays import F32, Array
 from fnormal.errors import FNormalError
-from fnormal.files import atomic
+from fnormal.files.writing import atomic
 from fnormal.geometry.meshfile import read_obj_polygons
 
 URL = "https://codeload.github.com/ICT-VGL/ICT-FaceKit/tar.gz/refs/heads/master"

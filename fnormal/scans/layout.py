@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from dataclasses import dataclass, fields
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fnormal.errors import FNormalError
+from fnormal.files.opening import LAYOUT, decoding, read_text
 from fnormal.geometry.normals import frame_matrix
 
 if sys.version_info >= (3, 11):
@@ -17,6 +19,7 @@ else:
     import tomli as tomllib
 
 Globs = tuple[str, ...]
+MAX_SUBDIVISIONS = 12
 
 
 @dataclass(frozen=True)
@@ -87,12 +90,9 @@ def read_layout(path: Path, base: Layout) -> Layout:
     Raises:
         FNormalError: Not TOML, an unknown entry, or a value of the wrong kind.
     """
-    try:
-        values: dict[str, Any] = tomllib.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise FNormalError(f"no such layout: {path}; check --layout") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FNormalError(f"{path} is not TOML ({error})") from error
+    text = read_text(path, LAYOUT)
+    with decoding(path, LAYOUT):
+        values: dict[str, Any] = tomllib.loads(text)
     defaults = {f.name: getattr(base, f.name) for f in fields(Layout)}
     unknown = set(values) - set(defaults)
     if unknown:
@@ -101,13 +101,17 @@ def read_layout(path: Path, base: Layout) -> Layout:
         )
     for name, value in values.items():
         if name in _GLOBS:
-            values[name] = value = (value,) if isinstance(value, str) else tuple(value)
+            values[name] = value = _globs(path, name, value)
         kind = float if isinstance(defaults[name], float) else type(defaults[name])
         if not isinstance(value, (int, float) if kind is float else kind):
             raise FNormalError(f"{path}: {name} must be a {kind.__name__}, not {value!r}")
         if value not in _CHOICES.get(name, (value,)):
             raise FNormalError(f"{path}: {name} must be one of {', '.join(_CHOICES[name])}, not {value!r}")
     layout = Layout(**{**defaults, **values})
+    if not 0 <= layout.subdivide <= MAX_SUBDIVISIONS:
+        raise FNormalError(f"{path}: subdivide must be 0 to {MAX_SUBDIVISIONS}, not {layout.subdivide}")
+    if not math.isfinite(layout.displacement_scale) or not math.isfinite(layout.displacement_middle):
+        raise FNormalError(f"{path}: the displacement must be given in finite numbers")
     for axes in (layout.axes, layout.normal_axes):
         frame_matrix(axes)
     try:
@@ -117,3 +121,13 @@ def read_layout(path: Path, base: Layout) -> Layout:
     if groups < 1:
         raise FNormalError(f"{path}: subject needs a group in parentheses that names the person")
     return layout
+
+
+def _globs(path: Path, name: str, value: Any) -> Globs:
+    """One glob or a list of them, relative to the root of the scans."""
+    globs = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else ()
+    if not globs or not all(isinstance(g, str) and g and not g.startswith(("/", "~")) for g in globs):
+        raise FNormalError(f"{path}: {name} must be a relative glob, or a list of them, not {value!r}")
+    if any(".." in g.split("/") for g in globs):
+        raise FNormalError(f"{path}: {name} must stay below the folder of the scans, not {value!r}")
+    return globs

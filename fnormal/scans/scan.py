@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from fnormal.arrays import F32, Array
-from fnormal.errors import FNormalError
+from fnormal.files.opening import ARCHIVE, check_file, read_npz
 from fnormal.geometry.mesh import Mesh, box_middle, turn_mesh
 from fnormal.geometry.normals import frame_matrix
 
@@ -44,10 +42,5 @@ def read_arrays(source: Path, remedy: str) -> dict[str, Array]:
     Raises:
         FNormalError: Missing (the message gives ``remedy``) or unreadable.
     """
-    try:
-        with np.load(source, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except FileNotFoundError as error:
-        raise FNormalError(f"no such archive: {source}; {remedy}") from error
-    except (ValueError, OSError, EOFError) as error:
-        raise FNormalError(f"cannot read {source} as an npz archive; fetch it again") from error
+    check_file(source, replace(ARCHIVE, remedy=remedy))
+    return read_npz(source, ARCHIVE)

@@ -18,7 +18,9 @@ from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import Pair, Sample
 from fnormal.errors import FNormalError
 from fnormal.evaluation.scores import network_errors
-from fnormal.files import sweep, write_bytes
+from fnormal.files.locks import locked
+from fnormal.files.opening import NOTES, read_bytes
+from fnormal.files.writing import sweep, write_bytes
 from fnormal.network.checkpoint import WeightsInfo, save_weights
 from fnormal.options.training import TrainOptions
 from fnormal.progress import Progress
@@ -50,10 +52,29 @@ def train(
         FNormalError: See :class:`Trainer`; or ``out`` holds a run and ``resume`` is not set.
         KeyboardInterrupt: After saving, when SIGTERM or Ctrl-C asked to stop.
     """
-    checkpoint, best = out / CHECKPOINT, out / BEST
-    if not resume and checkpoint.exists():
+    if not resume and (out / CHECKPOINT).exists():
         raise FNormalError(f"{out} holds a run already; add --resume or choose another --out")
+    first = parallel.rank() == 0
     trainer = Trainer(options, sets, init, encoder_weights, device)
+    with _only_writer(out if first else None):
+        yield from _run(trainer, out, val, resume, tensorboard)
+
+
+@contextmanager
+def _only_writer(out: Path | None) -> Iterator[None]:
+    """Keep a second run out of the folder."""
+    if out is None:
+        yield
+    else:
+        with locked(out / "writer.lock", out):
+            yield
+
+
+def _run(
+    trainer: Trainer, out: Path, val: Dataset[Pair] | None, resume: bool, tensorboard: TensorBoard | None
+) -> Iterator[Progress]:
+    """The epochs and batches of a run."""
+    options, checkpoint, best = trainer.options, out / CHECKPOINT, out / BEST
     if resume:
         trainer.load(checkpoint)
     first = parallel.rank() == 0
@@ -117,12 +138,11 @@ class _Log:
         self._file = None
         if out is None:
             return
-        out.mkdir(parents=True, exist_ok=True)
         for name in (CHECKPOINT, BEST, LOG):
             sweep(out / name)
         path, now = out / LOG, (trainer.epoch + 1, trainer.step)
         if path.is_file():
-            lines = path.read_text().splitlines()
+            lines = read_bytes(path, NOTES).decode(errors="replace").splitlines()
             kept = [line for line in lines if _place(line) <= now]
             if len(kept) < len(lines):
                 write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
@@ -144,9 +164,9 @@ def _place(line: str) -> tuple[float, float]:
     """Where in a run a record was written: (epoch from 1, step); a line cut short is beyond any."""
     try:
         record = json.loads(line)
-    except json.JSONDecodeError:
+        return float(record["epoch"]), float(record.get("step", math.inf))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return math.inf, math.inf
-    return record["epoch"], record.get("step", math.inf)
 
 
 def _end_epoch(

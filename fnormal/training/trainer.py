@@ -18,7 +18,8 @@ from fnormal.datasets.batch import Batch, ImageBatch, NormalsBatch, PairBatch
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import Sample
 from fnormal.errors import FNormalError
-from fnormal.files import write_bytes
+from fnormal.files.opening import CHECKPOINT, check_file, decoding
+from fnormal.files.writing import write_bytes
 from fnormal.network.authors import load_imagenet
 from fnormal.network.checkpoint import load_weights
 from fnormal.network.fast.layers import accelerate
@@ -200,11 +201,10 @@ class Trainer:
         """
         if not path.is_file():
             raise FNormalError(f"nothing to resume: {path} does not exist; leave --resume out")
-        try:
+        check_file(path, CHECKPOINT)
+        with decoding(path, CHECKPOINT):
             state = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:  # torch's unpickler raises whatever it meets in a damaged file
-            raise FNormalError(f"{path} is damaged; remove it and start again") from error
-        was, now = json.loads(state["options"]), _comparable(self.options, self.sets)
+            was, now = json.loads(state["options"]), _comparable(self.options, self.sets)
         was = {**asdict(TrainOptions()), **was}  # older than an option: trained with its default
         changed = sorted(k for k in now if was.get(k) != now[k])
         if changed:
@@ -212,12 +212,15 @@ class Trainer:
                 f"{path} was trained with another {changed[0]}: {was.get(changed[0])}, not"
                 f" {now[changed[0]]}; use the same settings or another --out"
             )
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        self.epoch, self.step = state["epoch"], state["step"]
-        self.paired_steps, self.best_deg = state["paired_steps"], state["best_deg"]
+        with decoding(path, CHECKPOINT):
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self.average is not None:
+                self.average.load_state_dict(state["average"])
+            self.epoch, self.step = int(state["epoch"]), int(state["step"])
+            self.paired_steps, self.best_deg = int(state["paired_steps"]), float(state["best_deg"])
+        if not all(bool(torch.isfinite(value).all()) for value in self.model.state_dict().values()):
+            raise FNormalError(f"{path} holds weights that are no numbers; {CHECKPOINT.remedy}")
 
 
 def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer | MuonAdamW:

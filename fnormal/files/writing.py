@@ -1,12 +1,11 @@
-"""The one way files are written: under a temporary name, put on disk, then renamed; and package data."""
+"""The one way files are written: under a temporary name, put on disk, then renamed."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,53 +58,6 @@ def write_json(path: Path, value: object) -> None:
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def check_suffix(path: Path, suffixes: Collection[str]) -> None:
-    """See that a file's name says what is written into it.
-
-    Raises:
-        FNormalError: It has another ending.
-    """
-    if path.suffix.lower() not in suffixes:
-        raise FNormalError(f"--out {path}: this file's name ends in {' or '.join(sorted(suffixes))}")
-
-
-def refuse_existing(paths: Iterable[Path]) -> None:
-    """See that nothing stands where a default name would write.
-
-    Raises:
-        FNormalError: Something does.
-    """
-    for path in paths:
-        if path.exists():
-            raise FNormalError(f"{path} exists already; name another place with --out, or remove it")
-
-
-class Guard:
-    """Keeps the files that a command reads from being written over, under whatever name or link."""
-
-    def __init__(self, inputs: Iterable[Path | None]) -> None:
-        self._read = {path.resolve(): path for path in inputs if path is not None and path.exists()}
-
-    def check(self, outputs: Iterable[Path]) -> None:
-        """See that no output is an input.
-
-        Raises:
-            FNormalError: One is.
-        """
-        for path in outputs:
-            if path.resolve() in self._read:
-                read = self._read[path.resolve()]
-                raise FNormalError(f"{path} would overwrite the input {read}; choose another --out")
-
-
-def unused(path: Path) -> Path:
-    """``path``, or ``path-2`` and so on where something of that name exists."""
-    number, candidate = 2, path
-    while candidate.exists():
-        candidate, number = path.with_name(f"{path.name}-{number}"), number + 1
-    return candidate
-
-
 def partial_name(path: Path) -> Path:
     """A temporary name beside ``path`` that no other process, of any machine, writes to."""
     return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}{PARTIAL}")
@@ -150,12 +102,3 @@ def is_running(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def package_path(package: str, *parts: str) -> Path | None:
-    """A file or folder inside an installed package, found without importing it; None if it is missing."""
-    spec = importlib.util.find_spec(package)
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(place, *parts)).exists():
-            return path
-    return None
