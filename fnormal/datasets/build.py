@@ -169,7 +169,7 @@ def _join(shards: ShardPlan, unit: str, total: int, *, virtual: bool) -> Iterato
         return
     shards.sweep()
     try:
-        join_shards(shards.paths(), shards.out, virtual=virtual)
+        join_shards(shards.paths(), shards.out, virtual=virtual, own=True)
     except FNormalError:
         if shards.out.exists():  # another member was quicker
             yield Progress(done=total, total=total, unit=unit, written=(shards.out,))

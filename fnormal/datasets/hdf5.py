@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from fnormal import __version__
 from fnormal.config import FRAME
+from fnormal.datasets.probe import probe
 from fnormal.datasets.sample import FIELDS, SAMPLE_TYPES, VIEW_DTYPE, Modality, Pair, Sample, SampleOf
-from fnormal.datasets.schema import FORMAT, VERSION, read_facts
+from fnormal.datasets.schema import FORMAT, VERSION, Facts, read_facts
 from fnormal.errors import FNormalError
 from fnormal.files.opening import DATASET, check_file, decoding
 from fnormal.files.writing import partial_name, publish, writing
@@ -125,21 +126,25 @@ def create_arrays(file: h5py.File, modality: Modality, size: int, only: Sequence
 class Dataset(Generic[SampleOf]):
     """Random access to a data set file; opened lazily, so that every loader process has its own handle.
 
+    Args:
+        path: The file.
+        own: Whether this run has written it: then it need not be looked at in a process of its own first.
+
     Raises:
         FNormalError: Missing, corrupt, or not a data set of this version and frame.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, own: bool = False) -> None:
         self.path = path
         self._handle: h5py.File | None = None
         self._arrays: dict[str, h5py.Dataset] = {}  # looking one up by name costs as much as a small read
-        with _opened(path) as file, decoding(path, DATASET):
-            facts = read_facts(file, path)
-            self.frame, self.modality, self.size_px = facts.frame, facts.modality, facts.size_px
-            self.licence, self.config, self.failures = facts.licence, facts.config, facts.failures
-            self.shards = facts.shards
-            self.subjects = [_text(value) for value in file["subject"][:]]
-            self.sources = [_text(value) for value in file["source"][:]]
+        check_file(path, DATASET)
+        if not own:
+            probe(path, lambda: _look(path))
+        facts, self.subjects, self.sources = _look(path)
+        self.frame, self.modality, self.size_px = facts.frame, facts.modality, facts.size_px
+        self.licence, self.config, self.failures = facts.licence, facts.config, facts.failures
+        self.shards = facts.shards
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -203,13 +208,20 @@ def _whole_view(stored: Any) -> npt.NDArray[Any]:
     return view
 
 
+def _look(path: Path) -> tuple[Facts, list[str], list[str]]:
+    """Facts, subjects and sources of a data set."""
+    with _opened(path) as file, decoding(path, DATASET):
+        facts = read_facts(file, path)
+        subjects, sources = ([_text(value) for value in file[name][:]] for name in ("subject", "source"))
+        return facts, subjects, sources
+
+
 def _text(value: bytes | str) -> str:
     return value if isinstance(value, str) else value.decode(errors="replace")
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[h5py.File]:
-    check_file(path, DATASET)
     try:
         file = h5py.File(path, "r")
     except (OSError, RuntimeError, ValueError) as error:

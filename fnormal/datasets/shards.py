@@ -98,20 +98,21 @@ def is_complete(path: Path, source: str) -> bool:
         return False  # damaged: it is made again
 
 
-def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool) -> None:
+def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool, own: bool = False) -> None:
     """Join data sets of one kind, in order.
 
     Args:
         paths: Data sets of the same modality and size.
         out: The data set to be.
         virtual: Point into ``paths``, which must stay where they are, instead of copying them.
+        own: Whether this run has written them.
 
     Raises:
         FNormalError: The sets differ in kind, hold nothing, or ``out`` exists.
     """
     if out.exists():
         raise FNormalError(f"{out} exists already; remove it or choose another --out")
-    sets = [Dataset[Sample](path) for path in paths]
+    sets = [Dataset[Sample](path, own=own) for path in paths]
     if len({(s.modality, s.size_px) for s in sets}) != 1:
         kinds = ", ".join(f"{s.path.name}: {s.modality} of {s.size_px} px" for s in sets[:4])
         raise FNormalError(f"cannot join sets that differ ({kinds}); give sets of one kind")

@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ _NPY_MAGIC = b"\x93NUMPY"
 DECODING_ERRORS = (
     ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError, AssertionError, EOFError,
     OSError, RuntimeError, MemoryError, NotImplementedError, RecursionError, SyntaxError,
-    struct.error, zlib.error, zipfile.BadZipFile,
+    struct.error, zlib.error, zipfile.BadZipFile, tokenize.TokenError,
 )  # fmt: skip
 _DECODERS = (
     "cv2", "PIL", "trimesh", "safetensors_rust", "onnxruntime", "tifffile", "h5py", "google", "scipy",
