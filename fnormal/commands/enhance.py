@@ -32,7 +32,7 @@ def enhance(options: Enhance) -> Iterator[Progress]:
         refuse_existing(outputs)
     device = set_up(compute.device, compute.threads or free_cores())
     predictor = Predictor(options.weights, device=device)
-    picture = read_image(photo)
+    picture = read_image(photo, most_px=round(options.max_megapixels * 1e6))
     faces = predictor.find_faces(picture, str(photo), options.landmarks)
     face = faces[0]
     yield Progress(warning=doubt(str(photo), face))
@@ -41,6 +41,8 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     else:
         normals = given_normals(options.normals, picture, face)
     enhanced, sheet = enhance_face(picture, face, normals, options.mesh)
+    height_px = picture.shape[0]
+    del picture  # a large one and its normal map together would take twice the memory
     results = write_result(stem, str(photo), normals, defaults.frame, defaults.format, n_faces=len(faces))
     yield Progress(results=tuple(results))
-    yield Progress(written=write_enhanced(stem, enhanced, face, picture.shape[0], sheet))
+    yield Progress(written=write_enhanced(stem, enhanced, face, height_px, sheet))

@@ -99,7 +99,7 @@ def _predict_one(
 
 def _results(job: Job, predictor: Predictor, options: PredictOptions, guard: Guard) -> Iterator[Progress]:
     """Predict and write the faces of one picture."""
-    picture, n_faces = read_image(job.source), 0
+    picture, n_faces = read_image(job.source, most_px=round(options.max_megapixels * 1e6)), 0
     if options.crop:
         faces = predictor.find_faces(picture, job.source, options.landmarks)
         n_faces = len(faces)
@@ -109,6 +109,7 @@ def _results(job: Job, predictor: Predictor, options: PredictOptions, guard: Gua
         results = predictor.predict(picture, faces, scale=options.scale, forehead=options.forehead)
     else:
         results = [predictor.predict_whole(picture)]
+    del picture  # a large one and its normal map together would take twice the memory
     for number, result in enumerate(results, 1):
         stem = job.stem if number == 1 else job.stem.with_name(f"{job.stem.name}-{number}")
         guard.check(result_paths(stem, options.format))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fnormal.arrays import F32, I32, Bools
@@ -28,9 +30,24 @@ def sample(picture: F32, xy_px: F32) -> F32:
     return np.asarray(np.concatenate(values, axis=1)[0])
 
 
-def vertex_weights(
-    vertices: F32, normals: F32, pred_normals: F32, mask: Bools, front_z: F32, side_px: float
-) -> F32:
+@dataclass(frozen=True)
+class Shown:
+    """Where the photo shows the vertices.
+
+    Attributes:
+        xy_px: Pixels of the vertices in the mask, y down. [V, 2]
+        mask: The face. [H, W]
+        front_z: Depth of the nearest surface at each vertex's pixel, -inf where there is none. [V]
+        side_px: Side of the crop, the scale of the tolerances.
+    """
+
+    xy_px: F32
+    mask: Bools
+    front_z: F32
+    side_px: float
+
+
+def vertex_weights(vertices: F32, normals: F32, pred_normals: F32, shown: Shown) -> F32:
     """How far each vertex trusts the prediction, 0..1. [V]
 
     The product of: seen by the camera; facing it; inside the mask, fading to its rim; and not
@@ -40,15 +57,13 @@ def vertex_weights(
         vertices: In the photo's pixel frame (y up). [V, 3]
         normals: Coarse, unit. [V, 3]
         pred_normals: Sampled at the vertices, unit or 0. [V, 3]
-        mask: The face in the photo. [H, W]
-        front_z: Depth of the nearest surface at each vertex's pixel, -inf where there is none. [V]
-        side_px: Side of the crop, the scale of the tolerances.
+        shown: Where the photo shows them.
     """
     import cv2
 
-    inside = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    xy = np.stack([vertices[:, 0], mask.shape[0] - 1 - vertices[:, 1]], axis=1)
-    rim = np.clip(sample(inside, xy) / (_FEATHER * side_px), 0, 1)
+    front_z, side_px = shown.front_z, shown.side_px
+    inside = cv2.distanceTransform(np.pad(shown.mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    rim = np.clip(sample(inside, shown.xy_px) / (_FEATHER * side_px), 0, 1)
     # from a vertex to that pixel a surface recedes by its slope: grazing parts must not hide themselves
     slope = np.sqrt(1 - np.clip(normals[:, 2], 0, 1) ** 2) / np.maximum(normals[:, 2], _GRAZING)
     seen = (vertices[:, 2] >= front_z - _HIDDEN * side_px - _REACH_PX * slope).astype(np.float32)

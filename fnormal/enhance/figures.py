@@ -22,8 +22,10 @@ _GREY = 0.62  # sRGB of the clay in the before/after picture
 def before_after(renderer: Renderer, picture: U8, result: FaceNormals, enhanced: Enhanced) -> U8:
     """Photo and normals, then the clay mesh before and after, from the front and from the side."""
     crop = replace(result.crop, size_px=_PANEL_PX)
-    shown = encode_rgb(result.normals, result.mask)
-    panels = [[crop.cut(picture), crop.cut(shown)]]
+    x, y = result.corner_px
+    in_part = replace(crop, x_px=crop.x_px - x, y_px=crop.y_px - y)
+    shown = encode_rgb(result.part_normals, result.part_mask)
+    panels = [[crop.cut(picture), in_part.cut(shown)]]
     turn = rotation_about(np.array([0.0, 1.0, 0.0]), np.radians(_SIDE_VIEW_DEG))
     for rotation in (np.eye(3, dtype=np.float32), turn):
         camera = frame_face(enhanced.before.vertices, rotation, _PANEL_PX, 1.1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fnormal.arrays import F32
 from fnormal.enhance.align import Alignment
-from fnormal.enhance.blend import blend, sample, smooth, vertex_weights
+from fnormal.enhance.blend import Shown, blend, sample, smooth, vertex_weights
 from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.normals import unit
 from fnormal.prediction.predictor import FaceNormals
@@ -40,7 +40,7 @@ def append_normals(
     """Blend the prediction into the vertex normals wherever the photo shows the vertex well."""
     import cv2
 
-    crop, height = result.crop, result.mask.shape[0]
+    crop, height = result.crop, result.shape[0]
     side = crop.side_px
     middle = (crop.x_px + (side - 1) / 2, height - 1 - (crop.y_px + (side - 1) / 2))
     camera = Camera(np.eye(3, dtype=np.float32), middle, side / 2, min(side, 1024), min(side, 1024))
@@ -53,8 +53,10 @@ def append_normals(
     front = np.full(len(at), np.inf, np.float32)
     front[inside] = nearest[at[inside, 1], at[inside, 0]]
     xy = np.stack([mesh.vertices[:, 0], height - 1 - mesh.vertices[:, 1]], axis=1)
-    pred = unit(sample(result.normals, xy))
-    weights = vertex_weights(mesh.vertices, mesh.normals, pred, result.mask, front, side)
+    in_part = np.asarray(xy - np.array(result.corner_px, np.float32), np.float32)
+    pred = unit(sample(result.part_normals, in_part))
+    shown = Shown(in_part, result.part_mask, front, side)
+    weights = vertex_weights(mesh.vertices, mesh.normals, pred, shown)
     weights = smooth(weights, mesh.faces) * (np.linalg.norm(pred, axis=1) > 0.5)
     after = replace(mesh, normals=blend(mesh.normals, pred, weights))
     return Enhanced(mesh, after, weights, alignment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,15 @@ def write_normals(
     write_bytes(path, encode_normals(normals, mask, frame=frame, format=format, note=note))
 
 
-def encode_normals(normals: Floats, mask: Bools, *, frame: str, format: str, note: dict[str, str]) -> bytes:
+def encode_normals(
+    normals: Floats,
+    mask: Bools,
+    *,
+    frame: str,
+    format: str,
+    note: dict[str, str],
+    placed: Callable[[Array], Array] = lambda part: part,
+) -> bytes:
     """A normal map in ``frame`` as the bytes of its file; a PNG carries the frame and ``note`` as text.
 
     Args:
@@ -35,6 +44,7 @@ def encode_normals(normals: Floats, mask: Bools, *, frame: str, format: str, not
         frame: Frame of the file, see :func:`fnormal.geometry.normals.frame_matrix`.
         format: ``png16``, ``png8``, ``npy`` or ``tiff`` (the last two float32).
         note: More text for the PNG, such as the crop box.
+        placed: Puts the encoded part [H, W, 3] into a larger picture.
 
     Raises:
         FNormalError: An unknown format or frame.
@@ -44,11 +54,13 @@ def encode_normals(normals: Floats, mask: Bools, *, frame: str, format: str, not
     if format in ("png16", "png8"):
         bits = 16 if format == "png16" else 8
         text = {"fnormal:frame": frame, "fnormal:space": "camera", **note}
-        return encode_png(nm.encode_rgb(turned, mask, bits), text)
+        # blue first, as OpenCV writes it: turned about as a whole, a large picture would be copied
+        code = placed(np.ascontiguousarray(nm.encode_rgb(turned, mask, bits)[..., ::-1]))
+        return encode_png(code[..., ::-1], text)
     encoders = {"npy": _encode_npy, "tiff": _encode_tiff}
     if format not in encoders:
         raise FNormalError(f"unknown format '{format}': use {', '.join(NORMAL_FORMATS)}")
-    return encoders[format](turned)
+    return encoders[format](np.ascontiguousarray(placed(turned)))
 
 
 def _encode_npy(array: F32) -> bytes:

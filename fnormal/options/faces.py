@@ -8,8 +8,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from typer import Argument, Option
 
-from fnormal.config import CROP_SCALE, FRAME
-from fnormal.options.shared import Compute, Landmarks, MapsFrame, Output, Weights
+from fnormal.config import CROP_SCALE, FRAME, MAX_PICTURE_PX
+from fnormal.options.shared import Compute, Landmarks, MapsFrame, MaxMegapixels, Output, Weights
 
 Which: TypeAlias = Literal["first", "all"]
 Format: TypeAlias = Literal["png16", "png8", "npy", "tiff"]
@@ -31,6 +31,7 @@ class PredictOptions:
         float, Option(min=1, max=10, help="Side of the crop divided by the box of the landmarks.")
     ] = CROP_SCALE
     landmarks: Landmarks = None
+    max_megapixels: MaxMegapixels = MAX_PICTURE_PX / 1e6
     skip_existing: Annotated[
         bool, Option("--skip-existing", help="Leave out pictures whose results exist already.")
     ] = False
@@ -70,6 +71,7 @@ class Enhance:
     ] = None
     weights: Weights = None
     landmarks: Landmarks = None
+    max_megapixels: MaxMegapixels = MAX_PICTURE_PX / 1e6
     compute: Compute = field(default_factory=Compute)
     output: Output = field(default_factory=Output)
 

@@ -36,6 +36,11 @@ class Output:
     debug: Annotated[bool, Option("--debug", help="Show where an error comes from.")] = False
 
 
+MaxMegapixels = Annotated[
+    float, Option(min=1, max=100_000, help="Refuse pictures with more megapixels than this.")
+]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compute:
     """Where networks run."""

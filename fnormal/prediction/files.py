@@ -12,8 +12,8 @@ import numpy as np
 from fnormal import __version__
 from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces.detect import FaceBox
-from fnormal.files.writing import write_json
-from fnormal.geometry.normal_maps import NORMAL_FORMATS, write_normals
+from fnormal.files.writing import write_bytes, write_json
+from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals
 from fnormal.geometry.picturefile import write_image
 from fnormal.prediction.predictor import FaceNormals
 from fnormal.progress import Result
@@ -46,9 +46,13 @@ def write_result(
     note = {"fnormal:crop": f"{crop['x_px']},{crop['y_px']},{crop['side_px']}"}
     score = None if result.face is None else result.face.score
     facts = {"picture": source, "face": number, "faces": n_faces, "score": score}
-    write_normals(normals, result.normals, result.mask, frame=frame, format=format, note=note)
+    encoded = encode_normals(
+        result.part_normals, result.part_mask, frame=frame, format=format, note=note, placed=result.whole
+    )
+    write_bytes(normals, encoded)
+    del encoded
     yield Result(str(normals), {"path": str(normals), **facts})
-    write_image(mask, result.mask.astype(np.uint8) * 255)
+    write_image(mask, result.whole(result.part_mask.astype(np.uint8) * 255))
     yield Result(str(mask), {"path": str(mask), **facts})
     write_json(about, {**facts, **describe(result, frame), "normals": normals.name, "mask": mask.name})
     yield Result(str(about), {"path": str(about), **facts})
@@ -56,17 +60,17 @@ def write_result(
 
 def describe(result: FaceNormals, frame: str) -> dict[str, Any]:
     """What a reader of the files must know."""
-    face = result.face
+    face, sure = result.face, result.part_confidence[result.part_mask]
     return {
         "frame": frame,
         "axes": "of the camera; see docs/conventions.md",
         "background": 0,
-        "height_px": result.mask.shape[0],
-        "width_px": result.mask.shape[1],
+        "height_px": result.shape[0],
+        "width_px": result.shape[1],
         "crop": result.crop.as_dict(),
         "box": None if face is None else list(face.box),
         "landmarks": None if face is None else face.landmarks.tolist(),
-        "mean_confidence": float(result.confidence[result.mask].mean()) if result.mask.any() else 0.0,
+        "mean_confidence": float(sure.mean()) if sure.size else 0.0,
         "fnormal_version": __version__,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,22 +25,61 @@ from fnormal.network.model import CrossModalNet
 
 @dataclass(frozen=True)
 class FaceNormals:
-    """The normals of one face, full frame, OpenGL axes: x right, y up, z toward the viewer.
+    """The normals of one face, OpenGL axes: x right, y up, z toward the viewer.
+
+    Only the part of the picture that the network saw is kept; ``normals``, ``mask`` and ``confidence`` give
+    it in the full frame. In a picture of 100 megapixels that takes 1.6 GB.
 
     Attributes:
-        normals: Unit, 0 outside ``mask``. float32 [H, W, 3]
-        mask: The face. bool [H, W]
-        confidence: Agreement of the predictions for the crop and for its mirror image: the length
-            of their mean, 1 where they are equal; 0 outside ``mask``. float32 [H, W]
+        part_normals: Unit, 0 outside the mask. float32 [h, w, 3]
+        part_mask: The face. bool [h, w]
+        part_confidence: See :attr:`confidence`. float32 [h, w]
         crop: What the network saw.
         face: Box and landmarks, None where the whole picture was taken as a crop.
+        corner_px: Left column and top row of the part in the picture.
+        frame_px: Rows and columns of the picture; None where the part is all of it.
     """
 
-    normals: F32
-    mask: Bools
-    confidence: F32
+    part_normals: F32
+    part_mask: Bools
+    part_confidence: F32
     crop: Crop
     face: FaceBox | None
+    corner_px: tuple[int, int] = (0, 0)
+    frame_px: tuple[int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the picture."""
+        height, width = self.part_mask.shape if self.frame_px is None else self.frame_px
+        return height, width
+
+    @property
+    def normals(self) -> F32:
+        """Unit normals in the full frame, 0 outside the mask. float32 [H, W, 3]"""
+        return np.asarray(self.whole(self.part_normals))
+
+    @property
+    def mask(self) -> Bools:
+        """The face in the full frame. bool [H, W]"""
+        return np.asarray(self.whole(self.part_mask))
+
+    @property
+    def confidence(self) -> F32:
+        """Agreement of the predictions for the crop and its mirror image, in the full frame. float32 [H, W]
+
+        It is the length of their mean, 1 where they are equal; 0 outside the mask.
+        """
+        return np.asarray(self.whole(self.part_confidence))
+
+    def whole(self, part: Array) -> Array:
+        """An array of the part [h, w, ...] in the full frame [H, W, ...], 0 around it."""
+        if self.frame_px is None:
+            return part
+        frame = np.zeros((*self.frame_px, *part.shape[2:]), part.dtype)
+        (x, y), (height, width) = self.corner_px, part.shape[:2]
+        frame[y : y + height, x : x + width] = part
+        return frame
 
 
 def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor) -> Tensor:
@@ -50,17 +89,17 @@ def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor) -> Tensor:
     return (direct + other.flip(-1) * other.new_tensor([-1, 1, 1])[:, None, None]) / 2
 
 
-def check_range(image: Array) -> F32:
-    """An RGB picture as float32 in [0, 1].
+def check_range(image: Array) -> None:
+    """See that a picture is RGB, of bytes or of floats in [0, 1].
 
     Raises:
         FNormalError: Not [H, W, 3], floats outside [0, 1], or floats that never go below 0.45: those
             were mapped from [0, 1] to [0.5, 1] once too often, a known mistake of re-users.
     """
-    if image.ndim != 3 or image.shape[2] != 3:
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise FNormalError(f"the picture is {image.shape}, not [H, W, 3]; convert it to RGB")
     if image.dtype == np.uint8:
-        return image.astype(np.float32) / np.float32(255)
+        return
     low, high = float(image.min()), float(image.max())
     if not (low >= 0 and high <= 1):
         raise FNormalError(f"float pictures go from 0 to 1, not {low:g} to {high:g}; divide by 255?")
@@ -69,6 +108,12 @@ def check_range(image: Array) -> F32:
             f"no pixel is below 0.45 (smallest {low:g}): was (x + 1) / 2 applied to a picture that"
             " was in [0, 1] already?"
         )
+
+
+def _in_unit_range(image: Array) -> F32:
+    """Bytes or floats as float32 in [0, 1]."""
+    if image.dtype == np.uint8:
+        return image.astype(np.float32) / np.float32(255)
     return image.astype(np.float32)
 
 
@@ -164,33 +209,37 @@ class Predictor:
         Returns:
             One result a face, in the order of ``faces``; empty where none was found.
         """
-        pixels = check_range(picture)
-        height, width = pixels.shape[:2]
+        check_range(picture)
+        height, width = picture.shape[:2]
         if faces is None:
-            faces = self.detect(np.rint(pixels * 255).astype(np.uint8))
+            pixels = picture if picture.dtype == np.uint8 else np.rint(picture * 255).astype(np.uint8)
+            faces = self.detect(pixels)
         results = []
         for face in faces:
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
             outline = face_mask if forehead else hull_mask
-            mask = outline(face.landmarks, height, width)
-            results.append(self._predict_crop(pixels, crop, mask, face))
+            mask = outline(face.landmarks, crop.side_px, crop.side_px, corner_px=(crop.x_px, crop.y_px))
+            results.append(self._predict_crop(picture, crop, mask, face))
         return results
 
     def predict_whole(self, picture: Array) -> FaceNormals:
         """Normals of a picture that already is a face crop: its centred square, every pixel."""
-        pixels = check_range(picture)
-        height, width = pixels.shape[:2]
-        crop = whole_picture(height, width, self.size_px)
-        return self._predict_crop(pixels, crop, np.ones((height, width), bool), None)
+        check_range(picture)
+        crop = whole_picture(picture.shape[0], picture.shape[1], self.size_px)
+        return self._predict_crop(picture, crop, np.ones((crop.side_px, crop.side_px), bool), None)
 
-    def _predict_crop(self, pixels: F32, crop: Crop, mask: Bools, face: FaceBox | None) -> FaceNormals:
-        height, width = pixels.shape[:2]
-        image = torch.from_numpy(crop.cut(pixels)).permute(2, 0, 1)[None].to(self.device)
+    def _predict_crop(self, picture: Array, crop: Crop, mask: Bools, face: FaceBox | None) -> FaceNormals:
+        """Normals in the square of a crop, inside a mask of that square."""
+        rows, columns = slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px)
+        square = replace(crop, x_px=0, y_px=0)
+        pixels = square.cut(_in_unit_range(picture[rows, columns]))
+        image = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.device)
         with torch.inference_mode():
             mean = mirrored_mean(self.model, image)[0].permute(1, 2, 0).cpu().numpy()
         if not np.isfinite(mean).all():
             raise FNormalError("the network gives normals that are no numbers: its weights are damaged")
-        full = crop.paste(mean, height, width)
-        mask = mask & crop.paste(np.ones((crop.size_px, crop.size_px), bool), height, width)
-        confidence = np.clip(np.linalg.norm(full, axis=-1), 0, 1) * mask
-        return FaceNormals(unit(full) * mask[..., None], mask, confidence.astype(np.float32), crop, face)
+        part = square.paste(mean, crop.side_px, crop.side_px)
+        confidence = (np.clip(np.linalg.norm(part, axis=-1), 0, 1) * mask).astype(np.float32)
+        normals, height, width = unit(part) * mask[..., None], *picture.shape[:2]
+        corner_px, frame_px = (crop.x_px, crop.y_px), (height, width)
+        return FaceNormals(normals, mask, confidence, crop, face, corner_px, frame_px)
