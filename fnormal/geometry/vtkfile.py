@@ -24,7 +24,7 @@ _HEADERS = {
 def count_vtk(data: bytes) -> int:
     """Triangles that the cells of a file can give at most."""
     counts = [re.search(_HEADERS[kind], data) for kind in ("polygons", "strips")]
-    return sum(max(0, int(match[2]) - 2 * int(match[1])) for match in counts if match)
+    return sum(max(0, int(match[2]) - 3 * int(match[1])) for match in counts if match)
 
 
 def read_vtk(path: Path) -> Mesh:

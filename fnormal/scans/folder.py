@@ -48,7 +48,7 @@ def folder(
         where = read_layout(layout, where)
     if axes is not None:
         where = replace(where, axes=axes)
-    return MeshFolder(source, scans, where)
+    return MeshFolder(source, scans, where, "the built-in layout" if layout is None else str(layout))
 
 
 class MeshFolder:
@@ -58,15 +58,18 @@ class MeshFolder:
         source: The folder or the file.
         scans: The most scans to read.
         layout: Where what is.
+        layout_name: What messages call it.
 
     Raises:
         FNormalError: No folder, or no mesh in it.
     """
 
-    def __init__(self, source: Path, scans: int | None, layout: Layout) -> None:
+    def __init__(
+        self, source: Path, scans: int | None, layout: Layout, layout_name: str = "the layout"
+    ) -> None:
         if not source.exists():
             raise FNormalError(f"no such scans: {source}; check the path")
-        self._layout = layout
+        self._layout, self._layout_name = layout, layout_name
         self._root = source if source.is_dir() else source.parent
         self._paths = [source] if source.is_file() else self._find()[:scans]
         if not self._paths:
@@ -95,7 +98,9 @@ class MeshFolder:
         if match is None:
             return path.stem
         if not match[1]:
-            raise FNormalError(f"the layout's subject finds no name in {name}; make its first group match")
+            raise FNormalError(
+                f"{self._layout_name}: subject finds no name in {name}; make its first group match"
+            )
         return match[1]
 
     def load(self, index: int) -> Scan:

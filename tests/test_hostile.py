@@ -1,0 +1,384 @@
+"""Files and options that once made a command fail: each kind is one line, exit 1, and leaves nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from pathlib import Path
+from typing import get_args
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from fnormal.cli.app import COMMANDS
+from fnormal.cli.signature import parameters
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.errors import FNormalError
+from fnormal.files.locks import locked
+from fnormal.files.opening import LAYOUT, MESH, PICTURE, check_file, decoding, read_npy, read_npz
+from fnormal.geometry.meshfile import read_mesh
+from fnormal.geometry.normal_maps import read_normals
+from fnormal.geometry.picturefile import read_image
+from fnormal.network.checkpoint import WeightsInfo, load_weights, save_weights
+from fnormal.network.model import CrossModalNet
+from fnormal.photos.photoface import read_lights
+from tests.conftest import SHARED, write_set
+from tests.test_readers import run
+
+ROOT = Path(__file__).resolve().parents[1]
+HOSTILE = sorted(p for p in (SHARED / "hostile").glob("*") if p.suffix != ".md") if SHARED.is_dir() else []
+
+
+def refused(*arguments: object) -> str:
+    """What a command says that must fail with exit 1, in lines of its own and without results."""
+    code, stdout, stderr = run(*arguments)
+    assert (code, stdout) == (1, ""), (arguments, stdout, stderr)
+    assert all(line.startswith("fnormal: ") for line in stderr.splitlines()), stderr
+    assert stderr.count("\n") <= 2
+    return stderr
+
+
+def commands_for(path: Path, photo: Path, out: Path) -> list[tuple[object, ...]]:
+    """The commands that the README beside the hostile files names for a file."""
+    if path.suffix in (".npy", ".pts"):
+        return [("predict", photo, "--landmarks", path, "--out", out)]
+    if path.suffix in (".vtk", ".glb", ".obj"):
+        return [("enhance", photo, "--mesh", path, "--out", out)]
+    if path.suffix == ".h5":
+        train = ("train", "--pairs", path, "--arch", "tiny", "--size", 32, "--epochs", 1, "--out", out)
+        return [("inspect", path), ("eval", path), ("merge", path, "--out", f"{out}.h5"), train]
+    if path.suffix == ".onnx":
+        return [("predict", photo, "--weights", path, "--out", out)]
+    if path.suffix == ".toml":
+        scans = SHARED / "lee_perry_smith"
+        return [("render-dataset", scans, "--dataset", "folder", "--layout", path, "--out", f"{out}.h5")]
+    return [("predict", path, "--out", out)]
+
+
+@pytest.mark.parametrize("path", [p for p in HOSTILE if p.suffix != ".mat"], ids=lambda p: p.name)
+def test_every_hostile_file_is_refused(path: Path, astronaut: Path, tmp_path: Path) -> None:
+    for command in commands_for(path, astronaut, tmp_path / "out"):
+        told = refused(*command)
+        assert path.name in told or "weights are damaged" in told
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()], "nothing half-written"
+
+
+def test_a_hostile_map_costs_its_photo_alone(astronaut: Path, tmp_path: Path, shared_data: Path) -> None:
+    for name in ("images", "normals"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+    for stem in ("bad", "good"):
+        shutil.copy(astronaut, tmp_path / "set" / "images" / f"{stem}.png")
+    shutil.copy(shared_data / "hostile" / "corrupt_norms.mat", tmp_path / "set" / "normals" / "bad.mat")
+    np.save(tmp_path / "set" / "normals" / "good.npy", np.tile(np.float32([0, 0, 1]), (512, 512, 1)))
+    code, stdout, stderr = run(
+        "import-photos", tmp_path / "set", "--dataset", "folder", "--out", tmp_path / "s.h5"
+    )
+    assert (code, stdout.strip()) == (1, str(tmp_path / "s.h5"))
+    assert "bad.mat" in stderr
+    assert len(Dataset(tmp_path / "s.h5")) == 1
+
+
+# what is no file
+
+
+def test_pipes_devices_folders_and_loops_are_no_files(tmp_path: Path, astronaut: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    (tmp_path / "folder.png").mkdir()
+    for path in ("pipe.png", "loop.png", "folder.png", "x" * 300 + ".png"):
+        with pytest.raises(FNormalError) as told:
+            check_file(tmp_path / path, PICTURE)
+        assert len(str(told.value)) < 400
+    for device in ("/dev/zero", "/dev/stdin"):
+        with pytest.raises(FNormalError, match="not a file"):
+            check_file(Path(device), LAYOUT)
+    assert "a pipe or a device" in refused(
+        "predict", astronaut, "--landmarks", "/dev/zero", "--out", tmp_path / "o"
+    )
+    assert "a pipe or a device" in refused("predict", tmp_path / "pipe.png", "--out", tmp_path / "o")
+
+
+def test_a_pipe_in_a_folder_does_not_hold_up_the_others(tmp_path: Path, astronaut: Path) -> None:
+    (tmp_path / "in").mkdir()
+    os.mkfifo(tmp_path / "in" / "a.png")
+    shutil.copy(astronaut, tmp_path / "in" / "b.png")
+    code, stdout, _ = run("predict", tmp_path / "in", "--out", tmp_path / "out")
+    assert (code, len(stdout.split())) == (0, 3)
+
+
+def test_files_over_the_size_of_their_kind_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "layout.toml"
+    with path.open("wb") as handle:
+        handle.truncate(LAYOUT.most_bytes + 1)
+    with pytest.raises(FNormalError, match="too much for layout"):
+        check_file(path, LAYOUT)
+
+
+def test_decoding_names_broken_bytes_and_lets_bugs_through(tmp_path: Path) -> None:
+    for error in (zlib.error("x"), struct.error("x"), KeyError("x"), MemoryError(), zipfile.BadZipFile("x")):
+        with pytest.raises(FNormalError, match="cannot read f as mesh"), decoding("f", MESH):
+            raise error
+    with pytest.raises(NameError), decoding("f", MESH):
+        raise NameError("a bug")
+    with pytest.raises(KeyboardInterrupt), decoding("f", MESH):
+        raise KeyboardInterrupt
+
+
+# bombs
+
+
+def png_with(chunk: bytes, body: bytes, size: tuple[int, int] = (8, 8)) -> bytes:
+    """A PNG of ``size`` whose pixels are not there, with one more chunk."""
+
+    def packed(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = packed(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 2, 0, 0, 0))
+    pixels = packed(b"IDAT", zlib.compress(b"\0" * (size[1] * (3 * size[0] + 1)) if size[0] < 100 else b"\0"))
+    return b"\x89PNG\r\n\x1a\n" + header + packed(chunk, body) + pixels + packed(b"IEND", b"")
+
+
+def test_bombs_are_refused_or_passed_over(tmp_path: Path) -> None:
+    bomb = zlib.compress(b"\0" * 200_000_000)
+    path = tmp_path / "a.png"
+    path.write_bytes(png_with(b"zTXt", b"k\0\0" + bomb))
+    with pytest.raises(FNormalError, match=r"a\.png"):
+        read_image(path)
+    path.write_bytes(png_with(b"tEXt", b"k\0v", (60_000, 60_000)))
+    with pytest.raises(FNormalError, match="megapixels"):
+        read_image(path)
+    with pytest.raises(FNormalError, match="megapixels"):
+        read_normals(path)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**9,)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", header.getvalue() + b"\0" * 1000)
+    with pytest.raises(FNormalError, match="holds less"):
+        read_npz(tmp_path / "a.npz", LAYOUT)
+
+
+@pytest.mark.parametrize("kind", ["obj", "cr.obj", "ply", "ascii.stl", "stl", "off", "vtk", "gltf"])
+def test_triangles_are_counted_before_they_are_read(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import trimesh
+
+    monkeypatch.setattr("fnormal.geometry.meshfile.MAX_TRIANGLES", 100)
+    monkeypatch.setattr(trimesh, "load", lambda *a, **k: pytest.fail("it was read"))
+    monkeypatch.setattr("fnormal.geometry.meshfile.read_vtk", lambda path: pytest.fail("it was read"))
+    ball = trimesh.creation.icosphere(subdivisions=2)
+    path = tmp_path / f"m.{kind}"
+    if kind == "vtk":
+        cells = "\n".join(f"3 {a} {b} {c}" for a, b, c in ball.faces)
+        path.write_text(f"ASCII\nPOINTS 162 float\n0 0 0\nPOLYGONS 320 1280\n{cells}\n")
+    elif kind == "ascii.stl":
+        path.write_text(trimesh.exchange.stl.export_stl_ascii(ball))
+    elif kind == "gltf":
+        accessors = [{"count": 162}, {"count": 960}]
+        primitive = {"attributes": {"POSITION": 0}, "indices": 1}
+        path.write_text(json.dumps({"meshes": [{"primitives": [primitive]}], "accessors": accessors}))
+    else:
+        ball.export(path, file_type=kind.split(".")[-1])
+        if kind == "cr.obj":
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r"))
+    with pytest.raises(FNormalError, match="320 faces, over 100"):
+        read_mesh(path)
+
+
+def test_a_matlab_script_of_a_megabyte_is_read_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "LightSource.m"
+    for text in ("1" * 900_000, "a(" * 400_000, "zen = [" + "1 " * 300_000, "=" * 900_000):
+        path.write_text(text)
+        with pytest.raises(FNormalError):
+            read_lights(path)
+
+
+# schemas
+
+
+def test_hdf5_stays_in_its_file(tmp_path: Path) -> None:
+    """Another file's bytes must not come in through links, external storage or foreign sources."""
+    secret = write_set(tmp_path / "secret.h5", 3, 32)
+
+    def broken(name: str) -> Path:
+        return write_set(tmp_path / f"{name}.h5", 3, 32, seed=1)
+
+    with h5py.File(broken("external"), "r+") as file:
+        del file["image"]
+        file["image"] = h5py.ExternalLink(str(secret), "/image")
+    with h5py.File(broken("soft"), "r+") as file:
+        del file["mask"]
+        file["mask"] = h5py.SoftLink("/image")
+    with h5py.File(broken("storage"), "r+") as file:
+        del file["image"]
+        file.create_dataset("image", (3, 32, 32, 3), "u1", external=[(str(secret), 0, 9216)])
+    for name, source in (("virtual", str(secret)), ("upward", "../secret.h5"), ("itself", ".")):
+        with h5py.File(broken(name), "r+") as file:
+            del file["image"]
+            layout = h5py.VirtualLayout((3, 32, 32, 3), "u1")
+            layout[:] = h5py.VirtualSource(source, "image", (3, 32, 32, 3))
+            file.create_virtual_dataset("image", layout)
+            if name == "upward":
+                file.attrs["shards"] = json.dumps([source])
+    with h5py.File(broken("unwritten"), "r+") as file:
+        for array in file:
+            file[array].resize(5, axis=0)
+    for name in ("external", "soft", "storage", "virtual", "upward", "itself", "unwritten"):
+        with pytest.raises(FNormalError, match=f"{name}\\.h5"):
+            Dataset(tmp_path / f"{name}.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("size", 0), ("size", -64), ("size", 20_000), ("size", "64"), ("modality", "pictures"), ("config", "{"),
+     ("failures", "3"), ("shards", '["/etc/passwd"]'), ("frame", 7), ("licence", 7), ("version", 2)],
+)  # fmt: skip
+def test_attributes_of_a_set_are_checked(tmp_path: Path, name: str, value: object) -> None:
+    path = write_set(tmp_path / "a.h5", 2, 32)
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = value
+    assert "a.h5" in refused("inspect", path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"size_px": 0}, {"size_px": -64}, {"size_px": 20_000}, {"size_px": "64"}, {"arch": 3}, {"arch": "huge"},
+     {"frame": "opencv"}, {"figures": []}, {"more": 1}, {"ablation": None}],
+)  # fmt: skip
+def test_the_configuration_inside_weights_is_checked(tmp_path: Path, change: dict[str, object]) -> None:
+    values = {
+        "arch": "tiny",
+        "ablation": "full",
+        "size_px": 32,
+        "frame": "opengl",
+        "licence": "",
+        "figures": {},
+    }
+    path = tmp_path / "w.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, path, {"fnormal": json.dumps({**values, **change})})
+    with pytest.raises(FNormalError, match=r"w\.safetensors"):
+        load_weights(path)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    model = CrossModalNet("tiny")
+    model.normal_decoder.last.weight.data[0, 0] = float("nan")
+    save_weights(tmp_path / "w.safetensors", model, WeightsInfo("tiny", size_px=32))
+    with pytest.raises(FNormalError, match="no numbers"):
+        load_weights(tmp_path / "w.safetensors")
+
+
+def test_maps_of_nothing_are_refused(tmp_path: Path) -> None:
+    for name, values in (
+        ("nan", np.full((8, 8, 3), np.nan)),
+        ("zero", np.zeros((8, 8, 3))),
+        ("text", np.array("x")),
+    ):
+        np.save(tmp_path / f"{name}.npy", values)
+        with pytest.raises(FNormalError, match=name):
+            read_normals(tmp_path / f"{name}.npy")
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(FNormalError, match="objects"):
+        read_npy(tmp_path / "objects.npy", LAYOUT)
+
+
+# options
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("predict", "x.png", "--scale", "inf"), ("predict", "x.png", "--threads", 100_000),
+     ("train", "--lr", "nan"), ("train", "--rotate", "inf"), ("train", "--cache-gb", "inf"),
+     ("train", "--seed", -1), ("train", "--seed", "1e30"), ("train", "--size", -32), ("train", "--size", 0),
+     ("sheet", "x.png", "--size", 10**6), ("train", "--ema", "nan"), ("train", "--hull-share", "nan"),
+     ("render-dataset", "x", "--dataset", "folder", "--views", 10**12)],
+)  # fmt: skip
+def test_numbers_out_of_range_are_no_traceback(arguments: tuple[object, ...], tmp_path: Path) -> None:
+    code, stdout, stderr = run(*arguments)
+    assert code in (1, 2)
+    assert stdout == ""
+    assert "Traceback" not in stderr
+
+
+def test_every_numeric_option_has_a_finite_range() -> None:
+    for command in COMMANDS:
+        for flag in parameters(command.options, command.choices):
+            kind, option = get_args(flag.annotation)
+            if {int, float} & {kind, *get_args(kind)}:
+                assert option.min is not None, f"{command.name} {flag.name}"
+                assert option.max is not None, f"{command.name} {flag.name}"
+
+
+def test_a_run_whose_folder_is_a_file_is_one_line(pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    settings = ("--arch", "tiny", "--size", 32, "--epochs", 1, "--out", tmp_path / "file")
+    assert "file" in refused("train", "--pairs", pairs, *settings)
+
+
+# one writer
+
+
+def test_a_second_writer_is_refused_and_a_dead_one_forgotten(tmp_path: Path) -> None:
+    lock = tmp_path / "writer.lock"
+    with locked(lock, tmp_path):
+        with pytest.raises(FNormalError, match=f"process {os.getpid()} on"), locked(lock, tmp_path):
+            pass
+        assert lock.is_file()
+    assert not lock.exists()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for text in (json.dumps({"pid": dead.pid, "host": os.uname().nodename}),):
+        lock.write_text(text)
+        with locked(lock, tmp_path):
+            assert json.loads(lock.read_text())["pid"] == os.getpid()
+    lock.write_text("{")
+    with pytest.raises(FNormalError, match="remove"), locked(lock, tmp_path):
+        pass
+
+
+def test_two_runs_do_not_share_a_folder(pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    settings = ("--pairs", pairs, "--arch", "tiny", "--size", 32, "--batch-size", 2, "--out", out)
+    command = [sys.executable, "-m", "fnormal", "train", *map(str, settings), "--epochs", "10000"]
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not (out / "writer.lock").is_file():
+            assert first.poll() is None
+        assert "is being written" in refused("train", *settings, "--epochs", 1)
+    finally:
+        first.kill()
+        first.wait()
+    code, _, stderr = run("train", *settings, "--epochs", 1)
+    assert code == 0, stderr
+
+
+# streams
+
+
+def test_a_full_stdout_and_closed_streams_are_no_traceback(pairs: Path) -> None:
+    for redirection, code in (("> /dev/full", 1), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)):
+        line = f"{sys.executable} -m fnormal inspect {pairs} {redirection}"
+        done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == code, (redirection, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert done.stderr.count("\n") <= 1
+
+
+def test_the_cause_of_an_error_is_shown_on_request(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00\xff")
+    photo = tmp_path / "a.png"
+    Image.new("RGB", (64, 64)).save(photo)
+    arguments = ("predict", photo, "--landmarks", tmp_path / "a.npy", "--out", tmp_path / "o")
+    assert "Traceback" not in run(*arguments)[2]
+    code, _, _ = run(*arguments, "--debug")
+    assert code == 1
