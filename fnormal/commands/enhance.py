@@ -9,6 +9,7 @@ from fnormal.config import ENHANCE_CROP_SCALE
 from fnormal.enhance.files import enhanced_paths, write_enhanced
 from fnormal.enhance.pipeline import enhance_face
 from fnormal.files.naming import Guard, refuse_existing
+from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Enhance, PredictOptions
@@ -30,6 +31,7 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     Guard([photo, options.mesh, options.normals, options.landmarks, options.weights]).check(outputs)
     if options.out is None:
         refuse_existing(outputs)
+    sweep_folder(stem.parent)
     device = set_up(compute.device, compute.threads or free_cores())
     predictor = Predictor(options.weights, device=device)
     picture = read_image(photo, most_px=round(options.max_megapixels * 1e6))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fnormal.errors import FNormalError
 from fnormal.files.naming import Guard, refuse_existing
+from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Predict, PredictOptions
@@ -36,6 +37,8 @@ def predict(options: Predict) -> Iterator[Progress]:
         guard.check(outputs)
         if options.out is None and not options.options.skip_existing:
             refuse_existing(outputs)
+    if options.out != "-":
+        sweep_folder(Path(options.out or "normals"))
     compute = options.compute
     predictor = Predictor(options.weights, device=set_up(compute.device, compute.threads or free_cores()))
     if options.out == "-":

@@ -85,6 +85,13 @@ def sweep(path: Path) -> None:
                 leftover.unlink(missing_ok=True)
 
 
+def sweep_folder(folder: Path) -> None:
+    """Remove what killed processes of this machine left half-written anywhere in a folder."""
+    for leftover in folder.rglob("*" + PARTIAL) if folder.is_dir() else ():
+        if is_abandoned(leftover):
+            leftover.unlink(missing_ok=True)
+
+
 def is_abandoned(path: Path) -> bool:
     """Whether a file of :func:`partial_name` was begun on this machine by a process that is no more."""
     host, _, pid = path.name.removesuffix(PARTIAL).rpartition(".")[2].rpartition("-")
