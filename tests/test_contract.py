@@ -366,7 +366,7 @@ def test_ctrl_c_ends_even_where_it_is_swallowed(tmp_path: Path) -> None:
     """A callback of the garbage collector swallows it, and would have gone on for half a minute."""
     code = (
         "import time\nfrom pathlib import Path\nfrom fnormal.cli import interrupt\n"
-        "from fnormal.files import atomic\n"
+        "from fnormal.files.writing import atomic\n"
         "class Held:\n    def __del__(self):\n        print('ready', flush=True); time.sleep(30)\n"
         f"with interrupt.taken_over(), atomic(Path({str(tmp_path / 'x')!r})):\n"
         "    held = Held(); del held\n    time.sleep(30)\n"

@@ -9,7 +9,7 @@ import trimesh
 
 from fnormal.commands.enhance import enhance
 from fnormal.enhance.align import align, outward
-from fnormal.enhance.blend import blend, sample, smooth, vertex_weights
+from fnormal.enhance.blend import Shown, blend, sample, smooth, vertex_weights
 from fnormal.enhance.coarse import photo_texture
 from fnormal.enhance.gltf import encode_glb
 from fnormal.enhance.topology import landmark_vertices
@@ -117,10 +117,11 @@ def test_weights_fall_where_the_photo_does_not_show_the_vertex() -> None:
     toward = np.array([0, 0, 1.0])
     normals = np.array([toward, toward, unit(np.array([1, 0, 0.1])), toward, toward, toward])
     pred = np.array([toward] * 4 + [unit(np.array([1, 0, 0.2]))] + [toward * 0])
-    weights = vertex_weights(
-        vertices.astype(np.float32), normals.astype(np.float32), pred.astype(np.float32), mask,
-        np.zeros(6, np.float32), 100.0,
-    )  # fmt: skip
+    shown = Shown(
+        (vertices[:, :2] * (1, -1) + (0, 99)).astype(np.float32), mask, np.zeros(6, np.float32), 100.0
+    )
+    arrays = (array.astype(np.float32) for array in (vertices, normals, pred))
+    weights = vertex_weights(*arrays, shown)
     assert weights[0] == 1
     assert weights[[1, 2, 4, 5]].tolist() == [0, 0, 0, 0], "hidden, grazing, contradicted, outside"
     assert 0 < weights[3] < 0.7, "fading at the rim"

@@ -120,13 +120,13 @@ def test_files_over_the_size_of_their_kind_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / "layout.toml"
     with path.open("wb") as handle:
         handle.truncate(LAYOUT.most_bytes + 1)
-    with pytest.raises(FNormalError, match="too much for layout"):
+    with pytest.raises(FNormalError, match="too much for a layout"):
         check_file(path, LAYOUT)
 
 
 def test_decoding_names_broken_bytes_and_lets_bugs_through(tmp_path: Path) -> None:
     for error in (zlib.error("x"), struct.error("x"), KeyError("x"), MemoryError(), zipfile.BadZipFile("x")):
-        with pytest.raises(FNormalError, match="cannot read f as mesh"), decoding("f", MESH):
+        with pytest.raises(FNormalError, match="cannot read f as a mesh"), decoding("f", MESH):
             raise error
     with pytest.raises(NameError), decoding("f", MESH):
         raise NameError("a bug")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from fnormal.files.writing import discard_partials
+from fnormal.files.writing import discard_unfinished
 
 _PATIENCE_S = 1.5  # for the work to stop by itself
 EXIT_CODE = 130
@@ -52,6 +52,6 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 
 def _end() -> None:
     """End the process from beside: a library holds the main thread, or has swallowed the interrupt."""
-    discard_partials()
+    discard_unfinished()
     print("fnormal: stopped", file=sys.stderr, flush=True)  # noqa: T201
     os._exit(EXIT_CODE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Generic, cast
 
@@ -19,7 +19,7 @@ from fnormal.datasets.sample import FIELDS, SAMPLE_TYPES, VIEW_DTYPE, Modality, 
 from fnormal.datasets.schema import FORMAT, VERSION, Facts, read_facts
 from fnormal.errors import FNormalError
 from fnormal.files.opening import DATASET, check_file, decoding
-from fnormal.files.writing import partial_name, publish, writing
+from fnormal.files.writing import partial_name, publish, unfinished, writing
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
 _DTYPES = {"image": np.uint8, "normals": np.float16, "mask": np.uint8}
@@ -49,7 +49,8 @@ class DatasetWriter:
         if path.exists():
             raise FNormalError(f"{path} exists already; remove it or choose another --out")
         self.path, self.modality = path, modality
-        self._temporary = partial_name(path)
+        self._held = ExitStack()
+        self._temporary = self._held.enter_context(unfinished(partial_name(path)))
         self._count = 0
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,12 +95,13 @@ class DatasetWriter:
         with writing(self.path):
             self._temporary.write_bytes(image)
             publish(self._temporary, self.path)
+        self._held.close()
 
     def discard(self) -> None:
         """Close and leave nothing behind."""
         self._arrays.clear()
         self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        self._held.close()
 
 
 def create_arrays(file: h5py.File, modality: Modality, size: int, only: Sequence[str] = ()) -> None:

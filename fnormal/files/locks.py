@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fnormal.errors import FNormalError
-from fnormal.files.writing import is_running, writing
+from fnormal.files.writing import is_running, unfinished, writing
 
 _TRIES = 5  # to take the lock of somebody who has died
 
@@ -39,10 +39,8 @@ def locked(path: Path, what: Path) -> Iterator[None]:
         break
     else:
         raise FNormalError(f"{what} is being written by others; try again")
-    try:
+    with unfinished(path):
         yield
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _clear_stale(path: Path, what: Path) -> None:

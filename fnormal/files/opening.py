@@ -47,6 +47,11 @@ class Kind:
     most_bytes: int
     remedy: str
 
+    def __str__(self) -> str:
+        """The name with its article."""
+        several = self.name.endswith("s")
+        return self.name if several else f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
 
 PICTURE = Kind("picture", 1000 * _MB, "give a PNG or JPEG file")
 NORMAL_MAP = Kind("normal map", 4000 * _MB, "give PNG, NPY or float TIFF")
@@ -57,7 +62,7 @@ MESH = Kind("mesh", 4000 * _MB, "re-export it as OBJ, PLY or GLB")
 ARCHIVE = Kind("archive", 4000 * _MB, "fetch it again")
 MATLAB = Kind("Matlab file", 2000 * _MB, "save it in Matlab with -v7")
 WEIGHTS = Kind("weights", 4000 * _MB, "check --weights; a model.pth goes through fnormal import-weights")
-CHECKPOINT = Kind("checkpoint", 16_000 * _MB, "remove it and start again")
+CHECKPOINT = Kind("checkpoint", 16_000 * _MB, "if it is damaged, remove it and start again")
 DATASET = Kind("data set", 1 << 60, "make it again")
 NOTES = Kind("notes", 4000 * _MB, "remove it")
 
@@ -81,7 +86,7 @@ def check_file(path: Path, kind: Kind) -> Path:
         raise FNormalError(f"{path} is {what}, not a file; {kind.remedy}")
     if info.st_size > kind.most_bytes:
         raise FNormalError(
-            f"{path} has {info.st_size / _MB:,.0f} MB, too much for {kind.name} (at most"
+            f"{path} has {info.st_size / _MB:,.0f} MB, too much for {kind} (at most"
             f" {kind.most_bytes / _MB:,.0f}); {kind.remedy}"
         )
     if not os.access(path, os.R_OK):
@@ -107,7 +112,7 @@ def decoding(path: Path | str, kind: Kind) -> Iterator[None]:
         words = " ".join(str(error).split())[:160] or type(error).__name__
         if isinstance(error, KeyError | MemoryError | RecursionError):
             words = f"{type(error).__name__}: {words}"
-        raise FNormalError(f"cannot read {path} as {kind.name} ({words}); {kind.remedy}") from error
+        raise FNormalError(f"cannot read {path} as {kind} ({words}); {kind.remedy}") from error
 
 
 def read_bytes(path: Path, kind: Kind) -> bytes:

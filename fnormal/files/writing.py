@@ -12,7 +12,7 @@ from pathlib import Path
 from fnormal.errors import FNormalError
 
 PARTIAL = ".partial"  # ends the names of files that are still being written
-_open_partials: set[Path] = set()  # of this process
+_unfinished: set[Path] = set()  # files of this process that must not outlive it
 
 
 @contextmanager
@@ -24,15 +24,10 @@ def atomic(path: Path) -> Iterator[Path]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = partial_name(path)
-        _open_partials.add(temporary)
-        try:
+        with unfinished(partial_name(path)) as temporary:
             temporary.touch()
             yield temporary
             publish(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-            _open_partials.discard(temporary)
 
 
 @contextmanager
@@ -63,9 +58,20 @@ def partial_name(path: Path) -> Path:
     return path.with_name(f"{path.name}.{socket.gethostname()}-{os.getpid()}{PARTIAL}")
 
 
-def discard_partials() -> None:
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Hold a file that is removed at the end of the block, or of a process that ends within it."""
+    _unfinished.add(path)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        _unfinished.discard(path)
+
+
+def discard_unfinished() -> None:
     """Remove what this process is still writing: for a process that ends at once."""
-    for path in list(_open_partials):
+    for path in list(_unfinished):
         path.unlink(missing_ok=True)
 
 

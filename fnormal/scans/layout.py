@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fnormal.errors import FNormalError
-from fnormal.files.opening import LAYOUT, decoding, read_text
+from fnormal.files.opening import LAYOUT, read_text
 from fnormal.geometry.normals import frame_matrix
 
 if sys.version_info >= (3, 11):
@@ -91,8 +91,10 @@ def read_layout(path: Path, base: Layout) -> Layout:
         FNormalError: Not TOML, an unknown entry, or a value of the wrong kind.
     """
     text = read_text(path, LAYOUT)
-    with decoding(path, LAYOUT):
+    try:
         values: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise FNormalError(f"{path} is not TOML ({error})") from error
     defaults = {f.name: getattr(base, f.name) for f in fields(Layout)}
     unknown = set(values) - set(defaults)
     if unknown:
