@@ -81,6 +81,8 @@ def test_recipes_name_commands_and_flags_that_exist(name: str, shell: Path) -> N
         "from dataclasses import replace\nfrom fnormal.cli.app import COMMANDS, build_app\n"
         "build_app([replace(c, workflow='tests.helpers:nothing') for c in COMMANDS])()\n",
     )
+    (shell.parent / "bin" / "python").write_text("#!/bin/sh\n")  # what a recipe does beside the command line
+    (shell.parent / "bin" / "python").chmod(0o755)
     (shell / "out").mkdir()
     arguments = ["out", "weights.safetensors", "more.safetensors", "there", "five"]
     done = subprocess.run(
