@@ -327,3 +327,23 @@ def test_a_cluster_loses_a_worker_half_way(
 def test_plans_point_beside_their_output(tmp_path: Path) -> None:
     plan = ShardPlan(tmp_path / "d.h5", ((0, 2),))
     assert plan.paths() == [tmp_path / "d.h5.shards" / "0000000-0000002.h5"]
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_shards_outlive_a_join_that_cannot_be_written(
+    recipe: RenderRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk at the last step must not cost the hours before it."""
+    out = tmp_path / "d.h5"
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+        with pytest.raises(FNormalError, match="GB free"):
+            list(build_views(recipe, out, ONE))
+    made = sorted(tmp_path.glob("d.h5.shards/*.h5"))
+    assert made
+    rendered = []
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "make_shard", rendered.append)
+        list(build_views(recipe, out, ONE))
+    assert not rendered, "nothing is rendered again"
+    assert len(Dataset(out)) == 10

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fnormal.datasets.hdf5 import HDF5_SUFFIXES
 from fnormal.datasets.shards import join_shards
+from fnormal.files.locks import locked
 from fnormal.files.naming import Guard, check_suffix
 from fnormal.options.data import Merge
 from fnormal.progress import Progress
@@ -21,5 +22,6 @@ def merge(options: Merge) -> Iterator[Progress]:
     out = options.out or Path("data/merged.h5")
     check_suffix(out, HDF5_SUFFIXES)
     Guard(options.sets).check([out])
-    join_shards(options.sets, out, virtual=False)
+    with locked(out.with_name(out.name + ".lock"), out):
+        join_shards(options.sets, out, virtual=False)
     yield Progress(written=(out,))

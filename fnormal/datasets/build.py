@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from fnormal.datasets.cluster import run_jobs
 from fnormal.datasets.hdf5 import DatasetWriter
 from fnormal.datasets.sample import Modality, Sample
-from fnormal.datasets.shards import ShardPlan, is_complete, join_shards, plan_shards
+from fnormal.datasets.shards import NothingToJoinError, ShardPlan, is_complete, join_shards, plan_shards
 from fnormal.errors import FNormalError
 from fnormal.files.locks import locked
 from fnormal.options.shared import BuildOptions
@@ -170,12 +170,14 @@ def _join(shards: ShardPlan, unit: str, total: int, *, virtual: bool) -> Iterato
     shards.sweep()
     try:
         join_shards(shards.paths(), shards.out, virtual=virtual, own=True)
-    except FNormalError:
-        if shards.out.exists():  # another member was quicker
-            yield Progress(done=total, total=total, unit=unit, written=(shards.out,))
-            return
+    except NothingToJoinError:
         shards.remove()
         raise
+    except FNormalError:  # of a full disk, say: the shards stay, and the same command goes on with them
+        if not shards.out.exists():
+            raise
+        yield Progress(done=total, total=total, unit=unit, written=(shards.out,))  # another was quicker
+        return
     if not virtual:
         shards.remove()
     yield Progress(done=total, total=total, unit=unit, written=(shards.out,))

@@ -17,11 +17,14 @@ from fnormal.config import SHARD_BYTES, SHARD_SAMPLES
 from fnormal.datasets.hdf5 import Dataset, create_arrays
 from fnormal.datasets.sample import BYTES_A_PIXEL, FIELDS, Sample
 from fnormal.errors import FNormalError
-from fnormal.files.locks import locked
 from fnormal.files.opening import NOTES, read_bytes
 from fnormal.files.writing import PARTIAL, atomic, sweep, write_bytes
 
 _SMALL = ("subject", "source", "landmarks", "view")  # copied even where the pictures are virtual
+
+
+class NothingToJoinError(FNormalError):
+    """No shard holds a sample."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool, own: bool = 
         own: Whether this run has written them.
 
     Raises:
-        FNormalError: The sets differ in kind, hold nothing, or ``out`` exists.
+        FNormalError: The sets differ in kind, or ``out`` exists or cannot be written.
+        NothingToJoinError: They hold nothing.
     """
     if out.exists():
         raise FNormalError(f"{out} exists already; remove it or choose another --out")
@@ -117,12 +121,11 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool, own: bool = 
         kinds = ", ".join(f"{s.path.name}: {s.modality} of {s.size_px} px" for s in sets[:4])
         raise FNormalError(f"cannot join sets that differ ({kinds}); give sets of one kind")
     if not sum(len(s) for s in sets):
-        raise FNormalError(f"nothing to write to {out}: no sample could be made")
+        raise NothingToJoinError(f"nothing to write to {out}: no sample could be made")
     if not virtual:
         _check_room(paths, sets, out)
     sweep(out)
-    lock = locked(out.with_name(out.name + ".lock"), out)
-    with lock, _hdf5_errors(out), atomic(out) as temporary, h5py.File(temporary, "w") as file:
+    with _hdf5_errors(out), atomic(out) as temporary, h5py.File(temporary, "w") as file:
         _write_attributes(file, sets, out if virtual else None)
         create_arrays(file, sets[0].modality, sets[0].size_px, _SMALL if virtual else ())
         if virtual:
