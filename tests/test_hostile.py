@@ -319,6 +319,22 @@ def test_every_numeric_option_has_a_finite_range() -> None:
                 assert option.max is not None, f"{command.name} {flag.name}"
 
 
+@pytest.mark.parametrize("scheduler", ["nowhere", "a:b", ":1", "a:1:2", "a b:1"])
+def test_a_scheduler_without_host_or_port_is_one_line(
+    scheduler: str, makehuman: Path, tmp_path: Path
+) -> None:
+    arguments = ("render-dataset", makehuman, "--dataset", "anny", "--scans", 1, "--out", tmp_path / "d.h5")
+    assert "give HOST:PORT" in refused(*arguments, "--scheduler", scheduler)
+
+
+def test_a_panorama_that_announces_too_much_is_not_unpacked(tmp_path: Path, makehuman: Path) -> None:
+    (tmp_path / "a.hdr").write_bytes(
+        b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 60000 +X 120000\n" + b"x" * 99
+    )
+    arguments = ("render-dataset", makehuman, "--dataset", "anny", "--lighting", "rich", "--scans", 1)
+    assert "a.hdr" in refused(*arguments, "--environments", tmp_path, "--out", tmp_path / "d.h5")
+
+
 def test_a_run_whose_folder_is_a_file_is_one_line(pairs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     settings = ("--arch", "tiny", "--size", 32, "--epochs", 1, "--out", tmp_path / "file")

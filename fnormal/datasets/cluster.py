@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -44,6 +45,8 @@ def run_jobs(
         return
     distributed = _distributed()
     if scheduler is not None:
+        if not re.fullmatch(r"(\w+://)?[^/\s:]+:\d{1,5}", scheduler):
+            raise FNormalError(f"--scheduler {scheduler}: give HOST:PORT of a dask scheduler")
         address = scheduler if "://" in scheduler else f"tcp://{scheduler}"
         try:
             client = distributed.Client(address, timeout=_TIMEOUT_S)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fnormal.arrays import F64, Floats
+from fnormal.config import MAX_PICTURE_PX
 from fnormal.errors import FNormalError
+from fnormal.files.opening import PICTURE, check_file, decoding, quiet_stderr
+from fnormal.geometry.picturefile import check_picture_size
 
 PANORAMA_SUFFIXES = frozenset({".hdr", ".pic", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+_RADIANCE_SUFFIXES = frozenset({".hdr", ".pic"})
+_HEADER = 1 << 16  # bytes in which a Radiance file says its size
 _ROWS, _COLUMNS = 32, 64  # nine harmonics see no more of a panorama
 
 # Y_lm of degree 0, 1, 2 in the order of `basis`, and the cosine lobe's factor A_l / pi of each
@@ -92,6 +98,22 @@ def panorama(name: str, radiance: Floats) -> EnvironmentMap:
     return EnvironmentMap(name, toward.reshape(-1, 3), (small * angle[..., None]).reshape(-1, 3))
 
 
+def _check_panorama(path: Path) -> None:
+    """Look at the size that a file announces before its pixels are unpacked.
+
+    Raises:
+        FNormalError: No file, no picture, or too large.
+    """
+    check_file(path, PICTURE)
+    if path.suffix.lower() not in _RADIANCE_SUFFIXES:
+        check_picture_size(path, MAX_PICTURE_PX)
+        return
+    with path.open("rb") as handle:
+        size = re.search(rb"[-+][XY] (\d{1,9}) [-+][XY] (\d{1,9})\s", handle.read(_HEADER))
+    if size is None or int(size[1]) * int(size[2]) > MAX_PICTURE_PX:
+        raise FNormalError(f"{path} is no Radiance picture of up to {MAX_PICTURE_PX / 1e6:.0f} megapixels")
+
+
 def read_environments(folder: Path) -> list[EnvironmentMap]:
     """Every panorama of a folder: Radiance ``.hdr`` as it is, other pictures through the sRGB curve.
 
@@ -110,8 +132,10 @@ def read_environments(folder: Path) -> list[EnvironmentMap]:
         raise FNormalError(f"no panoramas in {folder}; looked for {known}")
     maps = []
     for path in paths:
-        raw = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-        if raw is None or raw.shape[1] != 2 * raw.shape[0]:
+        _check_panorama(path)
+        with decoding(path, PICTURE), quiet_stderr():
+            raw = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        if raw is None or raw.shape[1] != 2 * raw.shape[0] or not np.isfinite(raw).all():
             raise FNormalError(f"{path} is no equirectangular panorama; it must be twice as wide as high")
         rgb = raw[..., ::-1]
         if rgb.dtype != np.float32:

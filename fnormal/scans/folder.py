@@ -13,6 +13,7 @@ import numpy as np
 from fnormal.arrays import U8, U16, Array
 from fnormal.config import MAX_TEXTURE_PX, MAX_TRIANGLES
 from fnormal.errors import FNormalError
+from fnormal.files.opening import PICTURE, decoding, quiet_stderr
 from fnormal.geometry.images import linear_to_srgb
 from fnormal.geometry.mesh import Mesh, make_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
@@ -150,7 +151,8 @@ def read_deep(path: Path) -> Array:
     """RGB [H, W, 3] of 8 or 16 bits: Pillow would cut the latter."""
     import cv2
 
-    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    with decoding(path, PICTURE), quiet_stderr():
+        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if raw is None or raw.dtype != np.uint16:
         return read_image(path)
     return np.ascontiguousarray(np.stack([raw] * 3, axis=-1) if raw.ndim == 2 else raw[..., 2::-1])
