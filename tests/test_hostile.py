@@ -222,18 +222,19 @@ def test_hdf5_stays_in_its_file(tmp_path: Path) -> None:
     with h5py.File(broken("storage"), "r+") as file:
         del file["image"]
         file.create_dataset("image", (3, 32, 32, 3), "u1", external=[(str(secret), 0, 9216)])
-    for name, source in (("virtual", str(secret)), ("upward", "../secret.h5"), ("itself", ".")):
+    sources = {"virtual": str(secret), "upward": "../secret.h5", "itself": ".", "listed": "listed.h5"}
+    for name, source in sources.items():
         with h5py.File(broken(name), "r+") as file:
             del file["image"]
             layout = h5py.VirtualLayout((3, 32, 32, 3), "u1")
             layout[:] = h5py.VirtualSource(source, "image", (3, 32, 32, 3))
             file.create_virtual_dataset("image", layout)
-            if name == "upward":
+            if name in ("upward", "listed"):
                 file.attrs["shards"] = json.dumps([source])
     with h5py.File(broken("unwritten"), "r+") as file:
         for array in file:
             file[array].resize(5, axis=0)
-    for name in ("external", "soft", "storage", "virtual", "upward", "itself", "unwritten"):
+    for name in ("external", "soft", "storage", "unwritten", *sources):
         with pytest.raises(FNormalError, match=f"{name}\\.h5"):
             Dataset(tmp_path / f"{name}.h5")
 
