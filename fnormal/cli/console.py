@@ -55,13 +55,12 @@ class Follower:
     Args:
         as_json: One JSON object a line instead of text.
         quiet: Only errors and results.
-        silent: Nothing at all: another process tells.
     """
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False, silent: bool = False) -> None:
-        self._as_json, self._quiet, self._silent = as_json, quiet, silent
+    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+        self._as_json, self._quiet = as_json, quiet
         self._console = Console(stderr=True)
-        self._draws = self._console.is_terminal and not quiet and not silent
+        self._draws = self._console.is_terminal and not quiet
         self._failures = 0
         self._tasks: dict[str, TaskID] = {}
         self._printed: dict[str, int] = {}  # how many of its lines a unit has had
@@ -81,8 +80,7 @@ class Follower:
         with bar:
             for step in steps:
                 interrupt.check()
-                if not self._silent:
-                    self._tell(step, bar)
+                self._tell(step, bar)
         if self._failures:
             if self._failures > 1:
                 say(f"{self._failures} failed, see above")

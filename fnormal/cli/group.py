@@ -40,7 +40,7 @@ class FNormalGroup(TyperGroup):
             if error.errno != errno.ENOSPC:
                 raise
             _silence_stdout()
-            say("cannot write to stdout: no space is left on its device")
+            say(f"cannot write to {error.filename or 'stdout'}: no space is left on its device")
             raise Exit(1) from None
 
 
