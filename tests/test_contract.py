@@ -339,6 +339,11 @@ def test_no_output_may_be_an_input(astronaut: Path, tmp_path: Path) -> None:
         assert (code, stdout) == (1, "")
         assert "would overwrite the input" in stderr
     assert mask.read_bytes() == photo.read_bytes() == before
+    (tmp_path / "maps").mkdir()
+    theirs = tmp_path / "maps" / "a.png"
+    theirs.write_bytes(before)
+    code, _, stderr = run("sheet", photo, "--predictions", tmp_path / "maps", "--out", theirs)
+    assert (code, "would overwrite the input" in stderr, theirs.read_bytes() == before) == (1, True, True)
     with pytest.raises(FNormalError, match="would overwrite"):
         Guard([photo]).check([tmp_path / "x" / ".." / "a.png"])
 

@@ -18,6 +18,7 @@ from fnormal.evaluation.scores import (
     score_network,
 )
 from fnormal.evaluation.tables import group_table, summary_table, table_results
+from fnormal.files.naming import Guard
 from fnormal.files.writing import write_bytes
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.networks import Evaluate
@@ -32,6 +33,9 @@ def evaluate(options: Evaluate) -> Iterator[Progress]:
     """
     compute = options.compute
     device = set_up(compute.device, compute.threads or free_cores())
+    report = None if options.report is None else options.report / "index.html"
+    if report is not None:
+        Guard([options.data, options.weights, options.predictions, *(options.compare or [])]).check([report])
     data, run = open_pairs(options.data), Run(options.batch_size, options.mirror, device)
     if options.predictions is not None:
         name, scores = score_files(data, options.predictions, options.frame)
@@ -44,11 +48,10 @@ def evaluate(options: Evaluate) -> Iterator[Progress]:
     records = {method: _record(str(options.data), method, row) for method, row in rows.items()}
     records[name] |= _details(scores)
     yield Progress(results=table_results(rows, options.style, records))
-    if options.report is not None:
-        path = options.report / "index.html"
+    if report is not None:
         text = page(name, str(options.data), rows, scores.breakdown, scores.gallery, scores.advice)
-        write_bytes(path, text.encode())
-        yield Progress(written=(path,))
+        write_bytes(report, text.encode())
+        yield Progress(written=(report,))
 
 
 def _record(data: str, method: str, row: ErrorSummary) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def sheet(options: Sheet) -> Iterator[Progress]:
     out = options.out or Path("sheet.png")
     check_picture_name(out)
     weights, predictions = options.weights or [], options.predictions or []
-    Guard([*map(Path, options.inputs), *weights]).check([out])
+    Guard([*map(Path, options.inputs), *weights, *predictions]).check([out])
     if options.out is None:
         refuse_existing([out])
     device = set_up(options.compute.device, options.compute.threads or free_cores())

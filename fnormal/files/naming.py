@@ -30,10 +30,18 @@ def refuse_existing(paths: Iterable[Path]) -> None:
 
 
 class Guard:
-    """Keeps the files that a command reads from being written over, under whatever name or link."""
+    """Keeps the files that a command reads from being written over, under whatever name or link.
+
+    Args:
+        inputs: Files, and folders whose files are read; None stands for an option that was not given.
+    """
 
     def __init__(self, inputs: Iterable[Path | None]) -> None:
-        self._read = {path.resolve(): path for path in inputs if path is not None and path.exists()}
+        self._read: dict[Path, Path] = {}
+        for path in inputs:
+            if path is not None and path.exists():
+                files = path.rglob("*") if path.is_dir() else [path]
+                self._read |= {file.resolve(): file for file in files}
 
     def check(self, outputs: Iterable[Path]) -> None:
         """See that no output is an input.
