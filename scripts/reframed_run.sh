@@ -1,6 +1,6 @@
 #!/bin/sh
-# How the weights of gpu_run.sh learned not to depend on the frame around the face: 8 minutes of rendering on two CPU
-# cores, then 32 and 25 minutes of training on one of them, beside other work.
+# How the weights of gpu_run.sh learned to depend less on the frame around the face: 8 minutes of rendering on two CPU
+# cores, then 32 and 18 minutes of training on one of them, beside other work.
 set -eu
 weights=${1:?usage: reframed_run.sh WEIGHTS.safetensors OUT ICT HDRI}
 out=${2:?the folder of the runs}
@@ -32,3 +32,4 @@ python "$here/average_weights.py" "$weights" "$out/run1/best.safetensors" 0.75 "
 go_on --pairs "$out/env.h5" --pairs "$out/rich.h5" --pairs "$out/paper.h5" --pairs "$out/paper2.h5" \
     --mix 3,1.5,1.2,2.3 --reframe 0.75 --lr 8e-4 --epochs 2 --seed 8 --init "$out/mixed.safetensors" \
     --out "$out/run2"
+python "$here/average_weights.py" "$out/mixed.safetensors" "$out/run2/best.safetensors" 0.5 "$out/final.safetensors"
