@@ -16,6 +16,9 @@ Lighting: TypeAlias = Literal["paper", "rich"]
 Backend: TypeAlias = Literal["auto", "gl", "soft"]
 Mask: TypeAlias = Literal["hull", "surface"]
 Split: TypeAlias = Literal["train", "test", "all"]
+DatasetOut: TypeAlias = Annotated[
+    Path | None, Option("--out", "-o", help="HDF5 file to write. Default: data/<dataset>.h5.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +82,7 @@ class RenderDataset:
         str, Argument(metavar="SCANS", help="File or folder of the scans; 'auto' fetches free ones.")
     ]
     dataset: Annotated[str, Option(help="What the scans are.")]
-    out: Annotated[
-        Path | None, Option("--out", "-o", help="HDF5 file to write. Default: data/<dataset>.h5.")
-    ] = None
+    out: DatasetOut = None
     scans: ScanOptions = field(default_factory=ScanOptions)
     views: RenderOptions = field(default_factory=RenderOptions)
     build: BuildOptions = field(default_factory=BuildOptions)
@@ -115,9 +116,7 @@ class ImportPhotos:
 
     source: Annotated[Path, Argument(metavar="SRC", help="Folder of the photos.")]
     dataset: Annotated[str, Option(help="What the photos are.")]
-    out: Annotated[
-        Path | None, Option("--out", "-o", help="HDF5 file to write. Default: data/<dataset>.h5.")
-    ] = None
+    out: DatasetOut = None
     photos: PhotoOptions = field(default_factory=PhotoOptions)
     build: BuildOptions = field(default_factory=BuildOptions)
     output: Output = field(default_factory=Output)

@@ -61,6 +61,13 @@ def mirror_normals(normals: Array) -> Array:
     return mirrored
 
 
+def turn_normals(normals: F32, angle_rad: float) -> None:
+    """Turn normals [..., 3] about the viewer's direction, counter-clockwise, in place; pixels stay."""
+    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
+    x, y = normals[..., 0].copy(), normals[..., 1].copy()
+    normals[..., 0], normals[..., 1] = cosine * x - sine * y, sine * x + cosine * y
+
+
 def rotate_in_plane(
     image: U8 | None, normals: F32 | None, mask: Bools, angle_deg: float
 ) -> tuple[U8 | None, F32 | None, Bools]:
@@ -81,9 +88,7 @@ def rotate_in_plane(
     kept = cv2.warpAffine(mask.astype(np.uint8), turn, (side, side), flags=cv2.INTER_NEAREST) > 0
     if normals is not None:
         moved = unit(cv2.warpAffine(np.asarray(normals, np.float32), turn, (side, side)))
-        cosine, sine = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
-        x, y = moved[..., 0].copy(), moved[..., 1].copy()
-        moved[..., 0], moved[..., 1] = cosine * x - sine * y, sine * x + cosine * y
+        turn_normals(moved, np.radians(angle_deg))
         kept &= moved.any(axis=-1)
         normals = moved * kept[..., None]
     return image, normals, np.asarray(kept)

@@ -14,6 +14,7 @@ import numpy as np
 from fnormal.arrays import F32, F64, U8, Bools
 from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample
 from fnormal.geometry.normals import unit
+from fnormal.training.augment import turn_normals
 
 _SCALES = (0.8, 2.2)  # side of the new frame / larger side of the landmarks' box
 _SHIFT = 0.25  # largest shift of its middle / its side
@@ -42,10 +43,8 @@ def reframe(sample: AnySample, size_px: int, rng: np.random.Generator) -> AnySam
     border = str(rng.choice(_BORDERS))
     mask, changed = _cut_mask(sample.mask, to_source, size_px), dict[str, Any]()
     if isinstance(sample, NormalsSample):
-        normals, mask = _cut_normals(sample.normals, sample.mask, to_source, size_px)
-        cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
-        x, y = normals[..., 0].copy(), normals[..., 1].copy()
-        normals[..., 0], normals[..., 1] = cosine * x - sine * y, sine * x + cosine * y
+        normals, mask = _cut_normals(sample.normals, sample.mask, mask, to_source, size_px)
+        turn_normals(normals, angle_rad)
         changed["normals"] = normals.astype(np.float16)
     if isinstance(sample, ImageSample):
         changed["image"] = _transfer(_cut_image(sample.image, to_source, size_px, border, rng), rng)
@@ -99,10 +98,12 @@ def _cut_mask(mask: Bools, to_source: F64, size_px: int) -> Bools:
     return np.asarray(_cut(mask.astype(np.float32), to_source, size_px) > 0.5)
 
 
-def _cut_normals(normals: Any, mask: Bools, to_source: F64, size_px: int) -> tuple[F32, Bools]:
+def _cut_normals(
+    normals: Any, mask: Bools, cut_mask: Bools, to_source: F64, size_px: int
+) -> tuple[F32, Bools]:
     """Normals in the new frame, without blending in the background's zeros; they are not turned yet."""
     total = _cut(np.asarray(normals * mask[..., None], np.float32), to_source, size_px)
-    kept = _cut_mask(mask, to_source, size_px) & (np.linalg.norm(total, axis=-1) > 1e-3)
+    kept = cut_mask & (np.linalg.norm(total, axis=-1) > 1e-3)
     return unit(total) * kept[..., None], kept
 
 
