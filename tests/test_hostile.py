@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -369,8 +370,9 @@ def test_two_runs_do_not_share_a_folder(pairs: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "fnormal", "train", *map(str, settings), "--epochs", "10000"]
     first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while not (out / "writer.lock").is_file():
+        while not ((out / "writer.lock").is_file() and (out / "writer.lock").stat().st_size):
             assert first.poll() is None
+        first.send_signal(signal.SIGSTOP)  # it lives, and writes no checkpoint that the last run would meet
         assert "is being written" in refused("train", *settings, "--epochs", 1)
     finally:
         first.kill()
