@@ -63,6 +63,8 @@ class Arch:
         latent_up: Channels of the latent inside the normal decoder, after its 1x1 convolution.
         normal_decoder: Output channels of the normal decoder's five convolutions, coarse to fine.
         image_decoder: Output channels of the image decoder's five convolutions, coarse to fine.
+        detail: Ours: channels of the detail head. With it the trunk sees the picture at half its side, and
+            the head adds what only the full size shows. 0: no such head.
     """
 
     name: str
@@ -71,6 +73,12 @@ class Arch:
     latent_up: int
     normal_decoder: tuple[int, int, int, int, int]
     image_decoder: tuple[int, int, int, int, int]
+    detail: int = 0
+
+    @property
+    def stride_px(self) -> int:
+        """Sides of the input are multiples of this: five halvings, one more before a detail head."""
+        return 64 if self.detail else 32
 
     @property
     def skips(self) -> tuple[int, int, int, int, int]:
@@ -96,6 +104,16 @@ ARCHS = {
         latent_up=320,
         normal_decoder=(224, 128, 96, 48, 24),
         image_decoder=(160, 96, 64, 32, 16),
+    ),
+    # Ours: lite at half the size, and a head that sees all pixels: 256 px at twice the cost of lite's 128.
+    "fine": Arch(
+        "fine",
+        trunk=(32, 64, 128, 256),
+        full=16,
+        latent_up=320,
+        normal_decoder=(224, 128, 96, 48, 24),
+        image_decoder=(160, 96, 64, 32, 16),
+        detail=32,
     ),
     # For tests and for a first look at a training run: seconds, not hours.
     "tiny": Arch(
@@ -134,6 +152,7 @@ VIEWS = 10  # views of a scan in a set that the paper does not use
 SEED = 0
 SUPERSAMPLE = 3  # colour samples a pixel side; normals are the centre sample, never blended
 EYE_DISTANCE_MM = 63.0  # mean distance of the pupils, scales a photo's mesh to metres
+UNIT_ERROR_DEG = 8.0  # error that a raw normal of length 1 expects, of networks that learn their confidence
 DOUBTFUL_SCORE = 0.2  # of dlib's detector: 99 % of 536 portraits score above, patches taken for faces 0.04
 ENHANCE_CROP_SCALE = 1.45  # enhance: wider than the paper's crop, so that it holds the forehead
 SHARD_SAMPLES = 128  # samples of a shard: what a killed worker loses, and what --workers share out

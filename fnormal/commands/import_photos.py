@@ -75,13 +75,13 @@ class PhotoRecipe:
     @contextmanager
     def opened(self) -> Iterator[Callable[[int], list[Sample]]]:
         """Yield what crops the photos of an item."""
-        yield partial(crop_item, self.reader(), self.options.size_px)
+        yield partial(crop_item, self.reader(), self.options.size_px, self.options.scale)
 
 
 @lru_cache(maxsize=1)
 def _open(run: str, source: Path, dataset: str, options: PhotoOptions) -> PhotoReader:
     """Opened once a run and process: a worker makes many shards."""
     del run
-    given = {name: value for name, value in asdict(options).items() if name != "size_px"}
+    given = {name: value for name, value in asdict(options).items() if name not in ("size_px", "scale")}
     reader: PhotoReader = open_reader(PHOTOS, dataset, source, given)
     return reader

@@ -86,7 +86,7 @@ class RenderRecipe:
         config["environments"] = None if options.environments is None else str(options.environments)
         return DatasetPlan(
             reader.names, reader.files, "scans", options.views, options.modality, options.size_px,
-            reader.licence, config,
+            reader.licence, config, unlit=options.keep_albedo and options.modality == "pairs",
         )  # fmt: skip
 
     def _reader(self) -> Reader[Scan]:

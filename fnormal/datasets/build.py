@@ -36,6 +36,7 @@ class DatasetPlan:
         size_px: Side of a sample.
         licence: Licence of the source.
         config: What makes it, as JSON.
+        unlit: Whether its pairs keep albedo and depth.
     """
 
     names: Sequence[str]
@@ -46,6 +47,7 @@ class DatasetPlan:
     size_px: int
     licence: str
     config: dict[str, Any]
+    unlit: bool = False
 
     def source_of(self, first: int, after: int) -> str:
         """A short word that changes with the names, sizes or times of the files of some items."""
@@ -97,6 +99,7 @@ def make_shard(job: Job) -> FinishedShard:
     writer = DatasetWriter(
         job.path, plan.modality, plan.size_px,
         config=plan.config, licence=plan.licence, source=plan.source_of(job.first, job.after),
+        unlit=plan.unlit,
     )  # fmt: skip
     failures = []
     try:
@@ -130,7 +133,7 @@ def build(recipe: Recipe, out: Path, options: BuildOptions) -> Iterator[Progress
             raise FNormalError(f"{out} exists already; remove it or choose another --out")
         yield Progress(done=1, total=1, unit="files", note="already complete", written=(out,))
         return
-    shards = plan_shards(out, len(plan.names), plan.samples_per_item, plan.size_px)
+    shards = plan_shards(out, len(plan.names), plan.samples_per_item, plan.size_px, unlit=plan.unlit)
     shards.claim(plan.config)
     which, of = options.shard_of()
     with locked(shards.folder / f"writer-{which}-of-{of}.lock", out):

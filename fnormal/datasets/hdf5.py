@@ -15,14 +15,29 @@ import numpy.typing as npt
 from fnormal import __version__
 from fnormal.config import FRAME
 from fnormal.datasets.probe import probe
-from fnormal.datasets.sample import FIELDS, SAMPLE_TYPES, VIEW_DTYPE, Modality, Pair, Sample, SampleOf
+from fnormal.datasets.sample import (
+    FIELDS,
+    SAMPLE_TYPES,
+    UNLIT_FIELDS,
+    VIEW_DTYPE,
+    Modality,
+    Pair,
+    Sample,
+    SampleOf,
+)
 from fnormal.datasets.schema import FORMAT, VERSION, Facts, read_facts
 from fnormal.errors import FNormalError
 from fnormal.files.opening import DATASET, check_file, decoding
 from fnormal.files.writing import partial_name, publish, unfinished, writing
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
-_DTYPES = {"image": np.uint8, "normals": np.float16, "mask": np.uint8}
+_DTYPES = {
+    "image": np.uint8,
+    "normals": np.float16,
+    "mask": np.uint8,
+    "albedo": np.uint8,
+    "depth": np.float16,
+}
 
 
 class DatasetWriter:
@@ -37,6 +52,7 @@ class DatasetWriter:
         config: What makes it, as JSON.
         licence: Licence of the source.
         source: A word for the files it is made from, where it is a shard.
+        unlit: Whether its pairs keep albedo and depth.
 
     Raises:
         FNormalError: ``path`` exists or cannot be written.
@@ -44,7 +60,7 @@ class DatasetWriter:
 
     def __init__(
         self, path: Path, modality: Modality, size_px: int,
-        *, config: dict[str, Any], licence: str, source: str | None = None,
+        *, config: dict[str, Any], licence: str, source: str | None = None, unlit: bool = False,
     ) -> None:  # fmt: skip
         if path.exists():
             raise FNormalError(f"{path} exists already; remove it or choose another --out")
@@ -62,7 +78,7 @@ class DatasetWriter:
         )  # fmt: skip
         if source is not None:
             self._file.attrs["source"] = source
-        create_arrays(self._file, modality, size_px)
+        create_arrays(self._file, modality, size_px, unlit=unlit)
         self._arrays = {name: self._file[name] for name in self._file}
 
     def append(self, samples: Sequence[Sample]) -> None:
@@ -72,7 +88,7 @@ class DatasetWriter:
         for array in self._arrays.values():
             array.resize(self._count, axis=0)
         for i, sample in enumerate(samples, start):
-            for name in (*FIELDS[self.modality], "mask", "subject", "source"):
+            for name in self._arrays.keys() - {"landmarks", "view"}:
                 value = getattr(sample, name)
                 # NumPy's conversion is ten times quicker than HDF5's
                 self._arrays[name][i] = value.astype(_DTYPES[name]) if name in _DTYPES else value
@@ -104,10 +120,12 @@ class DatasetWriter:
         self._held.close()
 
 
-def create_arrays(file: h5py.File, modality: Modality, size: int, only: Sequence[str] = ()) -> None:
+def create_arrays(
+    file: h5py.File, modality: Modality, size: int, only: Sequence[str] = (), *, unlit: bool = False
+) -> None:
     """Make the empty arrays of the schema, one sample a chunk; ``only`` some of them."""
-    for name in (*FIELDS[modality], "mask"):
-        shape = (size, size) if name == "mask" else (size, size, 3)
+    for name in (*FIELDS[modality], "mask", *(UNLIT_FIELDS if unlit else ())):
+        shape = (size, size) if name in ("mask", "depth") else (size, size, 3)
         if not only or name in only:
             file.create_dataset(
                 name, (0, *shape), _DTYPES[name], maxshape=(None, *shape), chunks=(1, *shape),
@@ -146,7 +164,7 @@ class Dataset(Generic[SampleOf]):
         facts, self.subjects, self.sources = _look(path)
         self.frame, self.modality, self.size_px = facts.frame, facts.modality, facts.size_px
         self.licence, self.config, self.failures = facts.licence, facts.config, facts.failures
-        self.shards = facts.shards
+        self.shards, self.unlit = facts.shards, facts.unlit
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -165,14 +183,18 @@ class Dataset(Generic[SampleOf]):
         """Sample ``index``."""
         return self.sample(index)
 
-    def sample(self, index: int, *, view: bool = True) -> SampleOf:
-        """Sample ``index``; ``view`` may be left out: a tenth of the time for what training does not need."""
+    def sample(self, index: int, *, view: bool = True, unlit: bool = False) -> SampleOf:
+        """Sample ``index``; ``view`` may be left out: a tenth of the time for what training does not need.
+
+        ``unlit`` also reads albedo and depth, where the set keeps them.
+        """
         if self._handle is None:
             self._handle = h5py.File(self.path, "r")
             self._arrays = {name: self._handle[name] for name in self._handle}
         arrays = self._arrays
         try:
-            fields = {name: arrays[name][index] for name in FIELDS[self.modality]}
+            more = UNLIT_FIELDS if unlit and self.unlit else ()
+            fields = {name: arrays[name][index] for name in (*FIELDS[self.modality], *more)}
             mask = arrays["mask"][index] > 0
             points = arrays["landmarks"][index] if "landmarks" in arrays else None
             record = _whole_view(arrays["view"][index]) if view and "view" in arrays else None
@@ -180,10 +202,11 @@ class Dataset(Generic[SampleOf]):
             raise FNormalError(
                 f"{self.path} is damaged at sample {index} ({error}); make it again"
             ) from error
-        if not np.isfinite(fields.get("normals", 0)).all():
-            raise FNormalError(
-                f"{self.path} has normals that are no numbers in sample {index}; make it again"
-            )
+        for name in ("normals", "depth"):
+            if not np.isfinite(fields.get(name, 0)).all():
+                raise FNormalError(
+                    f"{self.path} has {name} that are no numbers in sample {index}; make it again"
+                )
         kind = cast(type[SampleOf], SAMPLE_TYPES[self.modality])
         return kind(mask, self.subjects[index], self.sources[index], **fields, landmarks=points, view=record)
 

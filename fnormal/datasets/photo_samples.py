@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fnormal.config import CROP_SCALE
 from fnormal.datasets.sample import ImageSample, NormalsSample, Pair, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import crop_around
@@ -15,12 +16,12 @@ from fnormal.photos.photo import Photo, PhotoReader
 _PROBES = 5  # photos whose normals are looked at before all are imported
 
 
-def crop_item(reader: PhotoReader, size_px: int, index: int) -> list[Sample]:
+def crop_item(reader: PhotoReader, size_px: int, scale: float, index: int) -> list[Sample]:
     """Samples of an item of a reader."""
-    return [crop_photo(photo, size_px) for photo in reader.load(index)]
+    return [crop_photo(photo, size_px, scale) for photo in reader.load(index)]
 
 
-def crop_photo(photo: Photo, size_px: int) -> Sample:
+def crop_photo(photo: Photo, size_px: int, scale: float = CROP_SCALE) -> Sample:
     """The paper's crop and mask of a photo (4.1): a :class:`Pair` where the photo has normals.
 
     Raises:
@@ -35,7 +36,7 @@ def crop_photo(photo: Photo, size_px: int) -> Sample:
             )
         points = faces[0].landmarks
     height, width = photo.image.shape[:2]
-    crop = crop_around(points, height, width, size_px=size_px)
+    crop = crop_around(points, height, width, scale=scale, size_px=size_px)
     landmarks = crop.from_picture(points)
     known_landmarks = landmarks if len(landmarks) == 68 else None
     mask, image = hull_mask(landmarks, size_px, size_px), crop.cut(photo.image)
@@ -62,7 +63,7 @@ def check_axes(reader: PhotoReader, size_px: int) -> None:
     upright, facing = [], []
     for index in np.unique(np.linspace(0, len(reader.names) - 1, _PROBES).astype(int)):
         try:
-            sample = crop_item(reader, size_px, int(index))[0]
+            sample = crop_item(reader, size_px, CROP_SCALE, int(index))[0]
         except FNormalError:
             continue  # it will be reported when its turn comes
         assert isinstance(sample, NormalsSample), "the reader has normals"

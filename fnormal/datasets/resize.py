@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnormal.arrays import F32, Bools
-from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample
+from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample, Pair
 from fnormal.geometry.images import resize_image, resize_points
 from fnormal.geometry.normals import unit
 
@@ -24,6 +24,8 @@ def resize_sample(sample: AnySample, size_px: int) -> AnySample:
         changed["normals"] = small.astype(np.float16)
     if isinstance(sample, ImageSample):
         changed["image"] = resize_image(sample.image, size_px)
+    if isinstance(sample, Pair):
+        changed |= {"albedo": None, "depth": None}  # light comes before another size
     if sample.landmarks is not None:
         changed["landmarks"] = resize_points(sample.landmarks, size_px / side)
     return replace(sample, **changed)

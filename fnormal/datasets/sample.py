@@ -64,7 +64,15 @@ class NormalsSample(Sample):
 
 @dataclass(frozen=True)
 class Pair(NormalsSample, ImageSample):
-    """A picture and its normals: ``Pair(mask, subject, source, image, normals)``."""
+    """A picture and its normals: ``Pair(mask, subject, source, image, normals)``.
+
+    Attributes:
+        albedo: The picture without light, sRGB, where the set keeps it. uint8 [S, S, 3]
+        depth: Camera z in pixels, larger is nearer, where the set keeps the albedo. float [S, S]
+    """
+
+    albedo: U8 | None = field(default=None, kw_only=True)
+    depth: Floats | None = field(default=None, kw_only=True)
 
 
 AnySample = TypeVar("AnySample", bound=Sample)
@@ -79,4 +87,8 @@ FIELDS: dict[Modality, tuple[str, ...]] = {
     "images": ("image",),
     "normals": ("normals",),
 }
-BYTES_A_PIXEL = 10  # image 3, normals 3 x 2, mask 1, before compression
+UNLIT_FIELDS = ("albedo", "depth")  # of pairs that can be lit anew
+BYTES_A_PIXEL, UNLIT_BYTES_A_PIXEL = (
+    10,
+    5,
+)  # the second more where albedo and depth are kept; image 3, normals 3 x 2, mask 1, before compression

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,12 +12,12 @@ import h5py
 import numpy as np
 
 from fnormal.config import FRAME, MAX_SAMPLE_PX
-from fnormal.datasets.sample import FIELDS, VIEW_DTYPE, Modality
+from fnormal.datasets.sample import FIELDS, UNLIT_FIELDS, VIEW_DTYPE, Modality
 from fnormal.errors import FNormalError
 
 FORMAT, VERSION = "fnormal-dataset", 1
 _MOST_SAMPLES = 50_000_000
-_KINDS = {"image": "u", "normals": "f", "mask": "u", "landmarks": "f"}
+_KINDS = {"image": "u", "normals": "f", "mask": "u", "landmarks": "f", "albedo": "u", "depth": "f"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Facts:
     config: Any
     failures: list[str]
     shards: list[str]
+    unlit: bool = False
 
 
 def read_facts(file: h5py.File, path: Path) -> Facts:
@@ -59,7 +60,7 @@ def read_facts(file: h5py.File, path: Path) -> Facts:
             raise _broken(path, f"has /{name} of {array.shape}, not {(count, *tail)}")
         _check_type(path, name, array)
         _check_stored(path, name, array, facts)
-    return facts
+    return replace(facts, unlit="albedo" in arrays)
 
 
 def _broken(path: Path, what: str) -> FNormalError:
@@ -109,6 +110,8 @@ def _stays_beside(name: Any) -> bool:
 def _own_arrays(file: h5py.File, path: Path, facts: Facts) -> dict[str, h5py.Dataset]:
     """The arrays of the schema; none may lie in another file unless it is a named shard."""
     known = (*FIELDS[facts.modality], "mask", "subject", "source", "landmarks", "view")
+    if facts.modality == "pairs" and any(name in file for name in UNLIT_FIELDS):
+        known = (*known, *UNLIT_FIELDS)
     for name in file:
         link = file.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):
@@ -143,6 +146,7 @@ def _tail_of(name: str, size_px: int) -> tuple[int, ...]:
     """Shape of an array after its first side."""
     picture = (size_px, size_px)
     tails = {"image": (*picture, 3), "normals": (*picture, 3), "mask": picture, "landmarks": (68, 2)}
+    tails |= {"albedo": (*picture, 3), "depth": picture}
     return tails.get(name, ())
 
 
@@ -150,7 +154,7 @@ def _check_type(path: Path, name: str, array: h5py.Dataset) -> None:
     dtype = array.dtype
     if name in _KINDS and dtype.kind != _KINDS[name]:
         raise _broken(path, f"has /{name} of type {dtype}")
-    if name in ("image", "mask") and dtype.itemsize != 1:
+    if name in ("image", "mask", "albedo") and dtype.itemsize != 1:
         raise _broken(path, f"has /{name} of type {dtype}")
     if name in ("subject", "source") and h5py.check_string_dtype(dtype) is None:
         raise _broken(path, f"has /{name} that is no text")
@@ -165,7 +169,7 @@ def _check_type(path: Path, name: str, array: h5py.Dataset) -> None:
 
 def _check_stored(path: Path, name: str, array: h5py.Dataset, facts: Facts) -> None:
     """What was never written would read as zeros: each sample of a plain array must have its chunk."""
-    if array.is_virtual or name not in (*FIELDS[facts.modality], "mask"):
+    if array.is_virtual or name not in (*FIELDS[facts.modality], "mask", *UNLIT_FIELDS):
         return
     count = len(array)
     if array.chunks is None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fnormal.config import SHARD_BYTES, SHARD_SAMPLES
 from fnormal.datasets.hdf5 import Dataset, create_arrays
-from fnormal.datasets.sample import BYTES_A_PIXEL, FIELDS, Sample
+from fnormal.datasets.sample import BYTES_A_PIXEL, FIELDS, UNLIT_BYTES_A_PIXEL, UNLIT_FIELDS, Sample
 from fnormal.errors import FNormalError
 from fnormal.files.opening import NOTES, read_bytes
 from fnormal.files.writing import PARTIAL, atomic, sweep, write_bytes
@@ -83,9 +83,12 @@ class ShardPlan:
         self.folder.rmdir()
 
 
-def plan_shards(out: Path, n_items: int, samples_per_item: int, size_px: int) -> ShardPlan:
+def plan_shards(
+    out: Path, n_items: int, samples_per_item: int, size_px: int, *, unlit: bool = False
+) -> ShardPlan:
     """Cut ``n_items`` into shards of about ``config.SHARD_SAMPLES``, fewer where samples are large."""
-    samples = min(SHARD_SAMPLES, max(1, SHARD_BYTES // (BYTES_A_PIXEL * size_px**2)))
+    bytes_a_pixel = BYTES_A_PIXEL + UNLIT_BYTES_A_PIXEL * unlit
+    samples = min(SHARD_SAMPLES, max(1, SHARD_BYTES // (bytes_a_pixel * size_px**2)))
     step = max(1, samples // samples_per_item)
     return ShardPlan(out, tuple((i, min(i + step, n_items)) for i in range(0, n_items, step)))
 
@@ -117,8 +120,11 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool, own: bool = 
     if out.exists():
         raise FNormalError(f"{out} exists already; remove it or choose another --out")
     sets = [Dataset[Sample](path, own=own) for path in paths]
-    if len({(s.modality, s.size_px) for s in sets}) != 1:
-        kinds = ", ".join(f"{s.path.name}: {s.modality} of {s.size_px} px" for s in sets[:4])
+    if len({(s.modality, s.size_px, s.unlit) for s in sets}) != 1:
+        kinds = ", ".join(
+            f"{s.path.name}: {s.modality} of {s.size_px} px{' with albedo' if s.unlit else ''}"
+            for s in sets[:4]
+        )
         raise FNormalError(f"cannot join sets that differ ({kinds}); give sets of one kind")
     if not sum(len(s) for s in sets):
         raise NothingToJoinError(f"nothing to write to {out}: no sample could be made")
@@ -127,7 +133,7 @@ def join_shards(paths: Sequence[Path], out: Path, *, virtual: bool, own: bool = 
     sweep(out)
     with _hdf5_errors(out), atomic(out) as temporary, h5py.File(temporary, "w") as file:
         _write_attributes(file, sets, out if virtual else None)
-        create_arrays(file, sets[0].modality, sets[0].size_px, _SMALL if virtual else ())
+        create_arrays(file, sets[0].modality, sets[0].size_px, _SMALL if virtual else (), unlit=sets[0].unlit)
         if virtual:
             _point_into(file, sets, out)
         start = 0
@@ -174,7 +180,7 @@ def _write_attributes(file: h5py.File, sets: Sequence[Dataset[Sample]], virtual_
 def _point_into(file: h5py.File, sets: Sequence[Dataset[Sample]], out: Path) -> None:
     """Make the large arrays virtual: HDF5 looks for relative names beside the file that holds them."""
     total = sum(len(part) for part in sets)
-    for name in (*FIELDS[sets[0].modality], "mask"):
+    for name in (*FIELDS[sets[0].modality], "mask", *(UNLIT_FIELDS if sets[0].unlit else ())):
         with h5py.File(sets[0].path, "r") as first:
             tail, dtype, attributes = first[name].shape[1:], first[name].dtype, dict(first[name].attrs)
         layout = h5py.VirtualLayout((total, *tail), dtype)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fnormal.arrays import F32
+from fnormal.arrays import F32, U8
 from fnormal.config import MAX_LIGHTS
 from fnormal.datasets.sample import VIEW_DTYPE, NormalsSample, Pair, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.masks import hull_mask
 from fnormal.options.data import RenderOptions
 from fnormal.render.camera import Camera, frame_face, random_rotation
-from fnormal.render.drawing import Renderer
+from fnormal.render.drawing import Render, Renderer
 from fnormal.render.environment import EnvironmentMap
 from fnormal.render.landmarks import lift_landmarks
 from fnormal.render.lighting import Lighting, random_backdrop, sample_lighting
@@ -25,6 +25,7 @@ from fnormal.scans.scan import Scan
 
 _SHIFT = 0.15  # largest shift of a jittered crop, in units of its extra scale
 _NEAR_SHARE = 0.8  # of the views of rich lighting that a near camera takes
+_FLAT = Lighting(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), np.ones(3, np.float32))
 _NEAREST, _FARTHEST = 1.6, 10.0  # sides of the crop: a selfie at arm's length, a telephoto lens
 
 
@@ -77,7 +78,24 @@ def _render_view(
     image = drawn.image
     if options.lighting == "rich":
         image = drawn.over(random_backdrop(rng, options.size_px))
+    if options.keep_albedo:
+        facts["albedo"], facts["depth"] = _unlit(renderer, camera, drawn)
     return Pair(mask, scan.subject, scan.name, image, normals, **facts)
+
+
+def _unlit(renderer: Renderer, camera: Camera, drawn: Render) -> tuple[U8, F32]:
+    """Albedo of a view, which goes on for a few pixels beyond the outline, and its depth in pixels."""
+    import cv2
+
+    flat = renderer.render(camera, _FLAT)
+    cover = np.maximum(flat.alpha[..., None].astype(np.float32) / 255, 1e-3)
+    albedo = np.rint(np.clip(flat.image / cover, 0, 255)).astype(np.uint8)
+    beyond = np.where(flat.alpha[..., None] > 40, albedo, 0)
+    for _ in range(4):
+        wider = cv2.dilate(beyond, np.ones((3, 3), np.uint8))
+        beyond = np.where(beyond.any(axis=-1, keepdims=True), beyond, wider)
+    depth = (drawn.z - drawn.z[drawn.mask].mean()) * drawn.mask * camera.px_per_unit
+    return beyond, np.asarray(depth, np.float32)
 
 
 def _sample_distance(rng: np.random.Generator) -> float:

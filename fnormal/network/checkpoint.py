@@ -19,7 +19,7 @@ from fnormal.config import ABLATIONS, ARCHS, CROP_SIZE_PX, FRAME, MAX_SAMPLE_PX
 from fnormal.errors import FNormalError
 from fnormal.files.opening import WEIGHTS, check_file
 from fnormal.files.writing import write_bytes
-from fnormal.network.model import STRIDE_PX, CrossModalNet
+from fnormal.network.model import CrossModalNet
 
 DEFAULT_WEIGHTS = "lite.safetensors"  # package data
 _KEY = "fnormal"  # the one metadata entry
@@ -36,6 +36,7 @@ class WeightsInfo:
         frame: Frame of its normals.
         licence: Licence of the weights.
         figures: Errors it was measured at, and how it was trained.
+        sure: Whether the length of its raw normals tells the error that they expect.
     """
 
     arch: str
@@ -44,6 +45,7 @@ class WeightsInfo:
     frame: str = FRAME
     licence: str = "unknown"
     figures: dict[str, Any] = field(default_factory=dict)
+    sure: bool = False
 
     @staticmethod
     def from_json(text: str, place: Path) -> WeightsInfo:
@@ -60,17 +62,24 @@ class WeightsInfo:
         if not isinstance(values, dict):
             raise broken
         values.pop("fnormal_version", None)
-        kinds = {"arch": str, "ablation": str, "size_px": int, "frame": str, "licence": str, "figures": dict}
+        kinds = {
+            "arch": str, "ablation": str, "size_px": int, "frame": str, "licence": str, "figures": dict,
+            "sure": bool,
+        }  # fmt: skip
         if not {"arch"} <= set(values) <= set(kinds):
             raise broken
-        if any(not isinstance(value, kinds[name]) or value is True for name, value in values.items()):
+        if any(
+            not isinstance(value, kinds[name]) or (value is True and name != "sure")
+            for name, value in values.items()
+        ):
             raise broken
         info = WeightsInfo(**values)
         if info.arch not in ARCHS or info.ablation not in ABLATIONS:
             raise broken
-        if not 0 < info.size_px <= MAX_SAMPLE_PX or info.size_px % STRIDE_PX:
+        if not 0 < info.size_px <= MAX_SAMPLE_PX or info.size_px % ARCHS[info.arch].stride_px:
             raise FNormalError(
-                f"{place} wants crops of {info.size_px} px; a side is a multiple of {STRIDE_PX} up to"
+                f"{place} wants crops of {info.size_px} px; a side is a multiple of"
+                f" {ARCHS[info.arch].stride_px} up to"
                 f" {MAX_SAMPLE_PX}"
             )
         if info.frame != FRAME:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import warnings
@@ -29,13 +30,12 @@ class ImageToNormals(nn.Module):
 
     def __init__(self, model: CrossModalNet) -> None:
         super().__init__()
-        self.encoder, self.decoder = model.image_encoder, model.normal_decoder
+        self.network = copy.copy(model)  # the same weights in a shell of its own
+        self.network._modules = {**model._modules, "normal_encoder": None, "image_decoder": None}
 
     def forward(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] in [0, 1] to unit normals [B, 3, S, S]: x right, y up, z to the viewer."""
-        latent, skips = self.encoder(image)
-        raw: Tensor = self.decoder(latent, skips)
-        return nn.functional.normalize(raw, dim=1)
+        return nn.functional.normalize(self.network.image_to_normals(image), dim=1)
 
 
 class OnnxNetwork:

@@ -21,12 +21,27 @@ from torch import Tensor, nn
 from fnormal.config import ABLATIONS, ARCHS, Ablation, Arch
 from fnormal.errors import FNormalError
 
-STRIDE_PX = 32
+STRIDE_PX = 32  # of the trunk; see also Arch.stride_px
 
 
 def conv_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """A same-size convolution and ReLU; the decoders have no batch norm."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.ReLU(inplace=True))
+
+
+def check_sides(x: Tensor, stride_px: int) -> None:
+    """See that the sides of [B, C, H, W] can be halved often enough.
+
+    Raises:
+        FNormalError: They cannot.
+    """
+    height, width = x.shape[-2:]
+    if height % stride_px or width % stride_px:
+        right = tuple(-(-side // stride_px) * stride_px for side in (height, width))
+        raise FNormalError(
+            f"the network takes sides that are multiples of {stride_px}, not {height}x{width};"
+            f" resize or pad to {right[0]}x{right[1]}"
+        )
 
 
 class FuseMax(nn.Module):
@@ -91,13 +106,7 @@ class Encoder(nn.Module):
         Raises:
             FNormalError: A side is not a multiple of 32.
         """
-        height, width = x.shape[-2:]
-        if height % STRIDE_PX or width % STRIDE_PX:
-            right = tuple(-(-side // STRIDE_PX) * STRIDE_PX for side in (height, width))
-            raise FNormalError(
-                f"the network takes sides that are multiples of {STRIDE_PX}, not {height}x{width};"
-                f" resize or pad to {right[0]}x{right[1]}"
-            )
+        check_sides(x, STRIDE_PX)
         stem = self.stem(x)
         stage1 = self.stage1(self.pool(stem))
         stage2 = self.stage2(stage1)
@@ -141,7 +150,12 @@ class NormalDecoder(nn.Module):
             latent: [B, c4, S/32, S/32]
             skips: The image encoder's features, or None with the skips deactivated.
         """
-        x = self.latent(latent)
+        raw: Tensor = self.last(self.features(latent, skips))
+        return raw
+
+    def features(self, latent: Tensor, skips: list[Tensor] | None) -> Tensor:
+        """What the normals are read off: [B, normal_decoder[4], S, S]. Args: as :meth:`forward`."""
+        x: Tensor = self.latent(latent)
         for level, conv in enumerate(self.convs):
             x = self.upsample(x)
             if skips is not None and self.skip != "none":
@@ -150,8 +164,37 @@ class NormalDecoder(nn.Module):
                     skip = self.adapters[level](skip)
                 x = self.fuse(x, skip) if self.skip == "max" else torch.cat([x, skip], dim=1)
             x = conv(x)
-        raw: Tensor = self.last(x)
-        return raw
+        return x
+
+
+class DetailHead(nn.Module):
+    """Ours: raw normals at the picture's size from a trunk that saw it at half of it.
+
+    The trunk's normals are enlarged, and a correction is added that three convolutions read off the
+    picture's 2x2 blocks and the trunk's features. It sees the picture, so it counts as a skip: normals alone,
+    which pass the latent only, are enlarged without it.
+    """
+
+    def __init__(self, arch: Arch) -> None:
+        super().__init__()
+        self.look = nn.Sequential(
+            conv_relu(4 * 3 + arch.normal_decoder[4], arch.detail, 3), conv_relu(arch.detail, arch.detail, 3)
+        )
+        self.last = nn.Conv2d(arch.detail, 4 * 3, 3, padding=1)
+        nn.init.zeros_(self.last.weight)  # it starts as what the trunk says
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor, features: Tensor, raw: Tensor) -> Tensor:
+        """Picture [B, 3, S, S], features [B, n, S/2, S/2], raw normals [B, 3, S/2, S/2] -> [B, 3, S, S]."""
+        blocks = nn.functional.pixel_unshuffle(image, 2)
+        correction: Tensor = self.last(self.look(torch.cat([blocks, features], dim=1)))
+        return enlarged(raw) + nn.functional.pixel_shuffle(correction, 2)
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """[B, C, H, W] -> [B, C, 2 H, 2 W], pixel centres where they belong."""
+    larger: Tensor = nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    return larger
 
 
 class ImageDecoder(nn.Module):
@@ -193,6 +236,7 @@ class CrossModalNet(nn.Module):
         self.normal_encoder = Encoder(self.arch, full=False) if parts.normal_encoder else None
         self.normal_decoder = NormalDecoder(self.arch, parts.skip)
         self.image_decoder = ImageDecoder(self.arch) if parts.image_decoder else None
+        self.detail = DetailHead(self.arch) if self.arch.detail else None
 
     def forward(self, passes: str, x: Tensor) -> Any:
         """One of the passes below by its name: what torch's data parallel training can wrap."""
@@ -200,35 +244,47 @@ class CrossModalNet(nn.Module):
 
     def image_to_normals(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] in [0, 1] to raw normals [B, 3, S, S], skips activated."""
-        latent, skips = self.image_encoder(image)
-        raw: Tensor = self.normal_decoder(latent, skips)
-        return raw
+        latent, skips = self.image_encoder(self._entered(image))
+        return self._decode_normals(latent, skips, image)
 
     def image_to_image(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] to images through the shared latent; a network without D_I refuses."""
-        latent, _ = self.image_encoder(image)
+        latent, _ = self.image_encoder(self._entered(image))
         return self._decode_image(latent)
 
     def image_to_both(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """``(image_to_normals, image_to_image)`` with one pass of the encoder (3.3)."""
-        latent, skips = self.image_encoder(image)
-        return self.normal_decoder(latent, skips), self._decode_image(latent)
+        latent, skips = self.image_encoder(self._entered(image))
+        return self._decode_normals(latent, skips, image), self._decode_image(latent)
 
     def normals_to_normals(self, normals: Tensor) -> Tensor:
         """Normals [B, 3, S, S] to raw normals, skips deactivated; a network without E_N refuses."""
         if self.normal_encoder is None:
             raise FNormalError(f"the '{self.ablation_name}' network has no normal encoder (Fig. 6)")
-        latent, _ = self.normal_encoder(normals)
+        latent, _ = self.normal_encoder(self._entered(normals))
         raw: Tensor = self.normal_decoder(latent, None)
-        return raw
+        return raw if self.detail is None else enlarged(raw)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Latent and encoder features of images [B, 3, S, S], coarse to fine: for perceptual losses."""
-        latent, skips = self.image_encoder(image)
+        latent, skips = self.image_encoder(self._entered(image))
         return [latent, *skips]
+
+    def _entered(self, x: Tensor) -> Tensor:
+        """What the trunk sees of an input: all of it, or its 2x2 means before a detail head."""
+        check_sides(x, self.arch.stride_px)
+        return x if self.detail is None else nn.functional.avg_pool2d(x, 2)
+
+    def _decode_normals(self, latent: Tensor, skips: list[Tensor], image: Tensor) -> Tensor:
+        """Raw normals [B, 3, S, S] with the skips activated."""
+        features = self.normal_decoder.features(latent, skips)
+        raw: Tensor = self.normal_decoder.last(features)
+        if self.detail is not None:
+            raw = self.detail(image, features, raw)
+        return raw
 
     def _decode_image(self, latent: Tensor) -> Tensor:
         if self.image_decoder is None:
             raise FNormalError(f"the '{self.ablation_name}' network has no image decoder (Fig. 6)")
         image: Tensor = self.image_decoder(latent)
-        return image
+        return image if self.detail is None else enlarged(image)

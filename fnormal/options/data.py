@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from typer import Argument, Option
 
-from fnormal.config import CROP_SIZE_PX, MAX_ANGLE_DEG, SEED, VIEWS
+from fnormal.config import CROP_SCALE, CROP_SIZE_PX, MAX_ANGLE_DEG, SEED, VIEWS
 from fnormal.options.shared import Axes, BuildOptions, Output, Seed, Size
 
 RenderedModality: TypeAlias = Literal["pairs", "normals"]
@@ -28,6 +28,13 @@ class ScanOptions:
     scans: Annotated[
         int | None,
         Option("--scans", min=1, max=10**7, help="How many heads to sample, or the most files to read."),
+    ] = None
+    variety: Annotated[
+        float | None,
+        Option(min=0, max=3, help="Spread of sampled heads; above 1 faces are pulled to extremes."),
+    ] = None
+    skins: Annotated[
+        Path | None, Option(help="Bank of skins of 'fnormal unwrap'. Default: made-up skin.")
     ] = None
     axes: Axes = None
     layout: Annotated[
@@ -65,6 +72,9 @@ class RenderOptions:
     environments: Annotated[
         Path | None, Option(help="Folder of HDR panoramas for --lighting rich. Default: made-up ones.")
     ] = None
+    keep_albedo: Annotated[
+        bool, Option("--keep-albedo", help="Keep albedo and depth too, for train --relight. Pairs alone.")
+    ] = False
     crop_jitter: Annotated[
         float, Option(min=0, max=1, help="0.3 makes crops up to 30 % wider and shifts them. 0: the paper's.")
     ] = 0.0
@@ -104,6 +114,15 @@ class PhotoOptions:
         Option(help="photoface: CSV or JSON of the four lights' zenith and azimuth in degrees."),
     ] = None
     size_px: Size = CROP_SIZE_PX
+    scale: Annotated[
+        float,
+        Option(
+            "--crop-scale",
+            min=1,
+            max=4,
+            help="Side of the crop divided by the box of the landmarks; wider for train --reframe.",
+        ),
+    ] = CROP_SCALE
     seed: Seed = SEED
 
 
@@ -119,6 +138,23 @@ class ImportPhotos:
     out: DatasetOut = None
     photos: PhotoOptions = field(default_factory=PhotoOptions)
     build: BuildOptions = field(default_factory=BuildOptions)
+    output: Output = field(default_factory=Output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unwrap:
+    """Read the skins off portraits into a bank, for `render-dataset --dataset ict-facekit --skins`.
+
+    Example: `fnormal unwrap portraits/ --licence "public domain" --out skins.npz`
+    """
+
+    portraits: Annotated[Path, Argument(help="Folder of frontal portraits.")]
+    out: Annotated[Path, Option("--out", "-o", help="Bank to write, .npz.")] = Path("data/skins.npz")
+    model: Annotated[
+        str, Option(help="ict_facekit.npz, or a checkout's FaceXModel folder; 'auto' fetches it.")
+    ] = "auto"
+    limit: Annotated[int | None, Option(min=1, max=10**6, help="Most portraits to take.")] = None
+    licence: Annotated[str, Option(help="Licence and attribution of the portraits.")] = "unknown"
     output: Output = field(default_factory=Output)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from typer import Option
 
 from fnormal.config import BATCH_SIZE, CACHE_GB, CROP_SIZE_PX, EPOCHS, LEARNING_RATE, SEED
 from fnormal.options.shared import Compute, Output, Seed, TableStyle
 
-Arch: TypeAlias = Literal["paper", "lite", "tiny"]
+Arch: TypeAlias = Literal["paper", "fine", "lite", "tiny"]
 Ablation: TypeAlias = Literal["full", "no-skip", "no-normal-encoder", "plain"]
 Schedule: TypeAlias = Literal["constant", "one-cycle"]
 Optimizer: TypeAlias = Literal["adam", "adamw", "muon"]
@@ -33,9 +33,9 @@ class TrainOptions:
     optimizer: Annotated[
         Optimizer, Option(help="adam is the paper's; muon needs fewer images for the same error.")
     ] = "adam"
-    arch: Annotated[Arch, Option(help="Width: the paper's network, lite for CPUs, tiny for trials.")] = (
-        "paper"
-    )
+    arch: Annotated[
+        Arch, Option(help="Size: the paper's, lite for CPUs, fine (lite and a 256 px head), tiny for trials.")
+    ] = "paper"
     ablation: Annotated[Ablation, Option(help="Network a, b, c or d of Fig. 6.")] = "full"
     size_px: Annotated[
         int, Option("--size", min=32, max=4096, help="Side of the network's input, a multiple of 32.")
@@ -59,6 +59,28 @@ class TrainOptions:
         float,
         Option("--reframe", min=0, max=1, help="Share of the samples that are cut anew in a random frame."),
     ] = 0.0
+    relight_share: Annotated[
+        float,
+        Option("--relight", min=0, max=1, help="Share of the samples with albedo that get a new light."),
+    ] = 0.0
+    cover: Annotated[
+        bool, Option("--cover", help="Draw glasses, a fringe or things before some of the faces.")
+    ] = False
+    environments: Annotated[
+        Path | None, Option(help="Folder of HDR panoramas for --relight. Default: made-up surroundings.")
+    ] = None
+    confidence_weight: Annotated[
+        float,
+        Option(min=0, max=1000, help="Weight of learning how far off each pixel is. The paper: 0."),
+    ] = 0.0
+    consistency_weight: Annotated[
+        float,
+        Option(
+            min=0,
+            max=1000,
+            help="Images alone: weight of agreeing, in any frame, with the averaged network. Needs --ema.",
+        ),
+    ] = 0.0
     ema: Annotated[
         float, Option(min=0, max=0.99999, help="Decay of averaged weights, which are kept. 0: no average.")
     ] = 0.0
@@ -80,6 +102,10 @@ class TrainOptions:
     cache_gb: Annotated[
         float, Option(min=0, max=100_000, help="Memory for decoded samples, with --workers 0.")
     ] = CACHE_GB
+
+    def as_json(self) -> dict[str, Any]:
+        """The options as JSON has them."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True)

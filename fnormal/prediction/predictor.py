@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fnormal.arrays import F32, U8, Array, Bools
-from fnormal.config import CROP_SCALE, CROP_SIZE_PX
+from fnormal.config import CROP_SCALE, CROP_SIZE_PX, UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around, whole_picture
 from fnormal.faces.detect import FaceBox, detect_faces, read_landmarks
@@ -66,9 +66,10 @@ class FaceNormals:
 
     @property
     def confidence(self) -> F32:
-        """Agreement of the predictions for the crop and its mirror image, in the full frame. float32 [H, W]
+        """Cosine of the error that the network expects, in the full frame, 0 outside the mask. float32 [H, W]
 
-        It is the length of their mean, 1 where they are equal; 0 outside the mask.
+        The network's length of a normal tells it, where it was trained to (``train --confidence-weight``).
+        Other networks only tell how far the predictions for the crop and its mirror image agree.
         """
         return np.asarray(self.whole(self.part_confidence))
 
@@ -82,11 +83,22 @@ class FaceNormals:
         return frame
 
 
-def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor) -> Tensor:
-    """Mean of the unit predictions for images [B, 3, S, S] and for their mirror images. [B, 3, S, S]"""
+def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor, *, raw: bool = False) -> Tensor:
+    """Mean of the predictions for images [B, 3, S, S] and for their mirror images. [B, 3, S, S]
+
+    Of unit normals, or of ``raw`` ones, of which the surer counts more.
+    """
     both = model.image_to_normals(torch.cat([image, image.flip(-1)]))  # torch is slow on one image alone
-    direct, other = torch.nn.functional.normalize(both, dim=1).chunk(2)
+    direct, other = (both if raw else torch.nn.functional.normalize(both, dim=1)).chunk(2)
     return (direct + other.flip(-1) * other.new_tensor([-1, 1, 1])[:, None, None]) / 2
+
+
+def _confidence(length: F32, *, sure: bool) -> F32:
+    """What the length of a mean prediction [h, w] says, 0..1."""
+    if sure:
+        expected_deg = UNIT_ERROR_DEG / np.maximum(length, UNIT_ERROR_DEG / 90)
+        length = np.cos(np.radians(expected_deg))
+    return np.asarray(np.clip(length, 0, 1), np.float32)
 
 
 def check_range(image: Array) -> None:
@@ -152,7 +164,7 @@ class Predictor:
         landmark_model: Path | None = None,
         size_px: int | None = None,
     ) -> None:
-        trained_px = CROP_SIZE_PX
+        trained_px, self._sure = CROP_SIZE_PX, False
         self.device = torch.device(device)
         self.model: CrossModalNet | OnnxNetwork
         if isinstance(weights, CrossModalNet):
@@ -163,6 +175,7 @@ class Predictor:
         else:
             model, info = load_weights(weights)
             self.model, trained_px = ready_to_run(model).to(self.device), info.size_px
+            self._sure = info.sure
         self.size_px = size_px or trained_px
         self._landmark_model = landmark_model
 
@@ -235,11 +248,11 @@ class Predictor:
         pixels = square.cut(_in_unit_range(picture[rows, columns]))
         image = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.device)
         with torch.inference_mode():
-            mean = mirrored_mean(self.model, image)[0].permute(1, 2, 0).cpu().numpy()
+            mean = mirrored_mean(self.model, image, raw=self._sure)[0].permute(1, 2, 0).cpu().numpy()
         if not np.isfinite(mean).all():
             raise FNormalError("the network gives normals that are no numbers: its weights are damaged")
         part = square.paste(mean, crop.side_px, crop.side_px)
-        confidence = (np.clip(np.linalg.norm(part, axis=-1), 0, 1) * mask).astype(np.float32)
+        confidence = _confidence(np.linalg.norm(part, axis=-1), sure=self._sure) * mask
         normals, height, width = unit(part) * mask[..., None], *picture.shape[:2]
         corner_px, frame_px = (crop.x_px, crop.y_px), (height, width)
         return FaceNormals(normals, mask, confidence, crop, face, corner_px, frame_px)

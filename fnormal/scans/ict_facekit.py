@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ from fnormal.arrays import F32, I32, Array
 from fnormal.errors import FNormalError
 from fnormal.geometry.mesh import make_mesh, triangulate, vertex_normals
 from fnormal.geometry.subdivision import loop_subdivision
+from fnormal.scans.expressions import sample_expression
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 from fnormal.scans.skin import face_features, paint, relief
+from fnormal.scans.skinbank import SkinBank
 
 _SKIN = ("M_Face", "M_BackHead")
 _EYES = (("M_ScleraLeft", "M_IrisLeft"), ("M_ScleraRight", "M_IrisRight"))
@@ -20,75 +23,131 @@ _EYES = (("M_ScleraLeft", "M_IrisLeft"), ("M_ScleraRight", "M_IrisRight"))
 _MOUTH = {"M_Teeth": (0.85, 0.82, 0.72), "M_GumsTongue": (0.62, 0.32, 0.32)}
 _SCLERA_RGB = (0.85, 0.82, 0.80)
 _IRIS_DEG, _PUPIL_DEG = 27.0, 11.0  # half angles, seen from the eyeball's centre
+_BANK_SHARE = 0.85  # of the heads that take a skin of the bank, where there is one
 _CM = 1.0  # the model's unit is the centimetre
 
 
+class HeadModel:
+    """The morphable head: base, deltas, triangles by what they are, and a finer skin.
+
+    Attributes:
+        neutral: [V, 3] cm
+        identity: Deltas with weights ~ N(0, 1). [100, V, 3]
+        expression: Deltas with weights 0..1. [57, V, 3]
+        expression_names: ARKit's.
+        landmark_ids: Vertices of the 68 points.
+        features: Lips, brows and beard of the finer skin.
+        mirror: For each vertex of the finer skin the one on the other side. [F]
+        front: Vertices of the finer skin that belong to the face. [F]
+    """
+
+    def __init__(self, source: Path | None) -> None:
+        arrays = _load_model(source)
+        self.neutral, self.identity, self.expression = (
+            arrays[name] for name in ("neutral", "identity", "expression")
+        )
+        self.expression_names = [str(name) for name in arrays.get("expression_names", [])]
+        self.landmark_ids = arrays["multipie68"]
+        material = arrays["material_of_quad"]
+        names = [str(n) for n in arrays["material_names"]]
+
+        def part(which: Sequence[str]) -> I32:
+            ids = [names.index(n) for n in which if n in names]
+            return triangulate(arrays["quads"][np.isin(material, ids)])
+
+        faces = part(_SKIN)
+        self._n_skin = int(faces.max()) + 1
+        self._finer = loop_subdivision(faces, self._n_skin)
+        self.skin_faces = self._finer.faces
+        self.mouth = [(part([name]), color) for name, color in _MOUTH.items()]
+        self.eyes = [(part([ball]), np.unique(part([iris]))) for ball, iris in _EYES]
+        middle = self.finer_skin(self.neutral)
+        self.features = face_features(middle, self.neutral[self.landmark_ids], _CM)
+        self.front = middle[:, 2] > self.neutral[self.landmark_ids][[0, 16], 2].mean()
+
+    @cached_property
+    def mirror(self) -> Array:
+        """See above; asked for by who unwraps portraits alone."""
+        from scipy.spatial import cKDTree
+
+        middle = self.finer_skin(self.neutral)
+        nearest: Array = cKDTree(middle).query(middle * np.array([-1, 1, 1], np.float32))[1]
+        return nearest
+
+    def finer_skin(self, vertices: F32) -> F32:
+        """The subdivided skin of a shape [V, 3]. [F, 3]"""
+        return self._finer(vertices[: self._n_skin])
+
+    def posed(self, identity: Array, expression: Array) -> F32:
+        """Vertices for weights [100] and [57]. [V, 3] cm"""
+        shape = self.neutral + np.tensordot(identity.astype(np.float32), self.identity, 1)
+        for which in np.flatnonzero(expression):
+            shape = shape + np.float32(expression[which]) * self.expression[which]
+        return np.asarray(shape, np.float32)
+
+
 class IctFaceKit:
-    """Sampled heads: identity weights ~ N(0, 1), some expressions, made-up skin.
+    """Sampled heads: identity weights ~ N(0, variety^2), some expressions, made-up or a portrait's skin.
 
     Args:
         source: ``ict_facekit.npz``, a checkout's ``FaceXModel`` folder, or None to download.
         licence: Licence of the heads.
         scans: How many heads.
         seed: Head ``i`` depends on ``(seed, i)`` alone.
+        variety: Spread of identities; above 1 expressions are combined to extremes.
+        skins: Bank of ``fnormal unwrap``; without, skin is made up.
     """
 
-    def __init__(self, source: Path | None, *, licence: str, scans: int | None, seed: int) -> None:
-        self.licence = licence
-        self._model = _load_model(source)
-        self._seed = seed
-        self.files: Sequence[Path] = [] if source is None else [source]
+    def __init__(
+        self, source: Path | None, *, licence: str, scans: int | None, seed: int,
+        variety: float | None = None, skins: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._skins = None if skins is None else SkinBank(skins)
+        self.licence = licence if self._skins is None else f"{licence}; {self._skins.licence}"
+        self._model = HeadModel(source)
+        if self._skins is not None:
+            self._skins.check(len(self._model.front))
+        self._seed, self._variety = seed, 1.0 if variety is None else variety
+        self.files: Sequence[Path] = [path for path in (source, skins) if path is not None]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"ict-{seed}-{i:05d}" for i in range(count)]
-        material = self._model["material_of_quad"]
-        names = [str(n) for n in self._model["material_names"]]
-
-        def part(which: Sequence[str]) -> I32:
-            ids = [names.index(n) for n in which if n in names]
-            return triangulate(self._model["quads"][np.isin(material, ids)])
-
-        faces = part(_SKIN)
-        self._n_skin = int(faces.max()) + 1
-        self._finer = loop_subdivision(faces, self._n_skin)
-        self._mouth = [(part([name]), color) for name, color in _MOUTH.items()]
-        self._eyes = [(part([ball]), np.unique(part([iris]))) for ball, iris in _EYES]
-        neutral = self._model["neutral"]
-        self._features = face_features(
-            self._finer(neutral[: self._n_skin]), neutral[self._model["multipie68"]], _CM
-        )
 
     def load(self, index: int) -> Scan:
         """Head ``index``: its shape, expression and skin."""
-        rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
+        rng, model = np.random.default_rng(np.random.SeedSequence([self._seed, index])), self._model
         shape = self._shape(rng)
-        smooth = self._finer(shape[: self._n_skin])
+        smooth = model.finer_skin(shape)
         slope = float(rng.choice([0.0, rng.uniform(0.0, 0.20)], p=[0.25, 0.75]))
-        skin_xyz = relief(smooth, vertex_normals(smooth, self._finer.faces), rng, _CM, slope)
-        colors = paint(smooth, self._features, rng, _CM)
-        vertices, faces, paints = [skin_xyz], [self._finer.faces], [colors]
+        skin_xyz = relief(smooth, vertex_normals(smooth, model.skin_faces), rng, _CM, slope)
+        colors = paint(smooth, model.features, rng, _CM)
+        vertices, faces, paints = [skin_xyz], [model.skin_faces], [colors]
         iris_rgb = rng.uniform([0.15, 0.1, 0.08], [0.45, 0.45, 0.5])
-        for triangles, color in self._mouth:
+        if self._skins is not None and rng.random() < _BANK_SHARE:
+            paints = [self._skins.sample(rng)]
+        for triangles, color in model.mouth:
             used, local = _compact(triangles, sum(map(len, vertices)))
             faces.append(local)
             vertices.append(shape[used])
             paints.append(np.tile(np.asarray(color, np.float32), (len(used), 1)))
-        for triangles, iris in self._eyes:
+        for triangles, iris in model.eyes:
             used, local = _compact(triangles, sum(map(len, vertices)))
             faces.append(local)
             vertices.append(shape[used])
             paints.append(_paint_eye(shape[used], shape[iris].mean(axis=0), iris_rgb))
         mesh = make_mesh(np.concatenate(vertices), np.concatenate(faces), colors=np.concatenate(paints))
         name = self.names[index]
-        return Scan(name, name, mesh, shape[self._model["multipie68"]])
+        return Scan(name, name, mesh, shape[model.landmark_ids])
 
     def _shape(self, rng: np.random.Generator) -> F32:
         model = self._model
-        weights = rng.normal(0, 1, len(model["identity"])).astype(np.float32)
-        shape = model["neutral"] + np.tensordot(weights, model["identity"], 1)
+        identity = self._variety * rng.normal(0, 1, len(model.identity))
+        if self._variety > 1:
+            return model.posed(identity, sample_expression(model.expression_names, rng))
+        expression = np.zeros(len(model.expression))
         count = int(rng.choice([0, 2, 4, 7], p=[0.3, 0.3, 0.25, 0.15]))
-        for which in rng.choice(len(model["expression"]), count, replace=False):
-            shape = shape + np.float32(rng.uniform(0, 0.8)) * model["expression"][which]
-        return np.asarray(shape, np.float32)
+        for which in rng.choice(len(model.expression), count, replace=False):
+            expression[which] = rng.uniform(0, 0.8)
+        return model.posed(identity, expression)
 
 
 def _compact(triangles: I32, first: int) -> tuple[I32, I32]:

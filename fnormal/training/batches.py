@@ -13,10 +13,14 @@ from torch.utils.data import Dataset as TorchDataset
 from fnormal.datasets.batch import Batch, collate
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.resize import resize_sample
-from fnormal.datasets.sample import BYTES_A_PIXEL, Sample
+from fnormal.datasets.sample import BYTES_A_PIXEL, UNLIT_BYTES_A_PIXEL, ImageSample, Pair, Sample
 from fnormal.errors import FNormalError
+from fnormal.render.environment import EnvironmentMap
 from fnormal.training.augment import augment_sample
+from fnormal.training.consistency import ConsistencyBatch, consistency_batch, two_frames
+from fnormal.training.cover import cover as cover_face
 from fnormal.training.framing import reframe
+from fnormal.training.relight import relight
 
 
 def parse_mix(mix: str, sets: Sequence[Dataset[Sample]]) -> tuple[float, ...] | None:
@@ -70,12 +74,14 @@ class ResizedSamples:
     """
 
     def __init__(
-        self, source: Dataset[Sample], size_px: int, cache_bytes: int, *, whole: bool = False
-    ) -> None:
-        self.source, self.size_px, self._whole = source, size_px, whole
+        self, source: Dataset[Sample], size_px: int, cache_bytes: int, *, whole: bool = False,
+        unlit: bool = False,
+    ) -> None:  # fmt: skip
+        self.source, self.size_px, self._whole, self._unlit = source, size_px, whole, unlit and source.unlit
         self._cache: dict[int, Sample] = {}
         side_px = source.size_px if whole else size_px
-        self._room = cache_bytes // (side_px * side_px * BYTES_A_PIXEL)
+        bytes_a_pixel = BYTES_A_PIXEL + UNLIT_BYTES_A_PIXEL * self._unlit
+        self._room = cache_bytes // (side_px * side_px * bytes_a_pixel)
 
     def __len__(self) -> int:
         """Samples."""
@@ -85,7 +91,7 @@ class ResizedSamples:
         """Sample ``index``: image uint8, normals float16."""
         if index in self._cache:
             return self._cache[index]
-        stored = self.source.sample(index, view=False)
+        stored = self.source.sample(index, view=False, unlit=self._unlit)
         small = stored if self._whole else resize_sample(stored, self.size_px)
         if len(self._cache) < self._room:
             self._cache[index] = small
@@ -102,9 +108,12 @@ class EpochBatches(TorchDataset[Batch]):
     def __init__(
         self, sets: Sequence[ResizedSamples], *, batch_size: int, seed: int, epoch: int,
         first: int = 0, augment: bool = True, hull_share: float = 0.0, rotate_deg: float = 0.0,
-        reframe_share: float = 0.0, mix: Sequence[float] | None = None, share: tuple[int, int] = (0, 1),
+        reframe_share: float = 0.0, relight_share: float = 0.0, cover: bool = False, two_frames: bool = False,
+        maps: Sequence[EnvironmentMap] = (), mix: Sequence[float] | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:  # fmt: skip
         self.sets, self.augment, self.key, self.reframe_share = sets, augment, (seed, epoch), reframe_share
+        self.relight_share, self.two_frames, self.maps, self.cover = relight_share, two_frames, maps, cover
         self.hull_share, self.rotate_deg, self.first, self.share = hull_share, rotate_deg, first, share
         self.plan = plan_epoch([len(s) for s in sets], batch_size, seed, epoch, mix)[first:]
 
@@ -116,26 +125,60 @@ class EpochBatches(TorchDataset[Batch]):
         """Batch ``position``; what chance does to a sample depends on its place in the epoch alone."""
         which, indices = self.plan[position]
         own, processes = self.share
+        modality = self.sets[which].source.modality
+        if modality == "images" and self.two_frames:
+            return self._in_two_frames(position)
         samples = []
         for place in range(own, len(indices), processes):
             sample = self.sets[which][int(indices[place])]
             if self.augment:
-                key = np.random.SeedSequence([*self.key, self.first + position, place])
-                rng = np.random.default_rng(key)
-                if self.reframe_share:
+                rng = self._rng(position, place)
+                if self.relight_share:
+                    sample = self._lit(sample, rng)
+                if self.cover and isinstance(sample, Pair) and _has_points(sample):
+                    sample = cover_face(sample, rng)
+                if self.reframe_share or self.relight_share:
                     sample = self._framed(sample, self.sets[which].size_px, rng)
                 sample = augment_sample(sample, rng, self.rotate_deg, self.hull_share)
             samples.append(sample)
-        return collate(self.sets[which].source.modality, samples)
+        return collate(modality, samples)
+
+    def _rng(self, position: int, place: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence([*self.key, self.first + position, place]))
+
+    def _in_two_frames(self, position: int) -> ConsistencyBatch:
+        """A batch of pictures alone for the consistency loss."""
+        which, indices = self.plan[position]
+        own, processes = self.share
+        pairs = []
+        for place in range(own, len(indices), processes):
+            sample = self.sets[which][int(indices[place])]
+            assert isinstance(sample, ImageSample), "a set of images"
+            if not _has_points(sample):
+                raise FNormalError(
+                    f"{self.sets[which].source.path} lacks landmarks, which --consistency-weight needs;"
+                    " import it again"
+                )
+            pairs.append(two_frames(sample, self.sets[which].size_px, self._rng(position, place)))
+        return consistency_batch(pairs)
+
+    def _lit(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """A sample in a new light, or in its own."""
+        if isinstance(sample, Pair) and sample.albedo is not None and rng.random() < self.relight_share:
+            return relight(sample, rng, self.maps)
+        return sample
 
     def _framed(self, sample: Sample, size_px: int, rng: np.random.Generator) -> Sample:
         """A sample in a random frame, or in its own."""
-        points = sample.landmarks
-        if points is not None and np.isfinite(points).all() and rng.random() < self.reframe_share:
+        if self.reframe_share and _has_points(sample) and rng.random() < self.reframe_share:
             cut = reframe(sample, size_px, rng)
             if cut.mask.any():
                 return cut
         return resize_sample(sample, size_px)
+
+
+def _has_points(sample: Sample) -> bool:
+    return sample.landmarks is not None and bool(np.isfinite(sample.landmarks).all())
 
 
 def loader(batches: EpochBatches, workers: int) -> DataLoader[Batch]:

@@ -53,6 +53,15 @@ def reframe(sample: AnySample, size_px: int, rng: np.random.Generator) -> AnySam
     return replace(sample, mask=mask, landmarks=points, **changed)
 
 
+def cut_square(image: U8, points: F32, scale: float, size_px: int) -> tuple[U8, F32]:
+    """The upright square around landmarks, ``scale`` times their box, and the landmarks in it."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    per_px = scale * float((high - low).max()) / size_px
+    to_source = _frame_matrix((low + high) / 2, per_px, 0.0, size_px)
+    cut = _cut_image(image, to_source, size_px, "edge", None)
+    return cut, np.asarray((points - to_source[:, 2]) / per_px, np.float32)
+
+
 def _sample_turn_deg(rng: np.random.Generator) -> float:
     """Angle of a counter-clockwise turn of what is seen."""
     kind = rng.random()
@@ -107,11 +116,11 @@ def _cut_normals(
     return unit(total) * kept[..., None], kept
 
 
-def _cut_image(image: U8, to_source: F64, size_px: int, border: str, rng: np.random.Generator) -> U8:
+def _cut_image(image: U8, to_source: F64, size_px: int, border: str, rng: np.random.Generator | None) -> U8:
     import cv2
 
     modes = {"edge": cv2.BORDER_REPLICATE, "mirror": cv2.BORDER_REFLECT_101, "wrap": cv2.BORDER_WRAP}
-    grey = int(rng.integers(256)) if border == "grey" else 0
+    grey = int(rng.integers(256)) if border == "grey" and rng is not None else 0
     mode = modes.get(border, cv2.BORDER_CONSTANT)
     return np.asarray(_cut(image, to_source, size_px, borderMode=mode, borderValue=(grey, grey, grey)))
 

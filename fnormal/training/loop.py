@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -191,7 +190,14 @@ def _end_epoch(
         if error_deg >= trainer.best_deg:
             return
         trainer.best_deg = error_deg
-    record.update(options=asdict(options), samples=[[s.source.path.name, len(s)] for s in trainer.sets])
+    record.update(options=options.as_json(), samples=[[s.source.path.name, len(s)] for s in trainer.sets])
     licence = "; ".join(sorted({s.source.licence for s in trainer.sets}))
-    info = WeightsInfo(options.arch, options.ablation, options.size_px, licence=licence, figures=record)
+    info = WeightsInfo(
+        options.arch,
+        options.ablation,
+        options.size_px,
+        licence=licence,
+        figures=record,
+        sure=options.confidence_weight > 0,
+    )
     save_weights(best, trainer.result, info)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import pkgutil
 
 import torch
 from torch import Tensor
 
+from fnormal.config import UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
 from fnormal.training import NORMAL_LOSSES, parallel
 
@@ -67,6 +69,21 @@ def image_loss(pred_image: Tensor, gt_image: Tensor, mask: Tensor) -> Tensor:
     """
     error = (pred_image.float() - gt_image).square().mean(dim=1)
     return masked_mean(error, mask.to(error.dtype))
+
+
+def confidence_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
+    """Ours: teaches the length of the raw normals how far off they are; their direction learns nothing.
+
+    A raw normal of length r expects an error of ``config.UNIT_ERROR_DEG / r``: the likelihood of the errors
+    is that of a planar Laplace distribution, s^2 exp(-s d) / 2 pi, whose mean 2 / s is that error.
+
+    Args: as :func:`normal_loss`.
+    """
+    raw = pred_raw.float()
+    length = raw.norm(dim=1).clamp(min=1e-3)
+    error = angle_error((raw / length[:, None]).detach(), gt_normals)
+    scale = length * (2 / math.radians(UNIT_ERROR_DEG))
+    return masked_mean(scale * error - 2 * scale.log(), mask.to(raw.dtype))
 
 
 @torch.no_grad()

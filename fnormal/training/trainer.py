@@ -6,7 +6,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from fnormal.config import ARCHS
 from fnormal.datasets.batch import Batch, ImageBatch, NormalsBatch, PairBatch
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import Sample
@@ -23,11 +24,13 @@ from fnormal.files.writing import write_bytes
 from fnormal.network.authors import load_imagenet
 from fnormal.network.checkpoint import load_weights
 from fnormal.network.fast.layers import accelerate
-from fnormal.network.model import STRIDE_PX, CrossModalNet
+from fnormal.network.model import CrossModalNet
 from fnormal.options.training import TrainOptions
+from fnormal.render.environment import read_environments
 from fnormal.training import parallel
 from fnormal.training.batches import EpochBatches, ResizedSamples, parse_mix
-from fnormal.training.losses import gradient_loss, image_loss, mean_error_deg, normal_loss
+from fnormal.training.consistency import ConsistencyBatch, consistency_loss
+from fnormal.training.losses import confidence_loss, gradient_loss, image_loss, mean_error_deg, normal_loss
 from fnormal.training.optimizer import MuonAdamW
 
 # a resumed run may differ in these
@@ -41,8 +44,11 @@ class Trainer:
         self, options: TrainOptions, sets: Sequence[Dataset[Sample]], init: Path | None,
         encoder_weights: str | None = None, device: str = "cpu",
     ) -> None:  # fmt: skip
-        if options.size_px % STRIDE_PX:
-            raise FNormalError(f"--size {options.size_px} is no multiple of {STRIDE_PX}")
+        stride_px = ARCHS[options.arch].stride_px
+        if options.size_px % stride_px:
+            raise FNormalError(
+                f"--size {options.size_px} is no multiple of {stride_px}, as --arch {options.arch} needs"
+            )
         smallest = min([options.batch_size, *(len(s) for s in sets)])
         if smallest < parallel.world():
             raise FNormalError(
@@ -52,10 +58,17 @@ class Trainer:
         torch.manual_seed(options.seed)
         room = 0 if options.workers else int(options.cache_gb * 2**30 / max(1, len(sets)))
         self.options = options
+        whole = options.augment and max(options.reframe_share, options.relight_share) > 0
         self.sets = [
-            ResizedSamples(s, options.size_px, room, whole=options.augment and options.reframe_share > 0)
+            ResizedSamples(
+                s, options.size_px, room, unlit=options.augment and options.relight_share > 0,
+                whole=whole or (s.modality == "images" and options.consistency_weight > 0),
+            )
             for s in sets
-        ]
+        ]  # fmt: skip
+        if options.consistency_weight and not options.ema:
+            raise FNormalError("--consistency-weight compares with averaged weights: set --ema, such as 0.99")
+        self.maps = () if options.environments is None else read_environments(options.environments)
         self.model = CrossModalNet(options.arch, options.ablation)
         accelerate(self.model)
         if init is not None:
@@ -85,12 +98,21 @@ class Trainer:
 
     def _start_from(self, init: Path) -> None:
         model, info = load_weights(init)
-        if (info.arch, info.ablation) != (self.options.arch, self.options.ablation):
+        trunk, wanted = (replace(a, name="", detail=0) for a in (model.arch, self.model.arch))
+        if (
+            trunk != wanted
+            or info.ablation != self.options.ablation
+            or model.arch.detail > self.model.arch.detail
+        ):
             raise FNormalError(
                 f"{init} is a {info.arch}/{info.ablation} network, not"
                 f" {self.options.arch}/{self.options.ablation}; set --arch and --ablation"
             )
-        self.model.load_state_dict(model.state_dict())
+        start, fresh = model.state_dict(), self.model.state_dict()
+        if model.arch.detail < self.model.arch.detail:
+            # a new detail head corrects normals of about length 1; what they were long says nothing
+            _level(start, fresh)
+        self.model.load_state_dict({**fresh, **start})
 
     @property
     def result(self) -> CrossModalNet:
@@ -105,7 +127,9 @@ class Trainer:
         return EpochBatches(
             self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
             augment=o.augment, hull_share=o.hull_share, rotate_deg=o.rotate_deg,
-            reframe_share=o.reframe_share, mix=self.mix, share=(parallel.rank(), parallel.world()),
+            reframe_share=o.reframe_share, relight_share=o.relight_share, cover=o.cover,
+            two_frames=o.consistency_weight > 0, maps=self.maps, mix=self.mix,
+            share=(parallel.rank(), parallel.world()),
         )  # fmt: skip
 
     def iterate(self, batch: Batch, progress: float) -> dict[str, float]:
@@ -120,12 +144,21 @@ class Trainer:
             group["lr"] = rate
         if isinstance(batch, PairBatch):
             return self._iterate_pairs(batch)
+        if isinstance(batch, ConsistencyBatch):
+            return self._iterate_two_frames(batch)
         if isinstance(batch, ImageBatch):
             with self._precision():
                 loss = image_loss(self.passes("image_to_image", batch.image), batch.image, batch.mask)
             return {"image_to_image": self._update(loss)}
         assert isinstance(batch, NormalsBatch)
         return {"normals_to_normals": self._auto_encode_normals(batch)}
+
+    def _iterate_two_frames(self, batch: ConsistencyBatch) -> dict[str, float]:
+        """Image-to-normals in a random frame against the averaged network in the paper's crop."""
+        with self._precision():
+            raw = self.passes("image_to_normals", batch.image)
+            loss = self.options.consistency_weight * consistency_loss(raw, batch, self.result)
+        return {"consistency": self._update(loss)}
 
     def _iterate_pairs(self, batch: PairBatch) -> dict[str, float]:
         """Normals-to-normals, then image-to-normals plus image-to-image (3.3)."""
@@ -159,6 +192,9 @@ class Trainer:
             loss = loss + image_loss(pred_image, batch.image, batch.mask)
         if self.options.gradient_weight:
             loss = loss + self.options.gradient_weight * gradient_loss(raw, batch.normals, batch.mask)
+        if self.options.confidence_weight:
+            sure = confidence_loss(raw, batch.normals, batch.mask)
+            loss = loss + self.options.confidence_weight * sure
         return loss, raw
 
     def _precision(self) -> torch.autocast:
@@ -205,7 +241,7 @@ class Trainer:
         with decoding(path, CHECKPOINT):
             state = torch.load(path, map_location=self.device, weights_only=True)
             was, now = json.loads(state["options"]), _comparable(self.options, self.sets)
-        was = {**asdict(TrainOptions()), **was}  # older than an option: trained with its default
+        was = {**TrainOptions().as_json(), **was}  # older than an option: trained with its default
         changed = sorted(k for k in now if was.get(k) != now[k])
         if changed:
             raise FNormalError(
@@ -223,6 +259,13 @@ class Trainer:
             raise FNormalError(f"{path} holds weights that are no numbers; {CHECKPOINT.remedy}")
 
 
+def _level(start: dict[str, Tensor], fresh: dict[str, Tensor]) -> None:
+    """Scale the layer that gives the raw normals to a fresh one's size; directions stay."""
+    weight, bias = "normal_decoder.last.weight", "normal_decoder.last.bias"
+    factor = fresh[weight].norm() / start[weight].norm()
+    start[weight], start[bias] = start[weight] * factor, start[bias] * factor
+
+
 def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer | MuonAdamW:
     if options.optimizer == "muon":
         return MuonAdamW(model, options.learning_rate)
@@ -235,7 +278,7 @@ def _mean_over_processes(value: Tensor) -> float:
 
 
 def _comparable(options: TrainOptions, sets: Sequence[ResizedSamples]) -> dict[str, Any]:
-    settings = {k: v for k, v in asdict(options).items() if k not in _FREE_TO_CHANGE}
+    settings = {k: v for k, v in options.as_json().items() if k not in _FREE_TO_CHANGE}
     return {**settings, "sets": [[s.source.path.name, len(s)] for s in sets]}
 
 

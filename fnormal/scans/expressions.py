@@ -1,0 +1,65 @@
+"""Faces that people make: expressions of ARKit's shapes, alone and combined to extremes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fnormal.arrays import Array
+
+# by name without its side; the largest weight of each
+_EXTREMES: dict[str, dict[str, float]] = {
+    "laugh": {"mouthSmile": 1.0, "jawOpen": 0.6, "cheekSquint": 0.9, "eyeSquint": 0.7, "mouthUpperUp": 0.4},
+    "smile": {"mouthSmile": 0.9, "cheekSquint": 0.5, "mouthUpperUp": 0.35, "mouthLowerDown": 0.25},
+    "shout": {"jawOpen": 1.0, "mouthStretch": 0.6, "browDown": 0.8, "noseSneer": 0.5},
+    "puff": {"cheekPuff": 1.0, "mouthPress": 0.5},
+    "purse": {"mouthPucker": 1.0, "mouthFunnel": 0.5},
+    "squint": {"eyeSquint": 1.0, "browDown": 0.8, "noseSneer": 0.4},
+    "closed": {"eyeBlink": 1.0},
+    "surprise": {"browInnerUp": 1.0, "browOuterUp": 1.0, "eyeWide": 1.0, "jawOpen": 0.6},
+    "frown": {"mouthFrown": 0.9, "browDown": 0.9, "mouthShrugLower": 0.5},
+    "talk": {"jawOpen": 0.4, "mouthFunnel": 0.5, "mouthLowerDown": 0.4, "mouthUpperUp": 0.3},
+}
+_EXTREME_SHARE, _WINK_SHARE, _GAZE_SHARE = 0.55, 0.06, 0.4
+
+
+def sample_expression(names: Sequence[str], rng: np.random.Generator) -> Array:
+    """Weights 0..1 of the shapes ``names`` (``..._L`` and ``..._R`` are sides). [E]
+
+    Half of the faces make one expression, most are about the same on both sides, eyes look about.
+    """
+    weights = np.zeros(len(names))
+    if rng.random() < _EXTREME_SHARE:
+        chosen = _EXTREMES[str(rng.choice(list(_EXTREMES)))]
+        strength = np.sqrt(rng.random())
+        for name, top in chosen.items():
+            _add(weights, names, name, strength * top * rng.uniform(0.6, 1), rng)
+    stems = sorted({name.removesuffix("_L").removesuffix("_R") for name in names})
+    for stem in rng.choice(stems, int(rng.integers(0, 5)), replace=False):
+        if not stem.startswith(("eyeLook", "PupilDilate", "eyeBlink")):
+            _add(weights, names, str(stem), rng.uniform(0, 0.6), rng)
+    if rng.random() < _WINK_SHARE and "eyeBlink_L" in names:
+        weights[names.index(f"eyeBlink_{rng.choice(['L', 'R'])}")] = 1
+    if rng.random() < _GAZE_SHARE:
+        _look(weights, names, rng)
+    return np.clip(weights, 0, 1)
+
+
+def _add(weights: Array, names: Sequence[str], stem: str, amount: float, rng: np.random.Generator) -> None:
+    """Add ``amount`` on both sides, not quite alike."""
+    for name in (stem, f"{stem}_L", f"{stem}_R"):
+        if name in names:
+            weights[names.index(name)] += amount * np.exp(rng.normal(0, 0.15))
+
+
+def _look(weights: Array, names: Sequence[str], rng: np.random.Generator) -> None:
+    """Turn both eyes the same way."""
+    aside, up = rng.uniform(-0.8, 0.8), rng.uniform(-0.5, 0.5)
+    turns = {
+        "eyeLookOut_L": aside, "eyeLookIn_R": aside, "eyeLookIn_L": -aside, "eyeLookOut_R": -aside,
+        "eyeLookUp_L": up, "eyeLookUp_R": up, "eyeLookDown_L": -up, "eyeLookDown_R": -up,
+    }  # fmt: skip
+    for name, amount in turns.items():
+        if name in names:
+            weights[names.index(name)] = max(amount, 0)
