@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fnormal.config import ARCHS
-from fnormal.datasets.batch import Batch, ImageBatch, NormalsBatch, PairBatch
+from fnormal.datasets.batch import Batch, ImageBatch, NormalsBatch, PairBatch, collate
 from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.resize import resize_sample
 from fnormal.datasets.sample import Sample
 from fnormal.errors import FNormalError
 from fnormal.files.opening import CHECKPOINT, check_file, decoding
@@ -108,11 +109,26 @@ class Trainer:
                 f"{init} is a {info.arch}/{info.ablation} network, not"
                 f" {self.options.arch}/{self.options.ablation}; set --arch and --ablation"
             )
-        start, fresh = model.state_dict(), self.model.state_dict()
-        if model.arch.detail < self.model.arch.detail:
-            # a new detail head corrects normals of about length 1; what they were long says nothing
-            _level(start, fresh)
-        self.model.load_state_dict({**fresh, **start})
+        self.model.load_state_dict({**self.model.state_dict(), **model.state_dict()})
+        learns_length = self.options.confidence_weight > 0 and not info.sure
+        if learns_length or model.arch.detail < self.model.arch.detail:
+            self._level()
+
+    @torch.no_grad()
+    def _level(self) -> None:
+        """Scale raw normals to a mean length of 1; so far it said nothing. Directions stay."""
+        pairs = [s for s in self.sets if s.source.modality == "pairs"]
+        if not pairs:
+            return
+        samples = [resize_sample(pairs[0][i], self.options.size_px) for i in pairs[0].source.spread(16)]
+        batch = collate("pairs", samples).to(torch.device("cpu"))
+        assert isinstance(batch, PairBatch)
+        self.model.eval()
+        length = self.model.image_to_normals(batch.image).norm(dim=1)[batch.mask].mean()
+        last = self.model.normal_decoder.last
+        for part in (last.weight, last.bias):
+            if part is not None:
+                part /= length
 
     @property
     def result(self) -> CrossModalNet:
@@ -257,13 +273,6 @@ class Trainer:
             self.paired_steps, self.best_deg = int(state["paired_steps"]), float(state["best_deg"])
         if not all(bool(torch.isfinite(value).all()) for value in self.model.state_dict().values()):
             raise FNormalError(f"{path} holds weights that are no numbers; {CHECKPOINT.remedy}")
-
-
-def _level(start: dict[str, Tensor], fresh: dict[str, Tensor]) -> None:
-    """Scale the layer that gives the raw normals to a fresh one's size; directions stay."""
-    weight, bias = "normal_decoder.last.weight", "normal_decoder.last.bias"
-    factor = fresh[weight].norm() / start[weight].norm()
-    start[weight], start[bias] = start[weight] * factor, start[bias] * factor
 
 
 def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer | MuonAdamW:

@@ -1,0 +1,137 @@
+"""Skins of portraits: the fit finds a head that was drawn, the skin comes off it; expressions stay faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fnormal.errors import FNormalError
+from fnormal.geometry.images import srgb_to_linear
+from fnormal.geometry.mesh import make_mesh, vertex_normals
+from fnormal.render.camera import frame_face
+from fnormal.render.lighting import Lighting
+from fnormal.render.soft import SoftRenderer
+from fnormal.scans.expressions import sample_expression
+from fnormal.scans.ict_facekit import HeadModel, IctFaceKit
+from fnormal.scans.skinbank import SkinBank, write_bank
+from fnormal.scans.unwrap import fit_head, unwrap_skin
+
+
+@pytest.fixture(scope="module")
+def model(shared_data: Path) -> HeadModel:
+    return HeadModel(shared_data / "ict_facekit" / "ict_facekit.npz")
+
+
+def test_a_fit_finds_pose_and_shape_of_landmarks(model: HeadModel) -> None:
+    """Landmarks of a known head in a known pose: exact up to what 2 % of noise would hide."""
+    rng = np.random.default_rng(0)
+    vertices = model.posed(rng.normal(0, 1, 100), np.zeros(57))
+    angle = np.radians(20)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    points = vertices[model.landmark_ids] @ turn.T
+    pixels = np.stack([300 + 20 * points[:, 0], 250 - 20 * points[:, 1]], axis=1).astype(np.float32)
+    fit = fit_head(model, pixels)
+    assert fit.residual < 0.02
+    cosine = (np.trace(fit.turn @ turn.T.astype(np.float32)) - 1) / 2
+    assert np.degrees(np.arccos(min(cosine, 1))) < 5
+    np.testing.assert_allclose(
+        fit.project(vertices[model.landmark_ids]).mean(axis=0), pixels.mean(axis=0), atol=8
+    )
+
+
+def test_a_skin_comes_off_a_drawn_head_without_its_shading(model: HeadModel) -> None:
+    """Two colours, one light from the side: the colours' ratio is in the skin, the light is not."""
+    skin = model.finer_skin(model.neutral)
+    dark = model.features.lips[:, None] > 0.5
+    paint = np.where(dark, np.float32([0.45, 0.2, 0.2]), np.float32([0.75, 0.6, 0.5])).astype(np.float32)
+    light = Lighting(
+        np.float32([[0.6, 0.2, 0.77]]), np.full((1, 3), 0.8, np.float32), np.full(3, 0.2, np.float32)
+    )
+    points = model.neutral[model.landmark_ids]
+    camera = frame_face(points, np.eye(3, dtype=np.float32), 400)
+    with SoftRenderer() as renderer:
+        renderer.load(make_mesh(skin, model.skin_faces, colors=paint))
+        picture = renderer.render(camera, light).image
+    colors = unwrap_skin(model, picture, camera.project(points)[:, :2])
+    linear = srgb_to_linear(colors.astype(np.float32) / np.float32(255))
+    plain = model.front & (model.features.lips < 0.05) & (skin[:, 2] > np.quantile(skin[:, 2], 0.75))
+    normals = vertex_normals(skin, model.skin_faces)
+    shade = (0.2 + 0.8 * np.clip(normals @ light.directions[0], 0, None))[plain]
+    assert linear[plain, 1].std() / linear[plain, 1].mean() < 0.6 * shade.std() / shade.mean()
+    sides = [linear[plain & (sign * skin[:, 0] > 2), 1].mean() for sign in (1, -1)]
+    assert abs(np.log(sides[0] / sides[1])) < 0.12, "the light from the side is gone"
+    ratio = np.median(linear[model.features.lips > 0.9], axis=0) / np.median(linear[plain], axis=0)
+    wanted = srgb_to_linear(np.float32([0.45, 0.2, 0.2])) / srgb_to_linear(np.float32([0.75, 0.6, 0.5]))
+    np.testing.assert_allclose(ratio, wanted, rtol=0.35)
+    assert (colors.min(axis=1) > 0).mean() > 0.99, "no holes"
+
+
+def test_landmarks_that_are_no_face_are_refused(model: HeadModel) -> None:
+    points = np.random.default_rng(0).uniform(0, 200, (68, 2)).astype(np.float32)
+    with pytest.raises(FNormalError, match="misses the landmarks"):
+        unwrap_skin(model, np.zeros((200, 200, 3), np.uint8), points)
+
+
+def test_a_bank_paints_heads_and_is_checked(shared_data: Path, model: HeadModel, tmp_path: Path) -> None:
+    bank = tmp_path / "skins.npz"
+    count = len(model.front)
+    write_bank(bank, np.full((3, count, 3), 90, np.uint8), "CC0")
+    source = shared_data / "ict_facekit" / "ict_facekit.npz"
+    reader = IctFaceKit(source, licence="MIT", scans=8, seed=0, skins=bank)
+    assert reader.licence == "MIT; CC0"
+    meshes = [reader.load(i).mesh for i in range(8)]
+    flat = [float(np.ptp(np.asarray(m.colors)[:count, 0])) < 1e-3 for m in meshes]
+    assert 4 <= sum(flat) <= 8
+    other = IctFaceKit(source, licence="MIT", scans=8, seed=0).load(0)
+    np.testing.assert_array_equal(meshes[0].vertices, other.mesh.vertices), "a skin changes no shape"
+    write_bank(tmp_path / "small.npz", np.zeros((1, 10, 3), np.uint8), "CC0")
+    with pytest.raises(FNormalError, match="10 vertices"):
+        IctFaceKit(source, licence="MIT", scans=1, seed=0, skins=tmp_path / "small.npz")
+    np.savez(tmp_path / "no.npz", a=np.zeros(3))
+    with pytest.raises(FNormalError, match="no bank of skins"):
+        SkinBank(tmp_path / "no.npz")
+
+
+def test_expressions_reach_extremes_and_stay_even(model: HeadModel) -> None:
+    rng = np.random.default_rng(0)
+    weights = np.stack([sample_expression(model.expression_names, rng) for _ in range(400)])
+    assert weights.min() >= 0
+    assert weights.max() <= 1
+    names = model.expression_names
+    smile = weights[:, [names.index("mouthSmile_L"), names.index("mouthSmile_R")]]
+    assert smile.max() > 0.8
+    assert np.abs(smile[:, 0] - smile[:, 1]).mean() < 0.05
+    assert weights[:, names.index("jawOpen")].max() > 0.8
+    winks = (weights[:, names.index("eyeBlink_L")] > 0.9) ^ (weights[:, names.index("eyeBlink_R")] > 0.9)
+    assert 5 < winks.sum() < 60
+    gaze = weights[:, [names.index("eyeLookOut_L"), names.index("eyeLookIn_R")]]
+    np.testing.assert_array_equal(gaze[:, 0], gaze[:, 1]), "both eyes look the same way"
+
+
+def test_wider_heads_are_wider(shared_data: Path) -> None:
+    source = shared_data / "ict_facekit" / "ict_facekit.npz"
+    spread = []
+    for variety in (1.0, 1.5):
+        reader = IctFaceKit(source, licence="MIT", scans=12, seed=5, variety=variety)
+        points = np.stack([reader.load(i).landmarks for i in range(12)])
+        spread.append(points[:, 27:36].std(axis=0).mean())  # the nose: no expression widens it
+    assert spread[1] > 1.25 * spread[0]
+
+
+def test_unwrap_runs_as_a_command(shared_data: Path, astronaut: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from fnormal.cli.app import app
+
+    folder = tmp_path / "portraits"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(astronaut.read_bytes())
+    cv2.imwrite(str(folder / "b.png"), np.full((200, 200, 3), 90, np.uint8))
+    bank, source = tmp_path / "bank.npz", shared_data / "ict_facekit" / "ict_facekit.npz"
+    done = CliRunner().invoke(app, ["unwrap", str(folder), "--model", str(source), "-o", str(bank)])
+    assert done.exit_code == 1, "one of the two has no face"
+    assert "b.png: no face found" in done.stderr
+    assert SkinBank(bank).sample(np.random.default_rng(0)).shape == (56191, 3)
