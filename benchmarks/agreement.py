@@ -29,7 +29,7 @@ SCALES, SHIFT = (1.0, 1.45, 1.8), 0.12
 def normals(predictor: Predictor, picture: U8 | F32, crop: Crop) -> F32:
     """Normals of a crop in the full frame. [H, W, 3]"""
     ones = np.ones((crop.side_px, crop.side_px), bool)
-    return predictor._predict_crop(picture, crop, ones, None).normals
+    return predictor.predict_crop(picture, crop, ones).normals
 
 
 def main() -> None:

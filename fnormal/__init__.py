@@ -10,13 +10,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from fnormal.errors import FNormalError
     from fnormal.network.checkpoint import load_model
-    from fnormal.prediction.predictor import FaceNormals, Predictor
+    from fnormal.prediction.face_normals import FaceNormals
+    from fnormal.prediction.predictor import Predictor
 
 _HOMES = {
     "load_model": "fnormal.network.checkpoint",
     "FNormalError": "fnormal.errors",
     "Predictor": "fnormal.prediction.predictor",
-    "FaceNormals": "fnormal.prediction.predictor",
+    "FaceNormals": "fnormal.prediction.face_normals",
 }
 __all__ = ["FNormalError", "FaceNormals", "Predictor", "__version__", "load_model"]
 

@@ -21,7 +21,7 @@ from fnormal.geometry.meshfile import read_mesh
 from fnormal.geometry.normal_maps import read_normals, write_normals
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.options.faces import Enhance
-from fnormal.prediction.predictor import FaceNormals
+from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import rotation_about
 from tests.test_faces import circle_landmarks

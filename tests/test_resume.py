@@ -102,3 +102,20 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
     assert not list(out.glob("*.partial")), "nothing half-written"
     subprocess.run(command(sets, out, "--resume"), check=True, cwd=ROOT, capture_output=True)
     assert (out / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
+
+
+def test_a_signal_to_every_process_of_a_job_saves_too(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    """As batch systems send it: the reader must not die before the batch is finished and saved."""
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        command(sets, out, "--workers", 1), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    while not (out / "log.jsonl").is_file() or len(records(out)) < 5:
+        assert process.poll() is None, process.stderr and process.stderr.read()
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert b"Traceback" not in told
+    assert (out / "last.ckpt").is_file()

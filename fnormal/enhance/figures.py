@@ -9,7 +9,7 @@ import numpy as np
 from fnormal.arrays import U8
 from fnormal.enhance.transfer import Enhanced
 from fnormal.geometry.normals import encode_rgb
-from fnormal.prediction.predictor import FaceNormals
+from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.camera import frame_face, rotation_about
 from fnormal.render.drawing import Renderer
 from fnormal.render.lighting import raking_light

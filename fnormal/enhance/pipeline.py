@@ -9,7 +9,7 @@ from fnormal.enhance.coarse import coarse_mesh
 from fnormal.enhance.figures import before_after
 from fnormal.enhance.transfer import Enhanced, append_normals
 from fnormal.faces.detect import FaceBox
-from fnormal.prediction.predictor import FaceNormals
+from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.backends import open_renderer
 
 

@@ -11,7 +11,7 @@ from fnormal.enhance.align import Alignment
 from fnormal.enhance.blend import Shown, blend, sample, smooth, vertex_weights
 from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.normals import unit
-from fnormal.prediction.predictor import FaceNormals
+from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.camera import Camera
 from fnormal.render.drawing import Renderer
 from fnormal.render.lighting import headlight

@@ -63,6 +63,17 @@ def find_landmark_model(path: Path | None = None) -> Path:
     )
 
 
+def has_landmark_model(path: Path | None = None) -> bool:
+    """Whether dlib's 68-point model is there; a path that is given must exist."""
+    try:
+        find_landmark_model(path)
+    except FNormalError:
+        if path is not None or "FNORMAL_LANDMARKS" in os.environ:
+            raise
+        return False
+    return True
+
+
 @lru_cache(maxsize=2)
 def _tools(model: Path) -> tuple[Any, Any]:
     import dlib

@@ -15,7 +15,7 @@ from fnormal.faces.detect import FaceBox
 from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals
 from fnormal.geometry.picturefile import write_image
-from fnormal.prediction.predictor import FaceNormals
+from fnormal.prediction.face_normals import FaceNormals
 from fnormal.progress import Result
 
 _ENDINGS = ("_normals", "_mask", "_before_after")  # of the pictures that predict and enhance write

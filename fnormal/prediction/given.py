@@ -13,7 +13,7 @@ from fnormal.faces.crop import crop_around
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.masks import face_mask
 from fnormal.geometry.normal_maps import read_normals
-from fnormal.prediction.predictor import FaceNormals
+from fnormal.prediction.face_normals import FaceNormals
 
 
 def given_normals(path: Path, picture: U8, face: FaceBox) -> FaceNormals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,73 +14,19 @@ from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX, UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around, whole_picture
-from fnormal.faces.detect import FaceBox, detect_faces, read_landmarks
+from fnormal.faces.detect import FaceBox, read_landmarks
+from fnormal.faces.ladder import find_all_faces, roll_deg
 from fnormal.faces.masks import face_mask, hull_mask
 from fnormal.geometry.normals import unit
 from fnormal.network.checkpoint import load_weights
 from fnormal.network.exported import OnnxNetwork
 from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
+from fnormal.prediction.face_normals import FaceNormals
+from fnormal.prediction.frames import Frame, carried_back, turned_frame, upright_view
 
-
-@dataclass(frozen=True)
-class FaceNormals:
-    """The normals of one face, OpenGL axes: x right, y up, z toward the viewer.
-
-    Only the part of the picture that the network saw is kept; ``normals``, ``mask`` and ``confidence`` give
-    it in the full frame. In a picture of 100 megapixels that takes 1.6 GB.
-
-    Attributes:
-        part_normals: Unit, 0 outside the mask. float32 [h, w, 3]
-        part_mask: The face. bool [h, w]
-        part_confidence: See :attr:`confidence`. float32 [h, w]
-        crop: What the network saw.
-        face: Box and landmarks, None where the whole picture was taken as a crop.
-        corner_px: Left column and top row of the part in the picture.
-        frame_px: Rows and columns of the picture; None where the part is all of it.
-    """
-
-    part_normals: F32
-    part_mask: Bools
-    part_confidence: F32
-    crop: Crop
-    face: FaceBox | None
-    corner_px: tuple[int, int] = (0, 0)
-    frame_px: tuple[int, int] | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the picture."""
-        height, width = self.part_mask.shape if self.frame_px is None else self.frame_px
-        return height, width
-
-    @property
-    def normals(self) -> F32:
-        """Unit normals in the full frame, 0 outside the mask. float32 [H, W, 3]"""
-        return np.asarray(self.whole(self.part_normals))
-
-    @property
-    def mask(self) -> Bools:
-        """The face in the full frame. bool [H, W]"""
-        return np.asarray(self.whole(self.part_mask))
-
-    @property
-    def confidence(self) -> F32:
-        """Cosine of the error that the network expects, in the full frame, 0 outside the mask. float32 [H, W]
-
-        The network's length of a normal tells it, where it was trained to (``train --confidence-weight``).
-        Other networks only tell how far the predictions for the crop and its mirror image agree.
-        """
-        return np.asarray(self.whole(self.part_confidence))
-
-    def whole(self, part: Array) -> Array:
-        """An array of the part [h, w, ...] in the full frame [H, W, ...], 0 around it."""
-        if self.frame_px is None:
-            return part
-        frame = np.zeros((*self.frame_px, *part.shape[2:]), part.dtype)
-        (x, y), (height, width) = self.corner_px, part.shape[:2]
-        frame[y : y + height, x : x + width] = part
-        return frame
+BATCH = 8  # crops that go through the network together
+UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
 
 
 def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor, *, raw: bool = False) -> Tensor:
@@ -120,6 +66,22 @@ def check_range(image: Array) -> None:
             f"no pixel is below 0.45 (smallest {low:g}): was (x + 1) / 2 applied to a picture that"
             " was in [0, 1] already?"
         )
+
+
+def _as_bytes(picture: Array) -> U8:
+    """What detectors take."""
+    if picture.dtype == np.uint8:
+        return picture
+    return np.asarray(np.rint(picture * 255), np.uint8)
+
+
+def _looked(picture: Array, frame: Frame) -> F32:
+    """What the network sees: float32 in [0, 1]. [S, S, 3]"""
+    if frame.to_picture is not None:
+        return _in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
+    crop = frame.crop
+    rows, columns = slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px)
+    return replace(crop, x_px=0, y_px=0).cut(_in_unit_range(picture[rows, columns]))
 
 
 def _in_unit_range(image: Array) -> F32:
@@ -179,24 +141,28 @@ class Predictor:
         self.size_px = size_px or trained_px
         self._landmark_model = landmark_model
 
-    def detect(self, picture: U8) -> list[FaceBox]:
-        """Faces of an RGB picture [H, W, 3], largest first."""
-        return detect_faces(picture, self._landmark_model)
+    def detect(self, picture: U8, *, every: bool = False) -> list[FaceBox]:
+        """Faces of an RGB picture [H, W, 3], by score and size, see :func:`find_all_faces`."""
+        return find_all_faces(picture, self._landmark_model, every=every)
 
-    def find_faces(self, picture: U8, name: str, landmarks: Path | None = None) -> list[FaceBox]:
+    def find_faces(
+        self, picture: U8, name: str, landmarks: Path | None = None, *, every: bool = False
+    ) -> list[FaceBox]:
         """Detected faces, or the one of a landmark file.
 
         Args:
             picture: RGB. [H, W, 3]
             name: What to call it in the message.
             landmarks: File of 68 points to use instead of detection.
+            every: Look for all faces, not for the first.
 
         Raises:
             FNormalError: No face is found.
         """
-        faces = (
-            [_inside(read_landmarks(landmarks), landmarks, picture)] if landmarks else self.detect(picture)
-        )
+        if landmarks is not None:
+            faces = [_inside(read_landmarks(landmarks), landmarks, picture)]
+        else:
+            faces = self.detect(picture, every=every)
         if not faces:
             raise FNormalError(
                 f"no face found in {name}; give --landmarks, or --no-crop if it already is a face crop"
@@ -223,36 +189,101 @@ class Predictor:
             One result a face, in the order of ``faces``; empty where none was found.
         """
         check_range(picture)
-        height, width = picture.shape[:2]
         if faces is None:
-            pixels = picture if picture.dtype == np.uint8 else np.rint(picture * 255).astype(np.uint8)
-            faces = self.detect(pixels)
-        results = []
-        for face in faces:
-            crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
-            outline = face_mask if forehead else hull_mask
-            mask = outline(face.landmarks, crop.side_px, crop.side_px, corner_px=(crop.x_px, crop.y_px))
-            results.append(self._predict_crop(picture, crop, mask, face))
+            faces = self.detect(_as_bytes(picture), every=True)
+        frames = [self._framed(picture.shape[:2], face, scale, forehead) for face in faces]
+        means = self._run([_looked(picture, frame) for frame in frames])
+        return [
+            self._finish(frame, mean, picture.shape[:2]) for frame, mean in zip(frames, means, strict=True)
+        ]
+
+    def predict_many(
+        self,
+        pictures: Sequence[Array],
+        *,
+        scale: float = CROP_SCALE,
+        forehead: bool = False,
+        every: bool = False,
+    ) -> list[list[FaceNormals]]:
+        """Normals of the faces of several pictures, whose crops go through the network together.
+
+        Args:
+            pictures: RGB, uint8 or float in [0, 1]. [H, W, 3] each, of any sizes
+            scale: As in :meth:`predict`.
+            forehead: As in :meth:`predict`.
+            every: All faces of each picture, not the first alone.
+
+        Returns:
+            For each picture what :meth:`predict` gives: the same arrays but for rounding.
+        """
+        jobs: list[tuple[int, Frame]] = []
+        looked: list[F32] = []
+        for number, picture in enumerate(pictures):
+            check_range(picture)
+            faces = self.detect(_as_bytes(picture), every=every)
+            for face in faces if every else faces[:1]:
+                frame = self._framed(picture.shape[:2], face, scale, forehead)
+                jobs.append((number, frame))
+                looked.append(_looked(picture, frame))
+        results: list[list[FaceNormals]] = [[] for _ in pictures]
+        for (number, frame), mean in zip(jobs, self._run(looked), strict=True):
+            results[number].append(self._finish(frame, mean, pictures[number].shape[:2]))
         return results
 
     def predict_whole(self, picture: Array) -> FaceNormals:
         """Normals of a picture that already is a face crop: its centred square, every pixel."""
         check_range(picture)
         crop = whole_picture(picture.shape[0], picture.shape[1], self.size_px)
-        return self._predict_crop(picture, crop, np.ones((crop.side_px, crop.side_px), bool), None)
+        return self.predict_crop(picture, crop, np.ones((crop.side_px, crop.side_px), bool))
 
-    def _predict_crop(self, picture: Array, crop: Crop, mask: Bools, face: FaceBox | None) -> FaceNormals:
-        """Normals in the square of a crop, inside a mask of that square."""
-        rows, columns = slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px)
-        square = replace(crop, x_px=0, y_px=0)
-        pixels = square.cut(_in_unit_range(picture[rows, columns]))
-        image = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.device)
-        with torch.inference_mode():
-            mean = mirrored_mean(self.model, image, raw=self._sure)[0].permute(1, 2, 0).cpu().numpy()
-        if not np.isfinite(mean).all():
-            raise FNormalError("the network gives normals that are no numbers: its weights are damaged")
-        part = square.paste(mean, crop.side_px, crop.side_px)
+    def predict_crop(self, picture: Array, crop: Crop, mask: Bools) -> FaceNormals:
+        """Normals of a square of a picture that the caller has chosen, inside a mask of that square."""
+        frame = Frame(crop, mask, None)
+        (mean,) = self._run([_looked(picture, frame)])
+        return self._finish(frame, mean, picture.shape[:2])
+
+    def _framed(self, shape: Sequence[int], face: FaceBox, scale: float, forehead: bool) -> Frame:
+        """What the network will see of a face: the paper's crop, or an upright view of a turned face."""
+        height, width = shape
+        outline = face_mask if forehead else hull_mask
+        turn_deg = roll_deg(face.landmarks)
+        if abs(turn_deg) <= UPRIGHT_DEG:
+            crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
+            corner = crop.x_px, crop.y_px
+            return Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
+        return turned_frame(face, turn_deg, (height, width), scale, self.size_px, outline)
+
+    def _run(self, images: Sequence[F32]) -> list[F32]:
+        """Mean predictions [S, S, 3] of crops [S, S, 3], in batches.
+
+        Raises:
+            FNormalError: The network gives numbers that are none.
+        """
+        means: list[F32] = []
+        for first in range(0, len(images), BATCH):
+            stacked = np.stack(images[first : first + BATCH])
+            batch = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.device)
+            with torch.inference_mode():
+                found = mirrored_mean(self.model, batch, raw=self._sure).permute(0, 2, 3, 1).cpu().numpy()
+            if not np.isfinite(found).all():
+                raise FNormalError("the network gives normals that are no numbers: its weights are damaged")
+            means += list(found)
+        return means
+
+    def _finish(self, frame: Frame, mean: F32, shape: Sequence[int]) -> FaceNormals:
+        """A mean prediction of a frame, back in the picture."""
+        crop, mask = frame.crop, frame.mask
+        if frame.to_picture is None:
+            part = replace(crop, x_px=0, y_px=0).paste(mean, crop.side_px, crop.side_px)
+            corner_px = (crop.x_px, crop.y_px)
+        else:
+            part, corner_px = (
+                carried_back(mean, frame.to_picture, mask.shape, frame.corner_px),
+                frame.corner_px,
+            )
         confidence = _confidence(np.linalg.norm(part, axis=-1), sure=self._sure) * mask
-        normals, height, width = unit(part) * mask[..., None], *picture.shape[:2]
-        corner_px, frame_px = (crop.x_px, crop.y_px), (height, width)
-        return FaceNormals(normals, mask, confidence, crop, face, corner_px, frame_px)
+        normals = unit(part) * mask[..., None]
+        height, width = shape
+        return FaceNormals(
+            normals, mask, confidence, crop, frame.face, corner_px, (height, width), frame.turn_deg
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from fnormal.options.training import TrainOptions
 
 # Quintic iteration of Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon/), which takes every
 # singular value near 1: steepest at 0, never above 1.2
@@ -126,3 +129,21 @@ class MuonAdamW:
         """Go on from :meth:`state_dict`."""
         for part, saved in zip(self.parts, state["parts"], strict=True):
             part.load_state_dict(saved)
+
+
+def make_optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer | MuonAdamW:
+    """The optimiser that the options name."""
+    if options.optimizer == "muon":
+        return MuonAdamW(model, options.learning_rate)
+    kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
+    return kind(model.parameters(), lr=options.learning_rate, fused=True)
+
+
+def learning_rate(options: TrainOptions, progress: float) -> float:
+    """The rate at ``progress`` in [0, 1]: constant, or a warm-up over 8 % and a cosine to 0."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    warm = 0.08
+    if progress < warm:
+        return options.learning_rate * (0.05 + 0.95 * progress / warm)
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warm) / (1 - warm)))

@@ -32,7 +32,7 @@ from fnormal.training import parallel
 from fnormal.training.batches import EpochBatches, ResizedSamples, parse_mix
 from fnormal.training.consistency import ConsistencyBatch, consistency_loss
 from fnormal.training.losses import confidence_loss, gradient_loss, image_loss, mean_error_deg, normal_loss
-from fnormal.training.optimizer import MuonAdamW
+from fnormal.training.optimizer import learning_rate, make_optimizer
 
 # a resumed run may differ in these
 _FREE_TO_CHANGE = {"epochs", "workers", "cache_gb", "precision", "compile", "save_every"}
@@ -79,7 +79,7 @@ class Trainer:
         self.device = torch.device(device)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.passes = self._ready_passes()
-        self.optimizer = _optimizer(self.model, options)
+        self.optimizer = make_optimizer(self.model, options)
         self.average: AveragedModel | None = None
         if options.ema:
             decay = get_ema_multi_avg_fn(options.ema)  # type: ignore[no-untyped-call]
@@ -275,13 +275,6 @@ class Trainer:
             raise FNormalError(f"{path} holds weights that are no numbers; {CHECKPOINT.remedy}")
 
 
-def _optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Optimizer | MuonAdamW:
-    if options.optimizer == "muon":
-        return MuonAdamW(model, options.learning_rate)
-    kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
-    return kind(model.parameters(), lr=options.learning_rate, fused=True)
-
-
 def _mean_over_processes(value: Tensor) -> float:
     return float(parallel.total(value.detach())) / parallel.world()
 
@@ -289,13 +282,3 @@ def _mean_over_processes(value: Tensor) -> float:
 def _comparable(options: TrainOptions, sets: Sequence[ResizedSamples]) -> dict[str, Any]:
     settings = {k: v for k, v in options.as_json().items() if k not in _FREE_TO_CHANGE}
     return {**settings, "sets": [[s.source.path.name, len(s)] for s in sets]}
-
-
-def learning_rate(options: TrainOptions, progress: float) -> float:
-    """The rate at ``progress`` in [0, 1]: constant, or a warm-up over 8 % and a cosine to 0."""
-    if options.schedule == "constant":
-        return options.learning_rate
-    warm = 0.08
-    if progress < warm:
-        return options.learning_rate * (0.05 + 0.95 * progress / warm)
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warm) / (1 - warm)))

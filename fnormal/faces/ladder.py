@@ -1,0 +1,187 @@
+"""Faces of any picture: dlib's HOG, then BlazeFace on it, its turns and its parts; 68 points for each.
+
+Each rung is tried where the ones before found nothing (or, when all faces are wanted, adds what they missed).
+Everything works without dlib's landmark model, whose training data restrict some users: the points then come
+from FaceMesh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fnormal.arrays import F32, F64, U8
+from fnormal.config import DOUBTFUL_SCORE
+from fnormal.faces import blazeface
+from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
+from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, order_faces
+from fnormal.faces.facemesh import landmarks_68
+
+_TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
+_ROUND_DEG = (0.0, 60.0, 120.0, 180.0, -120.0, -60.0)
+_PARTS = ((0.5, 0.25), (0.25, 0.15))  # side of a part and step, as shares of the picture's longer side
+_SMALL_FACE = 0.2  # of the picture's side; larger ones are found in the whole picture
+_LEAST_FACE_PX = 16.0
+_SAME_FACE = 0.4
+_AROUND = 2.0  # side of what is looked at again / side of the box
+_HOG_TURN_DEG, _HOG_SURE, _LOOK_SURE = (
+    25.0,
+    0.4,
+    0.6,
+)  # dlib is believed up to this turn and from these scores
+_LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
+_TURNED_PICTURE_PX = 640  # a picture is shrunk to this before it is turned: what is searched there is large
+
+
+def find_all_faces(picture: U8, landmark_model: Path | None = None, *, every: bool = False) -> list[FaceBox]:
+    """Faces of an RGB picture [H, W, 3], see :func:`fnormal.faces.detect.order_faces`.
+
+    Args:
+        picture: Any turn, faces from 16 pixels to the whole picture, profiles too.
+        landmark_model: dlib's 68-point model; by default searched for, and not needed.
+        every: Look on where some faces were found already.
+
+    Raises:
+        FNormalError: Neither dlib's model nor BlazeFace is installed.
+    """
+    network = blazeface.is_installed()
+    faces = detect_faces(picture, landmark_model) if has_landmark_model(landmark_model) or not network else []
+    if not network:
+        return faces
+    looked = [_checked(picture, face) for face in faces]
+    faces = order_faces([face for face in looked if face is not None])
+    if faces and not every:
+        return faces
+    for candidates in _rungs(picture):
+        for candidate in candidates:
+            if all(overlap(candidate.box, face.box) < _SAME_FACE for face in faces):
+                face = _meshed(picture, _upright(picture, candidate))
+                if face is not None:
+                    faces.append(face)
+        if faces and not every:
+            break
+    return order_faces(faces)
+
+
+def _rungs(picture: U8) -> Iterator[list[Candidate]]:
+    """Candidates of ever more costly looks."""
+    yield without_doubles([*blazeface.detect(picture, SHORT_RANGE), *blazeface.detect(picture, FULL_RANGE)])
+    yield _in_turns(picture)
+    for share, step in _PARTS:
+        yield _in_parts(picture, share, step)
+
+
+def _in_turns(picture: U8) -> list[Candidate]:
+    import cv2
+
+    height, width = picture.shape[:2]
+    scale = min(1.0, _TURNED_PICTURE_PX / max(height, width))
+    small = picture
+    if scale < 1:
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    rows, columns = small.shape[:2]
+    side = int(np.ceil(np.hypot(rows, columns)))
+    found = []
+    for turn_deg in _TURNS_DEG:
+        matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), turn_deg, 1.0)
+        matrix[:, 2] += (side - columns) / 2, (side - rows) / 2
+        turned = cv2.warpAffine(small, matrix, (side, side))
+        back = cv2.invertAffineTransform(matrix) * [[1 / scale], [1 / scale]]
+        found += [c.moved(back) for c in blazeface.detect(turned, SHORT_RANGE)]
+    return without_doubles(found)
+
+
+def _in_parts(picture: U8, share: float, step: float) -> list[Candidate]:
+    """Small faces: the picture in overlapping squares."""
+    height, width = picture.shape[:2]
+    longer = max(height, width)
+    side = max(round(longer * share), 32)
+    found = []
+    for y in _starts(height, side, round(longer * step)):
+        for x in _starts(width, side, round(longer * step)):
+            part = np.ascontiguousarray(picture[y : y + side, x : x + side])
+            corner = np.array([[1, 0, x], [0, 1, y]], np.float64)
+            for candidate in blazeface.detect(part, FULL_RANGE):
+                moved = candidate.moved(corner)
+                if _LEAST_FACE_PX <= moved.width_px < _SMALL_FACE * longer * share * 4:
+                    found.append(moved)
+    return without_doubles(found)
+
+
+def _starts(length: int, side: int, step: int) -> list[int]:
+    """Where squares begin that cover a length."""
+    last = max(length - side, 0)
+    return sorted({*range(0, last, max(step, 1)), last})
+
+
+def _checked(picture: U8, face: FaceBox) -> FaceBox | None:
+    """What dlib found, unless it is turned: HOG fires on a face at 45 degrees and takes it for upright."""
+    if face.score > _HOG_SURE:  # poorer ones may well be upside down
+        there = _looked_at(picture, face.box, (0.0,))
+        if there is not None and abs(_level_deg(there)) < _HOG_TURN_DEG and there.score > _LOOK_SURE:
+            return face
+    eyes = np.stack([face.landmarks[36:42].mean(axis=0), face.landmarks[42:48].mean(axis=0)])
+    candidate = Candidate(face.box, eyes, face.landmarks[48:].mean(axis=0), 0.0)
+    better = _upright(picture, candidate)
+    if better.score and abs(_level_deg(better)) > _HOG_TURN_DEG:
+        return _meshed(picture, better)
+    return face if better.score or face.score >= DOUBTFUL_SCORE else None
+
+
+def _level_deg(candidate: Candidate) -> float:
+    across = candidate.eyes[1] - candidate.eyes[0]
+    return float(np.degrees(np.arctan2(across[1], across[0])))
+
+
+def _upright(picture: U8, candidate: Candidate) -> Candidate:
+    """The candidate seen the right way up: a face on its head is taken for one, but for a poorer one."""
+    found = _looked_at(picture, candidate.box, _ROUND_DEG)
+    if found is None:
+        return candidate
+    return _looked_at(picture, candidate.box, (_level_deg(found),)) or found  # once more, quite level
+
+
+def _looked_at(picture: U8, box: tuple[float, ...], turns_deg: Sequence[float]) -> Candidate | None:
+    """The surest candidate at a box in a few turns of what is around it."""
+    import cv2
+
+    low, high = np.array(box[:2]), np.array(box[2:])
+    middle, side = (low + high) / 2, _AROUND * float((high - low).max())
+    best: Candidate | None = None
+    for turn_deg in turns_deg:
+        angle, scale = np.radians(turn_deg), side / SHORT_RANGE.side_px
+        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        back = np.column_stack([turn, middle - turn @ np.full(2, (SHORT_RANGE.side_px - 1) / 2)])
+        size = (SHORT_RANGE.side_px, SHORT_RANGE.side_px)
+        part = cv2.warpAffine(picture, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        for found in blazeface.detect(part, SHORT_RANGE)[:1]:
+            moved = found.moved(back)
+            if (best is None or moved.score > best.score) and overlap(moved.box, box) > _SAME_FACE:
+                best = moved
+    return best
+
+
+def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
+    """The candidate with its 68 points, or None where FaceMesh sees no face."""
+    points, score = landmarks_68(picture, candidate.eyes, candidate.mouth)
+    height, width = picture.shape[:2]
+    inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
+    if score < _LEAST_MESH_SCORE or inside < 0.5 or np.ptp(points, axis=0).min() < 1:
+        return None
+    low, high = points.min(axis=0), points.max(axis=0)
+    box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    return FaceBox(box, points, candidate.score * score)
+
+
+def roll_deg(landmarks: F32) -> float:
+    """How far a face is turned in the picture's plane: clockwise on the screen, 0 is upright. [68, 2]
+
+    By the line from the brows to the chin: a profile's eyes lie on one spot.
+    """
+    down: F64 = landmarks[6:11].mean(axis=0).astype(np.float64) - landmarks[17:27].mean(axis=0)
+    across = landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)
+    if np.linalg.norm(across) > 0.35 * np.linalg.norm(down):
+        return float(np.degrees(np.arctan2(across[1], across[0])))
+    return float(np.degrees(np.arctan2(-down[0], down[1])))

@@ -1,0 +1,99 @@
+"""What the network sees of a face and the way back: a square of the picture, or an upright view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fnormal.arrays import F32, F64, Array, Bools
+from fnormal.faces.crop import Crop
+from fnormal.faces.detect import FaceBox
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A face's place in the picture and in the network's input.
+
+    Attributes:
+        crop: The square that the network sees; for a turned face the upright square around it.
+        mask: The face, in the part of the picture that begins at the crop's corner or at ``corner_px``.
+        face: The face, None where the picture is taken for a crop.
+        to_picture: Pixels of the network's input to the picture's, of a turned face. [2, 3]
+        corner_px: Left column and top row of ``mask``, of a turned face.
+        turn_deg: How far the face was turned upright, counter-clockwise.
+    """
+
+    crop: Crop
+    mask: Bools
+    face: FaceBox | None
+    to_picture: F64 | None = None
+    corner_px: tuple[int, int] = (0, 0)
+    turn_deg: float = 0.0
+
+
+def turned_frame(
+    face: FaceBox, turn_deg: float, shape: tuple[int, int], scale: float, size_px: int,
+    outline: Callable[..., Bools],
+) -> Frame:  # fmt: skip
+    """The upright square around a face that is turned clockwise by ``turn_deg`` on the screen.
+
+    It may reach beyond the picture, whose border is then repeated.
+    """
+    height, width = shape
+    angle = np.radians(turn_deg)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    level = face.landmarks.astype(np.float64) @ turn  # the picture turned back
+    low, high = level.min(axis=0), level.max(axis=0)
+    side = scale * float((high - low).max())
+    linear = side / size_px * turn
+    middle = turn @ ((low + high) / 2)
+    to_picture = np.column_stack([linear, middle - linear @ np.full(2, (size_px - 1) / 2)])
+    half = size_px - 0.5
+    corners = np.array([[-0.5, -0.5], [half, -0.5], [half, half], [-0.5, half]])
+    corners = corners @ linear.T + to_picture[:, 2]
+    first = np.clip(np.floor(corners.min(axis=0)), 0, [width - 2, height - 2]).astype(int)
+    last = np.clip(np.ceil(corners.max(axis=0)), first + 1, [width - 1, height - 1]).astype(int)
+    columns, rows = (last - first + 1).tolist()
+    corner = (int(first[0]), int(first[1]))
+    mask = outline(face.landmarks, rows, columns, corner_px=corner)
+    x, y = np.meshgrid(np.arange(columns) + corner[0], np.arange(rows) + corner[1])
+    back = np.linalg.inv(linear)
+    seen = np.stack([x - to_picture[0, 2], y - to_picture[1, 2]], axis=-1) @ back.T
+    mask = mask & ((seen > -0.5) & (seen < half)).all(axis=-1)
+    crop = Crop(corner[0], corner[1], min(max(rows, columns), height, width), size_px)
+    return Frame(crop, mask, face, to_picture, corner, float(turn_deg))
+
+
+def upright_view(picture: Array, to_picture: F64, size_px: int) -> Array:
+    """The picture [H, W, 3] as the network sees a turned face, averaged where it shrinks. [S, S, 3]"""
+    import cv2
+
+    scale = float(np.sqrt(abs(np.linalg.det(to_picture[:, :2]))))
+    finer = max(1, int(np.ceil(scale)))
+    matrix = to_picture.copy()
+    matrix[:, :2] /= finer
+    matrix[:, 2] = to_picture[:, 2] - to_picture[:, :2] @ np.full(2, (finer - 1) / (2 * finer))
+    side = (size_px * finer, size_px * finer)
+    view = cv2.warpAffine(
+        picture, matrix, side, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cv2.resize(view, (size_px, size_px), interpolation=cv2.INTER_AREA))
+
+
+def carried_back(mean: F32, to_picture: F64, shape: tuple[int, ...], corner_px: tuple[int, int]) -> F32:
+    """A prediction [S, S, 3] of an upright view, in the picture's pixels and axes. [h, w, 3]"""
+    import cv2
+
+    matrix = to_picture.copy()
+    matrix[:, 2] -= corner_px
+    rows, columns = shape[:2]
+    part = cv2.warpAffine(
+        mean, matrix, (columns, rows), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    linear = to_picture[:, :2] / np.sqrt(abs(np.linalg.det(to_picture[:, :2])))
+    upward = linear * np.array([[1, -1], [-1, 1]])  # y goes up in normals, down in pixels
+    turned = part.copy()
+    turned[..., :2] = part[..., :2] @ upward.T.astype(np.float32)
+    return np.asarray(turned, np.float32)

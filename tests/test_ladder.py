@@ -1,0 +1,136 @@
+"""The detector ladder: turned, small and several faces; without dlib's model; patches are no faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fnormal.faces import detect, ladder
+from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
+from fnormal.faces.ladder import find_all_faces, roll_deg
+from fnormal.geometry.normals import angular_error_deg
+from fnormal.geometry.picturefile import read_image
+from fnormal.prediction.predictor import Predictor
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut: Path) -> np.ndarray:
+    return read_image(astronaut)
+
+
+def off(points: np.ndarray, others: np.ndarray) -> float:
+    """Mean distance of landmarks / distance of the eyes."""
+    return float(np.linalg.norm(points - others, axis=1).mean() / np.linalg.norm(others[45] - others[36]))
+
+
+def turned(photo: np.ndarray, angle_deg: float) -> tuple[np.ndarray, np.ndarray]:
+    """The photo turned counter-clockwise about its middle, and the way there."""
+    height, width = photo.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle_deg, 1.0)
+    return cv2.warpAffine(photo, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), matrix
+
+
+def test_anchors_are_those_of_the_networks() -> None:
+    assert SHORT_RANGE.anchors.shape == (896, 2)
+    assert FULL_RANGE.anchors.shape == (2304, 2)
+    np.testing.assert_allclose(
+        SHORT_RANGE.anchors[[0, 1, 2, 512]], [[1 / 32, 1 / 32]] * 2 + [[3 / 32, 1 / 32], [1 / 16, 1 / 16]]
+    )
+
+
+@pytest.mark.parametrize("angle_deg", [30, 45, 60, 90, 135, 180, -90, -120])
+def test_faces_are_found_at_every_turn(photo: np.ndarray, angle_deg: float) -> None:
+    straight = find_all_faces(photo)[0]
+    picture, matrix = turned(photo, angle_deg)
+    face = find_all_faces(picture)[0]
+    there = straight.landmarks @ matrix[:, :2].T + matrix[:, 2]
+    assert off(face.landmarks, there) < 0.15
+    difference = (roll_deg(face.landmarks) + angle_deg - roll_deg(straight.landmarks) + 180) % 360 - 180
+    assert abs(difference) < 8
+
+
+def test_normals_of_a_turned_picture_are_turned_normals(photo: np.ndarray) -> None:
+    """Turns by right angles are exact in pixels: the network sees the same upright face each time."""
+    predictor, face, back = Predictor(), find_all_faces(photo)[0], []
+    for angle_deg in (90, 180, -90):
+        quarter = angle_deg // 90 % 4
+        picture = np.ascontiguousarray(np.rot90(photo, quarter))
+        _, matrix = turned(photo, angle_deg)
+        points = (face.landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+        result = predictor.predict(picture, [detect.FaceBox(face.box, points, 1.0)])[0]
+        assert abs((result.turn_deg + angle_deg - roll_deg(face.landmarks) + 180) % 360 - 180) < 1e-2
+        angle, normals = np.radians(-angle_deg), np.rot90(result.normals, -quarter).copy()
+        x, y = normals[..., 0].copy(), normals[..., 1].copy()
+        normals[..., 0] = np.cos(angle) * x - np.sin(angle) * y
+        normals[..., 1] = np.sin(angle) * x + np.cos(angle) * y
+        back.append((normals, np.rot90(result.mask, -quarter)))
+    straight = predictor.predict(photo, [face])[0]
+    for normals, mask in back:
+        assert (mask & straight.mask).sum() > 0.97 * straight.mask.sum()
+        both = mask & back[0][1]
+        assert angular_error_deg(normals, back[0][0])[both].mean() < 0.1
+        both = mask & straight.mask
+        assert angular_error_deg(normals, straight.normals)[both].mean() < 4, "of this face's own few degrees"
+
+
+def test_small_faces_and_faces_beside_large_ones_are_found(photo: np.ndarray) -> None:
+    canvas = np.full((900, 1200, 3), 110, np.uint8)
+    places = [(40, 60, 512), (700, 100, 160), (1000, 700, 110)]
+    for x, y, side in places:
+        canvas[y : y + side, x : x + side] = cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)
+    straight = find_all_faces(photo)[0].landmarks
+    found = find_all_faces(canvas, every=True)
+    for x, y, side in places:
+        there = straight * side / 512 + (x, y)
+        assert min(off(face.landmarks, there) for face in found) < 0.2
+    assert len(found) == 3
+    alone = np.full((1024, 1024, 3), 110, np.uint8)
+    alone[300:420, 500:620] = cv2.resize(photo, (120, 120), interpolation=cv2.INTER_AREA)  # a face of 24 px
+    assert off(find_all_faces(alone)[0].landmarks, straight * 120 / 512 + (500, 300)) < 0.3
+
+
+def test_without_dlibs_model_the_points_are_facemeshs(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_dlib = find_all_faces(photo)[0].landmarks
+    monkeypatch.setattr(ladder, "has_landmark_model", lambda path: False)
+    without = find_all_faces(photo)[0].landmarks
+    assert off(without, with_dlib) < 0.1
+    assert not np.array_equal(without, with_dlib)
+
+
+@pytest.mark.parametrize("kind", ["noise", "gradient", "checks", "disc"])
+def test_patches_are_no_faces(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    row, column = np.mgrid[:300, :400]
+    patches = {
+        "noise": rng.integers(0, 255, (300, 400)),
+        "gradient": row * 0.8,
+        "checks": 255 * ((row // 20 + column // 20) % 2),
+        "disc": 200 * (np.hypot(row - 150, column - 200) < 90),
+    }
+    picture = np.repeat(patches[kind][..., None], 3, axis=2).astype(np.uint8)
+    assert find_all_faces(picture, every=True) == []
+
+
+def test_boxes_of_one_face_are_one() -> None:
+    eyes, mouth = np.zeros((2, 2), np.float32), np.zeros(2, np.float32)
+    a, b = Candidate((0, 0, 10, 10), eyes, mouth, 0.7), Candidate((1, 1, 11, 11), eyes, mouth, 0.9)
+    far = Candidate((50, 0, 60, 10), eyes, mouth, 0.6)
+    assert without_doubles([a, b, far]) == [b, far]
+    assert overlap((0, 0, 10, 10), (2, 2, 4, 4)) == 1.0
+    assert overlap((0, 0, 10, 10), (10, 0, 20, 10)) == 0.0
+
+
+def test_many_pictures_at_once_are_what_they_are_alone(photo: np.ndarray) -> None:
+    predictor = Predictor()
+    pictures = [photo, np.ascontiguousarray(photo[:, ::-1]), np.full((100, 120, 3), 90, np.uint8)]
+    many = predictor.predict_many(pictures)
+    assert [len(faces) for faces in many] == [1, 1, 0]
+    for picture, faces in zip(pictures[:2], many, strict=False):
+        alone = predictor.predict(picture)[0]
+        np.testing.assert_array_equal(alone.mask, faces[0].mask)
+        assert angular_error_deg(alone.normals, faces[0].normals)[alone.mask].max() < 0.05
