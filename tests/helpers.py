@@ -26,7 +26,7 @@ def open_scans(
 
 
 def open_photos(source: Path, dataset: str, options: PhotoOptions) -> Any:
-    given = {name: value for name, value in asdict(options).items() if name != "size_px"}
+    given = {name: value for name, value in asdict(options).items() if name not in ("size_px", "scale")}
     return open_reader(PHOTOS, dataset, source, given)
 
 

@@ -114,9 +114,14 @@ def test_one_bad_picture_does_not_stop_the_others(astronaut: Path, tmp_path: Pat
     done = fnormal("predict", tmp_path / "in", "--out", tmp_path / "out", "--json")
     assert done.returncode == 1
     assert b"bad.png" in done.stderr
-    written = [Path(json.loads(line)["path"]) for line in done.stdout.splitlines()]
+    good, bad = sorted((json.loads(line) for line in done.stdout.splitlines()), key=lambda r: not r["ok"])
+    assert bad.keys() == {"ok", "input", "error"}
+    assert bad["input"].endswith("bad.png")
+    written = [Path(good[name]) for name in ("normals", "mask", "json")]
     assert written == [tmp_path / "out" / "deep" / f"face{s}" for s in ("_normals.png", "_mask.png", ".json")]
+    assert good["seconds"].keys() == {"read", "detect", "network", "write"}
     about = json.loads(written[2].read_text())
+    assert about["landmarks"] == good["landmarks"]
     assert (about["frame"], about["height_px"], about["width_px"]) == ("opengl", 512, 512)
     assert 0 < about["mean_confidence"] <= 1
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around, whole_picture
-from fnormal.faces.detect import detect_faces, find_landmark_model, read_landmarks
+from fnormal.faces.detect import detect_faces, find_landmark_model
 from fnormal.faces.facemesh import _boundary_loops, facemesh, facemesh_triangles
+from fnormal.faces.given import read_faces
 from fnormal.faces.masks import face_mask, hull_mask
 from fnormal.geometry.picturefile import read_image
 
@@ -96,14 +97,14 @@ def test_landmarks_from_files(tmp_path: Path) -> None:
     lines = "\n".join(f"{x + 1} {y + 1}" for x, y in points)  # .pts counts from 1
     (tmp_path / "p.pts").write_text(f"version: 1\nn_points:  68\n{{\n{lines}\n}}\n")
     for name in ("p.npy", "p.json", "p.pts"):
-        assert read_landmarks(tmp_path / name).landmarks == pytest.approx(points, abs=1e-4)
+        assert read_faces(tmp_path / name)[0].landmarks == pytest.approx(points, abs=1e-4)
     np.save(tmp_path / "short.npy", points[:5])
     for name, message in (("none.npy", "no such"), ("short.npy", "not 68"), ("p.txt", "no such")):
         with pytest.raises(FNormalError, match=message):
-            read_landmarks(tmp_path / name)
+            read_faces(tmp_path / name)
     (tmp_path / "bad.pts").write_text("hello")
     with pytest.raises(FNormalError, match="cannot read"):
-        read_landmarks(tmp_path / "bad.pts")
+        read_faces(tmp_path / "bad.pts")
 
 
 def test_missing_landmark_model_names_the_remedies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Enhance, PredictOptions
-from fnormal.prediction.files import doubt, result_paths, write_result
+from fnormal.prediction.files import Written, doubt, result_paths, write_result
 from fnormal.prediction.given import given_normals
 from fnormal.prediction.predictor import Predictor
 from fnormal.progress import Progress
@@ -45,6 +45,7 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     enhanced, sheet = enhance_face(picture, face, normals, options.mesh)
     height_px = picture.shape[0]
     del picture  # a large one and its normal map together would take twice the memory
-    results = write_result(stem, str(photo), normals, defaults.frame, defaults.format, n_faces=len(faces))
+    about = Written(str(photo), n_faces=len(faces))
+    results = write_result(stem, normals, about, defaults.frame, defaults.format)
     yield Progress(results=tuple(results))
     yield Progress(written=write_enhanced(stem, enhanced, face, height_px, sheet))

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnormal.arrays import F32, U8
-from fnormal.config import N_LANDMARKS
 from fnormal.errors import FNormalError
-from fnormal.files.opening import LANDMARKS, decoding, read_json, read_npy, read_text
 from fnormal.files.packages import package_path
 
 _MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
@@ -110,34 +108,18 @@ def detect_faces(picture: U8, landmark_model: Path | None = None) -> list[FaceBo
     return order_faces(faces)
 
 
+def points_in_box(picture: U8, box: tuple[float, ...], landmark_model: Path | None = None) -> F32:
+    """The 68 points of a face whose box is known, by dlib's model. [68, 2]"""
+    import dlib
+
+    _, predictor = _tools(find_landmark_model(landmark_model))
+    shape = predictor(np.ascontiguousarray(picture), dlib.rectangle(*(round(v) for v in box)))
+    return np.array([(p.x, p.y) for p in shape.parts()], np.float32)
+
+
 def order_faces(faces: Sequence[FaceBox]) -> list[FaceBox]:
     """Faces by the product of score and width, largest first.
 
     A wide patch that the detector hardly believes in must not come before a smaller face.
     """
     return sorted(faces, key=lambda face: -face.score * (face.box[2] - face.box[0]))
-
-
-def read_landmarks(path: Path) -> FaceBox:
-    """68 points of one face from ``.npy``, ``.json`` (a list of pairs) or ``.pts`` (1-based pixels).
-
-    Raises:
-        FNormalError: Missing, unreadable, or not 68 points.
-    """
-    with decoding(path, LANDMARKS):
-        if path.suffix == ".npy":
-            points = read_npy(path, LANDMARKS)
-        elif path.suffix == ".json":
-            value = read_json(path, LANDMARKS)
-            points = np.array(value["landmarks"] if isinstance(value, dict) else value)
-        else:
-            body = read_text(path, LANDMARKS).split("{")[1].split("}")[0]
-            points = np.array([line.split() for line in body.strip().splitlines()], np.float64) - 1
-        points = np.asarray(points, np.float32)
-    if points.shape[:1] != (N_LANDMARKS,) or points.ndim != 2 or points.shape[1] < 2:
-        raise FNormalError(f"{path} holds {points.shape}, not {N_LANDMARKS} points x, y")
-    points = points[:, :2]
-    if not np.isfinite(points).all() or np.ptp(points, axis=0).min() < 1:
-        raise FNormalError(f"{path} holds points that are no numbers, or all on one line; {LANDMARKS.remedy}")
-    low, high = points.min(axis=0), points.max(axis=0)
-    return FaceBox((float(low[0]), float(low[1]), float(high[0]), float(high[1])), points, 1.0)

@@ -78,6 +78,8 @@ def _in_turns(picture: U8) -> list[Candidate]:
 
     height, width = picture.shape[:2]
     scale = min(1.0, _TURNED_PICTURE_PX / max(height, width))
+    if min(height, width) * scale < _LEAST_FACE_PX:
+        return []
     small = picture
     if scale < 1:
         small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -11,7 +11,6 @@ from typer import Argument, Option
 from fnormal.config import CROP_SCALE, FRAME, MAX_PICTURE_PX
 from fnormal.options.shared import Compute, Landmarks, MapsFrame, MaxMegapixels, Output, Weights
 
-Which: TypeAlias = Literal["first", "all"]
 Format: TypeAlias = Literal["png16", "png8", "npy", "tiff"]
 Inputs = Annotated[list[str], Argument(help="Pictures, folders of pictures, or - for stdin.")]
 
@@ -21,12 +20,28 @@ class PredictOptions:
     """What to predict, and what to write."""
 
     crop: Annotated[bool, Option(help="--no-crop: the pictures are face crops already.")] = True
-    faces: Annotated[Which, Option(help="The first face, by score and size, or all faces.")] = "first"
+    faces: Annotated[str, Option(help="first, all, or how many faces at most; by score and size.")] = "first"
+    min_score: Annotated[
+        float, Option(min=0, max=10, help="Leave out faces that the detector is less sure of.")
+    ] = 0.0
+    box: Annotated[
+        str | None, Option(help="left,top,right,bottom of the face in pixels, instead of detection.")
+    ] = None
     frame: Annotated[
         str, Option(help="Axes of the normal maps: opengl, opencv, directx, or axes like x,-y,z.")
     ] = FRAME
     format: Annotated[Format, Option(help="Format of the normal maps.")] = "png16"
     forehead: Annotated[bool, Option(help="Include the forehead; the paper stops at the brows.")] = False
+    crop_only: Annotated[
+        bool, Option("--crop-only", help="Write the square around the face, not the full frame.")
+    ] = False
+    confidence: Annotated[
+        bool, Option("--confidence", help="Also write a grey map of how sure each pixel is.")
+    ] = False
+    overlay: Annotated[bool, Option("--overlay", help="Also write the normals laid over the photo.")] = False
+    side_by_side: Annotated[
+        bool, Option("--side-by-side", help="Also write photo, normals and shading side by side.")
+    ] = False
     scale: Annotated[
         float, Option(min=1, max=10, help="Side of the crop divided by the box of the landmarks.")
     ] = CROP_SCALE

@@ -19,7 +19,8 @@ Axes = Annotated[
 ]
 Weights = Annotated[Path | None, Option(help="Weights file. Default: the weights that come with fnormal.")]
 Landmarks = Annotated[
-    Path | None, Option(help="File of 68 points (.npy, .json, .pts) to use instead of detection.")
+    Path | None,
+    Option(help="68 points to use instead of detection: .npy, .json, .pts, .mat, .txt, or a folder of them."),
 ]
 MapsFrame = Annotated[
     str | None, Option(help="Axes of the given normal maps: opengl, opencv, directx, or axes like x,-y,z.")

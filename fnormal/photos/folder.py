@@ -10,7 +10,7 @@ import numpy as np
 from fnormal.arrays import F32
 from fnormal.config import CELEBA_HQ_IMAGES
 from fnormal.errors import FNormalError
-from fnormal.faces.detect import read_landmarks
+from fnormal.faces.given import read_faces
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import from_frame, unit
 from fnormal.geometry.picturefile import find_images, read_image
@@ -77,7 +77,7 @@ class PhotoFolder:
         points = path.with_suffix(".pts")
         if self._need_points and not points.is_file():
             raise FNormalError(f"{path} has no {points.name} beside it; 300-W gives one for every photo")
-        landmarks = read_landmarks(points).landmarks if points.is_file() else None
+        landmarks = read_faces(points)[0].landmarks if points.is_file() else None
         normals = self._normals(name, image.shape[:2]) if self.has_normals else None
         return [Photo(path.stem, name, image, normals, landmarks)]
 

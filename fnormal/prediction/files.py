@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fnormal import __version__
+from fnormal.arrays import U8
 from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces.detect import FaceBox
 from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals
-from fnormal.geometry.picturefile import write_image
+from fnormal.geometry.picturefile import encode_png, write_image
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.progress import Result
 
-_ENDINGS = ("_normals", "_mask", "_before_after")  # of the pictures that predict and enhance write
+_ENDINGS = ("_normals", "_mask", "_confidence", "_overlay", "_side_by_side", "_before_after")  # of pictures
 
 
 def result_paths(stem: Path, format: str) -> tuple[Path, Path, Path]:
@@ -27,35 +30,83 @@ def result_paths(stem: Path, format: str) -> tuple[Path, Path, Path]:
     return normals, stem.with_name(f"{stem.name}_mask.png"), stem.with_name(f"{stem.name}.json")
 
 
+def extra_path(stem: Path, ending: str) -> Path:
+    """Where a further picture goes."""
+    return stem.with_name(f"{stem.name}_{ending}.png")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is known of a prediction beside its arrays.
+
+    Attributes:
+        source: The picture.
+        number: Which face of the picture it is, from 1.
+        n_faces: How many faces the picture has; 0 where none was looked for.
+        flags: What may have spoiled it, see :mod:`fnormal.faces.quality`.
+        seconds: What each stage took.
+    """
+
+    source: str
+    number: int = 1
+    n_faces: int = 0
+    flags: Sequence[str] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
 def write_result(
-    stem: Path, source: str, result: FaceNormals, frame: str, format: str, *, number: int = 1, n_faces: int
+    stem: Path,
+    result: FaceNormals,
+    about: Written,
+    frame: str,
+    format: str,
+    *,
+    crop_only: bool = False,
+    confidence: bool = False,
+    also: Mapping[str, U8] | None = None,
 ) -> Iterator[Result]:
     """Write normal map, mask and JSON, the last one last.
 
     Args:
         stem: Path without suffix.
-        source: The picture.
         result: The prediction.
+        about: What else its JSON says.
         frame: Axes of the normal map.
         format: A name in ``NORMAL_FORMATS``.
-        number: Which face of the picture it is, from 1.
-        n_faces: How many faces the picture has; 0 where none was looked for.
+        crop_only: Write the part that the network saw instead of the full frame.
+        confidence: Write ``_confidence.png`` too, 16 bit, 65535 is sure.
+        also: Further pictures by the ending of their names, such as ``overlay``.
     """
-    normals, mask, about = result_paths(stem, format)
+    started = time.monotonic()
+    normals, mask, description = result_paths(stem, format)
+    placed = (lambda part: part) if crop_only else result.whole
     crop = result.crop.as_dict()
     note = {"fnormal:crop": f"{crop['x_px']},{crop['y_px']},{crop['side_px']}"}
     score = None if result.face is None else result.face.score
-    facts = {"picture": source, "face": number, "faces": n_faces, "score": score}
+    facts = {"picture": about.source, "face": about.number, "faces": about.n_faces, "score": score}
     encoded = encode_normals(
-        result.part_normals, result.part_mask, frame=frame, format=format, note=note, placed=result.whole
+        result.part_normals, result.part_mask, frame=frame, format=format, note=note, placed=placed
     )
     write_bytes(normals, encoded)
     del encoded
-    yield Result(str(normals), {"path": str(normals), **facts})
-    write_image(mask, result.whole(result.part_mask.astype(np.uint8) * 255))
-    yield Result(str(mask), {"path": str(mask), **facts})
-    write_json(about, {**facts, **describe(result, frame), "normals": normals.name, "mask": mask.name})
-    yield Result(str(about), {"path": str(about), **facts})
+    yield Result(str(normals))
+    write_image(mask, placed(result.part_mask.astype(np.uint8) * 255))
+    yield Result(str(mask))
+    paths = {"normals": str(normals), "mask": str(mask)}
+    if confidence:
+        paths["confidence"] = str(extra_path(stem, "confidence"))
+        grey = np.rint(result.part_confidence * 65535).astype(np.uint16)
+        write_bytes(Path(paths["confidence"]), encode_png(placed(grey)))
+        yield Result(paths["confidence"])
+    for ending, picture in (also or {}).items():
+        paths[ending] = str(extra_path(stem, ending))
+        write_image(Path(paths[ending]), picture)
+        yield Result(paths[ending])
+    told = {**facts, **describe(result, frame), "flags": list(about.flags), "crop_only": crop_only}
+    write_json(description, {**told, **{name: Path(path).name for name, path in paths.items()}})
+    seconds = {**about.seconds, "write": round(time.monotonic() - started, 4)}
+    line = {"ok": True, "input": about.source, **told, **paths, "json": str(description), "seconds": seconds}
+    yield Result(str(description), line)
 
 
 def describe(result: FaceNormals, frame: str) -> dict[str, Any]:
@@ -68,6 +119,7 @@ def describe(result: FaceNormals, frame: str) -> dict[str, Any]:
         "height_px": result.shape[0],
         "width_px": result.shape[1],
         "crop": result.crop.as_dict(),
+        "turn_deg": round(result.turn_deg, 3),
         "box": None if face is None else list(face.box),
         "landmarks": None if face is None else face.landmarks.tolist(),
         "mean_confidence": float(sure.mean()) if sure.size else 0.0,

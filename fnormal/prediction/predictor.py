@@ -14,7 +14,8 @@ from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX, UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around, whole_picture
-from fnormal.faces.detect import FaceBox, read_landmarks
+from fnormal.faces.detect import FaceBox
+from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.ladder import find_all_faces, roll_deg
 from fnormal.faces.masks import face_mask, hull_mask
 from fnormal.geometry.normals import unit
@@ -146,21 +147,30 @@ class Predictor:
         return find_all_faces(picture, self._landmark_model, every=every)
 
     def find_faces(
-        self, picture: U8, name: str, landmarks: Path | None = None, *, every: bool = False
+        self,
+        picture: U8,
+        name: str,
+        landmarks: Path | None = None,
+        *,
+        every: bool = False,
+        box: Sequence[float] | None = None,
     ) -> list[FaceBox]:
-        """Detected faces, or the one of a landmark file.
+        """Detected faces, or those of a landmark file, or the one in a box.
 
         Args:
             picture: RGB. [H, W, 3]
             name: What to call it in the message.
-            landmarks: File of 68 points to use instead of detection.
+            landmarks: File of 68 points to use instead of detection, or a folder of one for each picture.
             every: Look for all faces, not for the first.
+            box: Left, top, right, bottom of the face in pixels, to use instead of detection.
 
         Raises:
             FNormalError: No face is found.
         """
         if landmarks is not None:
-            faces = [_inside(read_landmarks(landmarks), landmarks, picture)]
+            faces = [_inside(face, landmarks, picture) for face in faces_of(name, landmarks)]
+        elif box is not None:
+            faces = [face_in_box(picture, box, self._landmark_model)]
         else:
             faces = self.detect(picture, every=every)
         if not faces:
