@@ -76,9 +76,9 @@ def test_honest_predictions_get_no_advice_and_their_figures(pairs: Path, tmp_pat
 
 def test_maps_that_do_not_fit_are_one_line(pairs: Path, tmp_path: Path) -> None:
     folder = write_maps(Dataset(pairs), tmp_path / "maps", "opengl")
-    np.save(folder / "000002.npy", np.ones((8, 8, 3), np.float32))
+    np.save(folder / "000002.npy", np.full((8, 9, 3), 3**-0.5, np.float32))
     (folder / "000003.npy").unlink()
-    for path, words in ((folder, "is 8x8"), (tmp_path / "none", "no such folder")):
+    for path, words in ((folder, "is 9x8"), (tmp_path / "none", "no such folder")):
         code, _, stderr = run("eval", pairs, "--predictions", path)
         assert code == 1
         assert words in stderr

@@ -121,7 +121,7 @@ def test_how_many_faces_is_said_by_name_or_number(astronaut: Path, tmp_path: Pat
         assert len(lines) == count
         assert {line["face"] for line in lines} == set(range(1, count + 1))
     assert "--faces" in run("predict", tmp_path / "three.png", "--faces", "some")[2]
-    code, (line,), told = run("predict", astronaut, "--json", "-o", tmp_path / "s", "--min-score", 9)
+    code, (line,), _ = run("predict", astronaut, "--json", "-o", tmp_path / "s", "--min-score", 9)
     assert code == 1
     assert line["ok"] is False
     assert "lower --min-score" in str(line["error"])

@@ -19,6 +19,7 @@ from fnormal.cli.signature import Choices, gather, parameters
 from fnormal.errors import FNormalError
 from fnormal.options.data import ImportPhotos, Inspect, Merge, RenderDataset, Unwrap
 from fnormal.options.faces import Enhance, Predict, Sheet
+from fnormal.options.maps import Check, Convert
 from fnormal.options.networks import Doctor, Evaluate, Export, ImportWeights
 from fnormal.options.training import Ablate, Train
 from fnormal.readers import PHOTOS, SCANS
@@ -57,6 +58,8 @@ COMMANDS = (
     Command("eval", Evaluate, "fnormal.commands.evaluate:evaluate"),
     Command("predict", Predict, "fnormal.commands.predict:predict"),
     Command("enhance", Enhance, "fnormal.commands.enhance:enhance"),
+    Command("convert", Convert, "fnormal.commands.convert:convert"),
+    Command("check", Check, "fnormal.commands.check:check"),
     Command("sheet", Sheet, "fnormal.commands.sheet:sheet"),
     Command("import-weights", ImportWeights, "fnormal.commands.import_weights:import_weights"),
     Command("export", Export, "fnormal.commands.export:export"),

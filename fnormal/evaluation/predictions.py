@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
-from fnormal.geometry.normal_maps import png_frame, read_normals
+from fnormal.geometry.normal_maps import MAP_SUFFIXES, png_frame, read_normals
 from fnormal.geometry.normals import frame_matrix
 from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
@@ -28,7 +29,8 @@ from fnormal.render.camera import Camera
 from fnormal.render.drawing import Renderer
 from fnormal.render.lighting import headlight
 
-_MAP_SUFFIXES = (".png", ".npy", ".tif", ".tiff")
+# what methods write beside their normals
+_OTHER_MAPS = re.compile(r"depth|mask|albedo|confidence|overlay|side_by_side|rgb|image|input|shading|seg")
 
 
 def network_predictions(
@@ -83,9 +85,9 @@ def file_predictions(
                 continue
             normals, _ = read_normals(path, frame)
             height, width = normals.shape[:2]
-            if (height, width) != sample.mask.shape:
+            if height != width:
                 raise FNormalError(f"{path} is {width}x{height}, the sample {data.size_px}x{data.size_px}")
-            yield sample, normals
+            yield sample, resize_image(normals, data.size_px, cubic=True)
 
 
 def stated_frame(folder: Path, data: Dataset[Pair]) -> str:
@@ -95,15 +97,15 @@ def stated_frame(folder: Path, data: Dataset[Pair]) -> str:
 
 
 def _numbered(folder: Path, index: int) -> Path:
-    """The prediction of a sample; `predict` writes a mask beside it."""
-    known = (*_MAP_SUFFIXES, *sorted(MESH_SUFFIXES))
-    numbered = sorted(p for p in folder.glob(f"{index:06d}*") if p.suffix.lower() in known)
-    wanted = [p for p in numbered if not p.stem.endswith("_mask")]
-    if not wanted:
-        raise FNormalError(
-            f"{folder} has no {index:06d} ({', '.join(known)}); 'inspect --images' numbers them"
-        )
-    return wanted[0]
+    """The prediction of a sample, in the folder or below it; not the depth or mask that lies beside it."""
+    known = (*MAP_SUFFIXES, *sorted(MESH_SUFFIXES))
+    for pattern in (f"{index:06d}*", f"*/{index:06d}*", f"{index:06d}/*", f"**/{index:06d}*"):
+        found = sorted(p for p in folder.glob(pattern) if p.suffix.lower() in known and p.is_file())
+        wanted = [p for p in found if not _OTHER_MAPS.search(p.relative_to(folder).as_posix().lower())]
+        if wanted:
+            named = [p for p in wanted if "norm" in p.relative_to(folder).as_posix().lower()]
+            return (named or wanted)[0]
+    raise FNormalError(f"{folder} has no {index:06d} ({', '.join(known)}); 'inspect --images' numbers them")
 
 
 def _mesh_normals(renderer: Renderer, path: Path, size_px: int, frame: str) -> F32:

@@ -54,8 +54,8 @@ class Kind:
 
 
 PICTURE = Kind("picture", 1000 * _MB, "give a PNG or JPEG file")
-NORMAL_MAP = Kind("normal map", 4000 * _MB, "give PNG, NPY or float TIFF")
-LANDMARKS = Kind("landmarks", 16 * _MB, "give 68 points as .npy, .json or .pts")
+NORMAL_MAP = Kind("normal map", 4000 * _MB, "give PNG, NPY, NPZ, MAT, float TIFF or EXR")
+LANDMARKS = Kind("landmarks", 16 * _MB, "give 68 points as .npy, .json, .pts, .mat or .txt")
 LAYOUT = Kind("layout", _MB, "check --layout")
 LIGHTS = Kind("lights", _MB, "give --lights, a CSV or JSON of four zeniths and azimuths")
 MESH = Kind("mesh", 4000 * _MB, "re-export it as OBJ, PLY or GLB")

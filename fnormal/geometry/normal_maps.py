@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from fnormal.arrays import F32, Array, Bools, Floats
 from fnormal.config import FRAME, MAX_PICTURE_PX
 from fnormal.errors import FNormalError
-from fnormal.files.opening import NORMAL_MAP, check_file, decoding, quiet_stderr, read_npy
+from fnormal.files.opening import NORMAL_MAP, check_file, decoding, quiet_stderr, read_npy, read_npz
 from fnormal.files.writing import write_bytes
 from fnormal.geometry import normals as nm
+from fnormal.geometry.normal_layouts import as_vectors, map_of, three_channels
 from fnormal.geometry.picturefile import check_picture_size, encode_png
 
 NORMAL_FORMATS = {"png16": ".png", "png8": ".png", "npy": ".npy", "tiff": ".tiff"}
+MAP_SUFFIXES = (".png", ".npy", ".npz", ".mat", ".tif", ".tiff", ".exr", ".webp")
+
+
+def list_maps(inputs: Sequence[Path]) -> list[Path]:
+    """Normal maps of files and folders, sorted inside a folder; masks that lie beside them are left out.
+
+    Raises:
+        FNormalError: A folder without any.
+    """
+    paths = list[Path]()
+    for path in inputs:
+        if not path.is_dir():
+            paths.append(path)
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in MAP_SUFFIXES and p.is_file())
+        named = [p for p in inside if "norm" in p.stem.lower()] or inside
+        if not named:
+            raise FNormalError(f"{path} holds no normal maps; looked for {', '.join(MAP_SUFFIXES)}")
+        paths += named
+    return paths
 
 
 def write_normals(
@@ -78,48 +98,101 @@ def _encode_tiff(array: F32) -> bytes:
 
 
 def read_normals(path: Path, frame: str | None = None) -> tuple[F32, Bools]:
-    """Read a normal map into fnormal's frame.
+    """Read anybody's normal map into fnormal's frame.
 
     Args:
-        path: PNG (8 or 16 bit), NPY or float TIFF.
+        path: PNG or WebP (8 or 16 bit), NPY, NPZ, MAT, float TIFF or EXR; channels first or last, coded as
+            vectors, to 0..1 or to 0..255.
         frame: Frame of the file; by default what the PNG says of itself, else ``opengl``.
 
     Returns:
         Unit normals [H, W, 3], 0 outside the mask, and the mask [H, W].
 
     Raises:
-        FNormalError: Missing, unreadable, a JPEG (up to 7 degrees wrong), or not three channels.
+        FNormalError: Missing, unreadable, a JPEG (up to 7 degrees wrong), or no normals.
     """
-    import cv2
+    raw = read_raw(path)
+    if path.suffix.lower() == ".png":
+        frame = frame or png_frame(path)
+    if raw.dtype in (np.uint8, np.uint16):
+        value, mask = nm.decode_rgb(raw)
+    else:
+        found = as_vectors(raw)
+        if found is None:
+            raise FNormalError(
+                f"{path} holds numbers that are no normals in any coding (vectors, 0..1, 0..255); is it a"
+                f" depth map? {NORMAL_MAP.remedy}"
+            )
+        vectors, mask, _ = found
+        value = nm.unit(vectors)
+    if not mask.any():
+        raise FNormalError(f"{path} holds no normals: every pixel is 0 or no number; {NORMAL_MAP.remedy}")
+    return nm.from_frame(value, frame or FRAME), mask
 
+
+def read_raw(path: Path) -> Array:
+    """The numbers of a normal map as they are in the file, three channels last. [H, W, 3]
+
+    Raises:
+        FNormalError: Missing, unreadable, a JPEG, or not three channels.
+    """
     check_file(path, NORMAL_MAP)
     suffix = path.suffix.lower()
     if suffix in (".jpg", ".jpeg"):
         raise FNormalError(f"{path} is a JPEG, which bends normals by up to 7 degrees; use PNG")
+    raw: Array | None
     with decoding(path, NORMAL_MAP):
         if suffix == ".npy":
-            raw: Any = read_npy(path, NORMAL_MAP)
+            raw = three_channels(read_npy(path, NORMAL_MAP))
+        elif suffix == ".npz":
+            raw = map_of(read_npz(path, NORMAL_MAP))
+        elif suffix == ".mat":
+            raw = map_of(_read_mat(path))
         elif suffix in (".tif", ".tiff"):
-            raw = _read_tiff(path)
+            raw = three_channels(_read_tiff(path))
+        elif suffix == ".exr":
+            raw = _read_exr(path)
         else:
-            check_picture_size(path, MAX_PICTURE_PX)
-            frame = frame or png_frame(path)
-            with quiet_stderr():
-                raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-            raw = raw if raw is None or raw.ndim == 2 else raw[..., 2::-1]
-    if raw is None or raw.ndim != 3 or raw.shape[-1] != 3 or raw.dtype.kind not in "fui" or not raw.size:
+            raw = _read_picture(path)
+    if raw is None:
         raise FNormalError(f"{path} is not a three-channel normal map; {NORMAL_MAP.remedy}")
-    if raw.dtype in (np.uint8, np.uint16):
-        value, mask = nm.decode_rgb(raw)
-    else:
-        raw = raw.astype(np.float32)
-        finite = np.isfinite(raw).all(axis=-1)
-        known = np.where(finite[..., None], raw, 0)
-        mask = np.asarray(np.linalg.norm(known, axis=-1) > 0.5)
-        value = nm.unit(known * mask[..., None])
-    if not mask.any():
-        raise FNormalError(f"{path} holds no normals: every pixel is 0 or no number; {NORMAL_MAP.remedy}")
-    return nm.from_frame(value, frame or FRAME), mask
+    return raw
+
+
+def _read_picture(path: Path) -> Array | None:
+    import cv2
+
+    check_picture_size(path, MAX_PICTURE_PX)
+    with quiet_stderr():
+        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if raw is None or raw.ndim != 3 or raw.shape[2] < 3:
+        return None
+    return np.asarray(raw[..., 2::-1])
+
+
+def _read_mat(path: Path) -> dict[str, Array]:
+    from scipy.io import loadmat
+
+    arrays = loadmat(path)
+    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+
+
+def _read_exr(path: Path) -> Array | None:
+    """R, G, B of an EXR.
+
+    Raises:
+        FNormalError: OpenEXR is not installed.
+    """
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise FNormalError(f"{path} needs OpenEXR: pip install 'fnormal[exr]'") from error
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        channels = {name.split(".")[-1].upper(): part.pixels for name, part in file.channels().items()}
+    names = "RGB" if set("RGB") <= set(channels) else "XYZ"
+    if not set(names) <= set(channels):
+        return None
+    return np.stack([np.asarray(channels[name], np.float32) for name in names], axis=-1)
 
 
 def _read_tiff(path: Path) -> Array:
