@@ -154,6 +154,7 @@ SUPERSAMPLE = 3  # colour samples a pixel side; normals are the centre sample, n
 EYE_DISTANCE_MM = 63.0  # mean distance of the pupils, scales a photo's mesh to metres
 UNIT_ERROR_DEG = 8.0  # error that a raw normal of length 1 expects, of networks that learn their confidence
 DOUBTFUL_SCORE = 0.2  # of dlib's detector: 99 % of 536 portraits score above, patches taken for faces 0.04
+VIDEO_SMOOTH = 0.5  # of the frame before, moved along, in a video's normals: halves the flicker
 ENHANCE_CROP_SCALE = 1.45  # enhance: wider than the paper's crop, so that it holds the forehead
 SHARD_SAMPLES = 128  # samples of a shard: what a killed worker loses, and what --workers share out
 SHARD_BYTES = 400_000_000  # of a shard before compression: it is made in memory

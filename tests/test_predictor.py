@@ -14,7 +14,8 @@ from fnormal.faces.detect import FaceBox
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.geometry.picturefile import read_image
 from fnormal.network.checkpoint import load_weights
-from fnormal.prediction.predictor import check_range, mirrored_mean
+from fnormal.prediction.inputs import check_range
+from fnormal.prediction.predictor import mirrored_mean
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,14 @@ from fnormal.faces.quality import quality_flags
 from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import find_images, read_image
+from fnormal.geometry.videofile import is_video
 from fnormal.network.device import free_cores, set_up
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.figures import overlay, side_by_side
 from fnormal.prediction.files import Written, doubt, extra_path, is_own_output, result_paths, write_result
 from fnormal.prediction.predictor import Predictor
+from fnormal.prediction.videofiles import predict_video
 from fnormal.progress import Progress, Result
 
 
@@ -34,7 +36,7 @@ def predict(options: Predict) -> Iterator[Progress]:
     """
     if options.out == "-":
         _check_single(options.inputs)
-    jobs, skipped = list_jobs(options.inputs, Path(options.out or "normals"))
+    jobs, skipped = list_jobs(options.inputs, Path(options.out or "normals"), video=options.options.video)
     _check_places(options.options, len(jobs))
     yield Progress(warning=skipped)
     guard = Guard([*(Path(job.source) for job in jobs), options.options.landmarks, options.weights])
@@ -51,6 +53,9 @@ def predict(options: Predict) -> Iterator[Progress]:
         yield _stream(jobs[0], predictor, options.options)
         return
     for done, job in enumerate(jobs, 1):
+        if job.is_video:
+            yield from predict_video(Path(job.source), job.stem, predictor, options.options, guard)
+            continue
         yield from _predict_one(job, predictor, options.options, guard, (done, len(jobs)))
 
 
@@ -74,13 +79,15 @@ class Job:
     Attributes:
         source: Its path, or ``-``.
         stem: Path of its results, without what comes after the name.
+        is_video: A video, or a folder of its frames.
     """
 
     source: str
     stem: Path
+    is_video: bool = False
 
 
-def list_jobs(inputs: Sequence[str], out: Path) -> tuple[list[Job], str]:
+def list_jobs(inputs: Sequence[str], out: Path, *, video: bool = False) -> tuple[list[Job], str]:
     """The pictures, and a line about what was left out; folders keep their structure under ``out``.
 
     Raises:
@@ -92,6 +99,9 @@ def list_jobs(inputs: Sequence[str], out: Path) -> tuple[list[Job], str]:
             jobs.append(Job(name, out / "stdin"))
             continue
         root = Path(name)
+        if is_video(root) or (video and root.is_dir()):
+            jobs.append(Job(name, out / root.stem, is_video=True))
+            continue
         if not root.is_dir():
             jobs.append(Job(name, out / root.stem))
             continue
@@ -194,7 +204,7 @@ def _figures(picture: U8, result: FaceNormals, options: PredictOptions) -> dict[
 
 
 def _check_single(inputs: Sequence[str]) -> None:
-    if len(inputs) != 1 or Path(inputs[0]).is_dir():
+    if len(inputs) != 1 or Path(inputs[0]).is_dir() or is_video(Path(inputs[0])):
         raise FNormalError("--out - takes one picture; give --out DIR for more")
 
 

@@ -54,6 +54,7 @@ class Kind:
 
 
 PICTURE = Kind("picture", 1000 * _MB, "give a PNG or JPEG file")
+VIDEO = Kind("video", 1 << 40, "give MP4, MOV, MKV, AVI or WebM")
 NORMAL_MAP = Kind("normal map", 4000 * _MB, "give PNG, NPY, NPZ, MAT, float TIFF or EXR")
 LANDMARKS = Kind("landmarks", 16 * _MB, "give 68 points as .npy, .json, .pts, .mat or .txt")
 LAYOUT = Kind("layout", _MB, "check --layout")

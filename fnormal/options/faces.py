@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from typer import Argument, Option
 
-from fnormal.config import CROP_SCALE, FRAME, MAX_PICTURE_PX
+from fnormal.config import CROP_SCALE, FRAME, MAX_PICTURE_PX, VIDEO_SMOOTH
 from fnormal.options.shared import Compute, Landmarks, MapsFrame, MaxMegapixels, Output, Weights
 
 Format: TypeAlias = Literal["png16", "png8", "npy", "tiff"]
@@ -47,6 +47,12 @@ class PredictOptions:
     ] = CROP_SCALE
     landmarks: Landmarks = None
     max_megapixels: MaxMegapixels = MAX_PICTURE_PX / 1e6
+    video: Annotated[
+        bool, Option("--video", help="Folders hold the frames of one video each: one face is followed.")
+    ] = False
+    smooth: Annotated[
+        float, Option(min=0, max=0.95, help="Videos: share of the frame before that is mixed in.")
+    ] = VIDEO_SMOOTH
     skip_existing: Annotated[
         bool, Option("--skip-existing", help="Leave out pictures whose results exist already.")
     ] = False

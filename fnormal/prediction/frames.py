@@ -41,15 +41,23 @@ def turned_frame(
 
     It may reach beyond the picture, whose border is then repeated.
     """
-    height, width = shape
     angle = np.radians(turn_deg)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     level = face.landmarks.astype(np.float64) @ turn  # the picture turned back
     low, high = level.min(axis=0), level.max(axis=0)
-    side = scale * float((high - low).max())
-    linear = side / size_px * turn
+    linear = scale * float((high - low).max()) / size_px * turn
     middle = turn @ ((low + high) / 2)
     to_picture = np.column_stack([linear, middle - linear @ np.full(2, (size_px - 1) / 2)])
+    return framed_square(face, to_picture, turn_deg, shape, size_px, outline)
+
+
+def framed_square(
+    face: FaceBox, to_picture: F64, turn_deg: float, shape: tuple[int, int], size_px: int,
+    outline: Callable[..., Bools],
+) -> Frame:  # fmt: skip
+    """The frame of any square; ``to_picture`` takes its pixels to the picture's. [2, 3]"""
+    height, width = shape
+    linear = to_picture[:, :2]
     half = size_px - 0.5
     corners = np.array([[-0.5, -0.5], [half, -0.5], [half, half], [-0.5, half]])
     corners = corners @ linear.T + to_picture[:, 2]

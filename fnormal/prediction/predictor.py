@@ -25,6 +25,7 @@ from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, carried_back, turned_frame, upright_view
+from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
 
 BATCH = 8  # crops that go through the network together
 UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
@@ -48,64 +49,13 @@ def _confidence(length: F32, *, sure: bool) -> F32:
     return np.asarray(np.clip(length, 0, 1), np.float32)
 
 
-def check_range(image: Array) -> None:
-    """See that a picture is RGB, of bytes or of floats in [0, 1].
-
-    Raises:
-        FNormalError: Not [H, W, 3], floats outside [0, 1], or floats that never go below 0.45: those
-            were mapped from [0, 1] to [0.5, 1] once too often, a known mistake of re-users.
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise FNormalError(f"the picture is {image.shape}, not [H, W, 3]; convert it to RGB")
-    if image.dtype == np.uint8:
-        return
-    low, high = float(image.min()), float(image.max())
-    if not (low >= 0 and high <= 1):
-        raise FNormalError(f"float pictures go from 0 to 1, not {low:g} to {high:g}; divide by 255?")
-    if low > 0.45:
-        raise FNormalError(
-            f"no pixel is below 0.45 (smallest {low:g}): was (x + 1) / 2 applied to a picture that"
-            " was in [0, 1] already?"
-        )
-
-
-def _as_bytes(picture: Array) -> U8:
-    """What detectors take."""
-    if picture.dtype == np.uint8:
-        return picture
-    return np.asarray(np.rint(picture * 255), np.uint8)
-
-
 def _looked(picture: Array, frame: Frame) -> F32:
     """What the network sees: float32 in [0, 1]. [S, S, 3]"""
     if frame.to_picture is not None:
-        return _in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
+        return in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
     crop = frame.crop
     rows, columns = slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px)
-    return replace(crop, x_px=0, y_px=0).cut(_in_unit_range(picture[rows, columns]))
-
-
-def _in_unit_range(image: Array) -> F32:
-    """Bytes or floats as float32 in [0, 1]."""
-    if image.dtype == np.uint8:
-        return image.astype(np.float32) / np.float32(255)
-    return image.astype(np.float32)
-
-
-def _inside(face: FaceBox, path: Path, picture: U8) -> FaceBox:
-    """A face from a file, most of whose points must lie in the picture.
-
-    Raises:
-        FNormalError: They do not.
-    """
-    height, width = picture.shape[:2]
-    inside = ((face.landmarks >= 0) & (face.landmarks < (width, height))).all(axis=1).mean()
-    if inside < 0.5:
-        raise FNormalError(
-            f"{path}: only {inside:.0%} of the points lie in the picture of {width}x{height} pixels;"
-            " give the points in this picture's pixels"
-        )
-    return face
+    return replace(crop, x_px=0, y_px=0).cut(in_unit_range(picture[rows, columns]))
 
 
 class Predictor:
@@ -168,7 +118,7 @@ class Predictor:
             FNormalError: No face is found.
         """
         if landmarks is not None:
-            faces = [_inside(face, landmarks, picture) for face in faces_of(name, landmarks)]
+            faces = [inside(face, landmarks, picture) for face in faces_of(name, landmarks)]
         elif box is not None:
             faces = [face_in_box(picture, box, self._landmark_model)]
         else:
@@ -200,11 +150,11 @@ class Predictor:
         """
         check_range(picture)
         if faces is None:
-            faces = self.detect(_as_bytes(picture), every=True)
+            faces = self.detect(as_bytes(picture), every=True)
         frames = [self._framed(picture.shape[:2], face, scale, forehead) for face in faces]
         means = self._run([_looked(picture, frame) for frame in frames])
         return [
-            self._finish(frame, mean, picture.shape[:2]) for frame, mean in zip(frames, means, strict=True)
+            self.finish(frame, mean, picture.shape[:2]) for frame, mean in zip(frames, means, strict=True)
         ]
 
     def predict_many(
@@ -230,14 +180,14 @@ class Predictor:
         looked: list[F32] = []
         for number, picture in enumerate(pictures):
             check_range(picture)
-            faces = self.detect(_as_bytes(picture), every=every)
+            faces = self.detect(as_bytes(picture), every=every)
             for face in faces if every else faces[:1]:
                 frame = self._framed(picture.shape[:2], face, scale, forehead)
                 jobs.append((number, frame))
                 looked.append(_looked(picture, frame))
         results: list[list[FaceNormals]] = [[] for _ in pictures]
         for (number, frame), mean in zip(jobs, self._run(looked), strict=True):
-            results[number].append(self._finish(frame, mean, pictures[number].shape[:2]))
+            results[number].append(self.finish(frame, mean, pictures[number].shape[:2]))
         return results
 
     def predict_whole(self, picture: Array) -> FaceNormals:
@@ -250,7 +200,13 @@ class Predictor:
         """Normals of a square of a picture that the caller has chosen, inside a mask of that square."""
         frame = Frame(crop, mask, None)
         (mean,) = self._run([_looked(picture, frame)])
-        return self._finish(frame, mean, picture.shape[:2])
+        return self.finish(frame, mean, picture.shape[:2])
+
+    def look(self, picture: Array, frame: Frame) -> tuple[F32, F32]:
+        """What the network sees in a frame, and its mean prediction. [S, S, 3] both"""
+        image = _looked(picture, frame)
+        (mean,) = self._run([image])
+        return image, mean
 
     def _framed(self, shape: Sequence[int], face: FaceBox, scale: float, forehead: bool) -> Frame:
         """What the network will see of a face: the paper's crop, or an upright view of a turned face."""
@@ -280,7 +236,7 @@ class Predictor:
             means += list(found)
         return means
 
-    def _finish(self, frame: Frame, mean: F32, shape: Sequence[int]) -> FaceNormals:
+    def finish(self, frame: Frame, mean: F32, shape: Sequence[int]) -> FaceNormals:
         """A mean prediction of a frame, back in the picture."""
         crop, mask = frame.crop, frame.mask
         if frame.to_picture is None:
