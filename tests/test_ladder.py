@@ -10,6 +10,7 @@ import pytest
 
 from fnormal.faces import detect, ladder
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
+from fnormal.faces.headpose import mean_points, posed_points
 from fnormal.faces.ladder import find_all_faces, roll_deg
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import read_image
@@ -117,9 +118,9 @@ def test_patches_are_no_faces(kind: str) -> None:
 
 
 def test_boxes_of_one_face_are_one() -> None:
-    eyes, mouth = np.zeros((2, 2), np.float32), np.zeros(2, np.float32)
-    a, b = Candidate((0, 0, 10, 10), eyes, mouth, 0.7), Candidate((1, 1, 11, 11), eyes, mouth, 0.9)
-    far = Candidate((50, 0, 60, 10), eyes, mouth, 0.6)
+    eyes, mouth, six = np.zeros((2, 2), np.float32), np.zeros(2, np.float32), np.zeros((6, 2), np.float32)
+    a, b = Candidate((0, 0, 10, 10), eyes, mouth, 0.7, six), Candidate((1, 1, 11, 11), eyes, mouth, 0.9, six)
+    far = Candidate((50, 0, 60, 10), eyes, mouth, 0.6, six)
     assert without_doubles([a, b, far]) == [b, far]
     assert overlap((0, 0, 10, 10), (2, 2, 4, 4)) == 1.0
     assert overlap((0, 0, 10, 10), (10, 0, 20, 10)) == 0.0
@@ -134,3 +135,16 @@ def test_many_pictures_at_once_are_what_they_are_alone(photo: np.ndarray) -> Non
         alone = predictor.predict(picture)[0]
         np.testing.assert_array_equal(alone.mask, faces[0].mask)
         assert angular_error_deg(alone.normals, faces[0].normals)[alone.mask].max() < 0.05
+
+
+@pytest.mark.parametrize("yaw_deg", [-80, -40, 0, 40, 80])
+def test_the_pose_of_six_points_gives_all_68(yaw_deg: int) -> None:
+    head, angle = mean_points(), np.radians(yaw_deg)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    pixels = (20 * head @ turn[:2].T + (300, -200)) * (1, -1)
+    ears = (20 * (head[[0, 16]] - (0, 0.3, 0)) @ turn[:2].T + (300, -200)) * (1, -1)
+    eyes = pixels[36:42].mean(axis=0), pixels[42:48].mean(axis=0)
+    six = np.stack([*eyes, pixels[30], pixels[48:].mean(axis=0), *ears]).astype(np.float32)
+    points, found_deg = posed_points(six)
+    np.testing.assert_allclose(points, pixels, atol=0.5)
+    assert found_deg == pytest.approx(yaw_deg, abs=1)

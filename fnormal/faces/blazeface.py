@@ -56,12 +56,14 @@ class Candidate:
         eyes: The subject's right eye and left eye. [2, 2]
         mouth: Middle of the mouth. [2]
         score: 0..1.
+        points: All six: right eye, left eye, nose, mouth, right ear, left ear of the subject. [6, 2]
     """
 
     box: tuple[float, float, float, float]
     eyes: F32
     mouth: F32
     score: float
+    points: F32
 
     @property
     def width_px(self) -> float:
@@ -70,13 +72,13 @@ class Candidate:
 
     def moved(self, to_picture: Array) -> Candidate:
         """The candidate of a turned or cut picture in the whole one; ``to_picture`` is affine. [2, 3]"""
-        points = np.concatenate([self.eyes, self.mouth[None]]) @ to_picture[:, :2].T + to_picture[:, 2]
+        points = (self.points @ to_picture[:, :2].T + to_picture[:, 2]).astype(np.float32)
         low, high = np.array(self.box[:2]), np.array(self.box[2:])
         middle = (low + high) / 2 @ to_picture[:, :2].T + to_picture[:, 2]
         half = (high - low) / 2 * np.sqrt(abs(np.linalg.det(to_picture[:, :2])))
         edges = (*(middle - half), *(middle + half))
         box = (float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3]))
-        return Candidate(box, points[:2].astype(np.float32), points[2].astype(np.float32), self.score)
+        return Candidate(box, points[:2], points[3], self.score, points)
 
 
 def is_installed() -> bool:
@@ -144,7 +146,8 @@ def detect(picture: U8, kind: Kind) -> list[Candidate]:
     for i in np.argsort(-score[chosen], kind="stable"):
         low, high = (middle[i] - extent[i] / 2) * back, (middle[i] + extent[i] / 2) * back
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        found.append(Candidate(box, points[i, :2] * back, points[i, 3] * back, float(score[chosen][i])))
+        six = points[i] * back
+        found.append(Candidate(box, six[:2], six[3], float(score[chosen][i]), six))
     return without_doubles(found)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fnormal.arrays import F32, I32, U8
+from fnormal.arrays import F32, I32, U8, Array
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import EYES_68, FaceBox
 from fnormal.files.packages import package_path
@@ -29,6 +29,7 @@ _AS_68 = (
     326, 305, 7, 159, 158, 155, 153, 144, 382, 385, 387, 249, 373, 380, 76, 80, 72,
     11, 302, 310, 306, 405, 314, 17, 84, 181, 78, 38, 13, 268, 308, 317, 14, 87,
 )  # fmt: skip
+_SURE = 0.5  # probability of a face from which no other square is looked at
 _MIN_SCORE = 0.0  # a logit: below it the network itself doubts that it sees a face
 
 
@@ -84,30 +85,45 @@ def facemesh(picture: U8, face: FaceBox) -> Mesh:
     return make_mesh(vertices, facemesh_triangles(), source="FaceMesh")
 
 
-def landmarks_68(picture: U8, eyes: F32, mouth: F32) -> tuple[F32, float]:
+def landmarks_68(
+    picture: U8, eyes: F32, mouth: F32, box: tuple[float, ...] | None = None
+) -> tuple[F32, float]:
     """The 68 points of a face by FaceMesh's two passes, and the probability that it is one.
 
     Args:
         picture: RGB. [H, W, 3]
         eyes: The subject's right eye and left eye, in pixels. [2, 2]
         mouth: Middle of the mouth. [2]
+        box: BlazeFace's box: looked at too where the eyes and the mouth lead to no face, as in a profile.
     """
-    network = _network(find_facemesh_model())
     middle = (eyes.mean(axis=0) + mouth) / 2
     down = mouth - eyes.mean(axis=0)
     across = eyes[1] - eyes[0]
-    half = max(float(np.linalg.norm(across)), 0.9 * float(np.linalg.norm(down)))
+    half = 1.05 * max(float(np.linalg.norm(across)), 0.9 * float(np.linalg.norm(down)))
     if np.linalg.norm(across) < 0.5 * np.linalg.norm(down):  # a profile: its eyes do not show the turn
         across = np.array([down[1], -down[0]])
+    best = _two_passes(picture, middle, half, across)
+    if box is not None and best[1] < _SURE:
+        centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+        for share in (0.5, 0.42):
+            other = _two_passes(picture, centre, share * (box[2] - box[0]), across)
+            if other[1] > best[1]:
+                best = other
+    return best
+
+
+def _two_passes(picture: U8, middle: Array, half: float, across: Array) -> tuple[F32, float]:
+    """The 68 points from a square around ``middle``, then from the square of the points found there."""
+    network = _network(find_facemesh_model())
     along = across / max(float(np.linalg.norm(across)), 1e-6)
     under = np.array([-along[1], along[0]])
-    corners = [middle + 1.05 * half * (s * along + t * under) for s in (-1, 1) for t in (-0.9, 1.1)]
-    around = np.stack(corners).astype(np.float32)
-    points, _ = _run(network, picture, around, middle - along, middle + along)
-    right, left = points[list(_EYES_468), :2]
-    if np.linalg.norm(left - right) < 0.35 * np.ptp(points[:, :2], axis=0).max():
-        right, left = middle - along, middle + along
-    points, logit = _run(network, picture, points[:, :2], right, left)
+    corners = [middle + half * (s * along + t * under) for s in (-1, 1) for t in (-0.9, 1.1)]
+    level = np.stack([middle - along, middle + along]).astype(np.float32)
+    points, _ = _run(network, picture, np.stack(corners).astype(np.float32), *level)
+    eyes = points[list(_EYES_468), :2]
+    if np.linalg.norm(eyes[1] - eyes[0]) < 0.35 * np.ptp(points[:, :2], axis=0).max():
+        eyes = level
+    points, logit = _run(network, picture, points[:, :2], *eyes)
     return points[list(_AS_68), :2].copy(), float(1 / (1 + np.exp(-logit)))
 
 

@@ -18,6 +18,7 @@ from fnormal.faces import blazeface
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
 from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, order_faces
 from fnormal.faces.facemesh import landmarks_68
+from fnormal.faces.headpose import posed_points
 
 _TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
 _ROUND_DEG = (0.0, 60.0, 120.0, 180.0, -120.0, -60.0)
@@ -32,6 +33,8 @@ _HOG_TURN_DEG, _HOG_SURE, _LOOK_SURE = (
     0.6,
 )  # dlib is believed up to this turn and from these scores
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
+_PROFILE_SCORE, _PROFILE_DEG = 0.55, 35.0  # of BlazeFace, and of the pose of its points
+_PROFILE_TRUST = 0.5  # of points that are a mean head's in that pose
 _TURNED_PICTURE_PX = 640  # a picture is shrunk to this before it is turned: what is searched there is large
 
 
@@ -125,7 +128,9 @@ def _checked(picture: U8, face: FaceBox) -> FaceBox | None:
         if there is not None and abs(_level_deg(there)) < _HOG_TURN_DEG and there.score > _LOOK_SURE:
             return face
     eyes = np.stack([face.landmarks[36:42].mean(axis=0), face.landmarks[42:48].mean(axis=0)])
-    candidate = Candidate(face.box, eyes, face.landmarks[48:].mean(axis=0), 0.0)
+    mouth = face.landmarks[48:].mean(axis=0)
+    six = np.stack([*eyes, face.landmarks[30], mouth, face.landmarks[0], face.landmarks[16]])
+    candidate = Candidate(face.box, eyes, mouth, 0.0, six)
     better = _upright(picture, candidate)
     if better.score and abs(_level_deg(better)) > _HOG_TURN_DEG:
         return _meshed(picture, better)
@@ -167,7 +172,11 @@ def _looked_at(picture: U8, box: tuple[float, ...], turns_deg: Sequence[float]) 
 
 def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
     """The candidate with its 68 points, or None where FaceMesh sees no face."""
-    points, score = landmarks_68(picture, candidate.eyes, candidate.mouth)
+    points, score = landmarks_68(picture, candidate.eyes, candidate.mouth, candidate.box)
+    if score < _LEAST_MESH_SCORE and candidate.score >= _PROFILE_SCORE:
+        posed, yaw_deg = posed_points(candidate.points)
+        if abs(yaw_deg) > _PROFILE_DEG:  # what FaceMesh does not know
+            points, score = posed, _PROFILE_TRUST
     height, width = picture.shape[:2]
     inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
     if score < _LEAST_MESH_SCORE or inside < 0.5 or np.ptp(points, axis=0).min() < 1:

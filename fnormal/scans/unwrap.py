@@ -15,6 +15,7 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.images import linear_to_srgb, srgb_to_linear
 from fnormal.geometry.mesh import vertex_normals
 from fnormal.geometry.normals import unit
+from fnormal.geometry.pose import weak_perspective
 from fnormal.scans.ict_facekit import HeadModel
 
 _OUTLINE = slice(0, 17)  # its landmarks slide over the skin when a head turns
@@ -65,7 +66,7 @@ def fit_head(model: HeadModel, landmarks: F32) -> HeadFit:
     chosen: Array = np.zeros(len(basis))
     for _ in range(_ROUNDS):
         shape = base + np.tensordot(chosen, basis, 1)
-        turn, scale, shift = _weak_perspective(shape, target, weight)
+        turn, scale, shift = weak_perspective(shape, target, weight)
         columns = scale * (basis @ turn[:2].T)  # [B, 68, 2]
         rows = (columns * weight[:, None]).reshape(len(basis), -1)
         wanted = ((target - scale * base @ turn[:2].T - shift) * weight[:, None]).reshape(-1)
@@ -73,24 +74,11 @@ def fit_head(model: HeadModel, landmarks: F32) -> HeadFit:
         chosen = np.linalg.solve(rows @ rows.T + noise * np.diag(prior), rows @ wanted)
         chosen[n_identity:] = np.clip(chosen[n_identity:], 0, 1)
     shape = base + np.tensordot(chosen, basis, 1)
-    turn, scale, shift = _weak_perspective(shape, target, weight)
+    turn, scale, shift = weak_perspective(shape, target, weight)
     miss = (scale * shape @ turn[:2].T + shift - target)[17:]
     residual = float(np.sqrt((miss**2).sum(axis=1).mean())) / max(eyes_px, 1e-6)
     vertices = model.posed(chosen[:n_identity], chosen[n_identity:])
     return HeadFit(vertices, turn.astype(np.float32), float(scale), shift.astype(np.float32), residual)
-
-
-def _weak_perspective(shape: Array, target: Array, weight: Array) -> tuple[Array, float, Array]:
-    """Rotation, scale and shift that bring [68, 3] to [68, 2]: the rotation nearest to the affine fit."""
-    w = weight / weight.sum()
-    from_mean, to_mean = w @ shape, w @ target
-    a, b = (shape - from_mean) * weight[:, None], (target - to_mean) * weight[:, None]
-    affine = np.linalg.lstsq(a, b, rcond=None)[0].T  # [2, 3]
-    u, s, vt = np.linalg.svd(affine, full_matrices=False)
-    rows = u @ vt
-    turn = np.concatenate([rows, np.cross(rows[0], rows[1])[None]])
-    scale = float(s.mean())
-    return turn, scale, to_mean - scale * from_mean @ turn[:2].T
 
 
 def unwrap_skin(model: HeadModel, picture: U8, landmarks: F32) -> U8:

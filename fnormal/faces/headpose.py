@@ -1,0 +1,37 @@
+"""A mean head's 68 points in the pose of BlazeFace's six: for profiles, which FaceMesh does not know."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+
+from fnormal.arrays import F32, F64
+from fnormal.geometry.pose import weak_perspective
+
+_EAR_WEIGHT = 0.5  # BlazeFace guesses the hidden one
+
+
+@lru_cache(maxsize=1)
+def mean_points() -> F64:
+    """The 68 points of ICT-FaceKit's neutral head (MIT), cm, x right, y up, z to the viewer. [68, 3]"""
+    table = resources.files("fnormal") / "data" / "mean_points_68.npy"
+    with table.open("rb") as handle:
+        return np.asarray(np.load(handle, allow_pickle=False), np.float64)
+
+
+def posed_points(six: F32) -> tuple[F32, float]:
+    """The 68 points in pixels, y down, and the yaw in degrees, from six in a picture. [68, 2]
+
+    Args:
+        six: Right eye, left eye, nose, mouth, right ear, left ear of the subject. [6, 2]
+    """
+    head = mean_points()
+    ears = head[[0, 16]] - (0, 0.3, 0)
+    eyes = head[36:42].mean(axis=0), head[42:48].mean(axis=0)
+    known = np.stack([*eyes, head[30], head[48:].mean(axis=0), *ears])
+    weight = np.array([1, 1, 1, 1, _EAR_WEIGHT, _EAR_WEIGHT])
+    turn, scale, shift = weak_perspective(known, six.astype(np.float64) * (1, -1), weight)
+    points = (scale * head @ turn[:2].T + shift) * (1, -1)
+    return points.astype(np.float32), float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
