@@ -5,8 +5,8 @@
     python -m benchmarks.detect --empty FOLDER     # pictures and HDR panoramas without a face
 
 A face counts as found where its 68 points are within a quarter of the eyes' distance of where they are, or, on
-portraits, where the middle of the found points lies in the middle half of the picture. A row each for dlib's HOG alone
-and for the ladder.
+portraits, where the middle of the found points lies in the middle half of the picture. A row each for dlib's
+HOG alone and for the ladder.
 """
 
 from __future__ import annotations
@@ -98,9 +98,8 @@ def on_portraits(options: argparse.Namespace) -> None:
             ):
                 missed.append(path.name)
         each_ms = 1000 * (time.monotonic() - started) / len(paths)
-        print(
-            f"{name}\t{len(paths) - len(missed)} of {len(paths)}\t{each_ms:.0f} ms\tmissed: {' '.join(missed)}"
-        )
+        found = f"{len(paths) - len(missed)} of {len(paths)}"
+        print(f"{name}\t{found}\t{each_ms:.0f} ms\tmissed: {' '.join(missed)}")
 
 
 def on_empty(options: argparse.Namespace) -> None:

@@ -2,10 +2,10 @@
 
     python -m benchmarks.framings WEIGHTS [WEIGHTS ...] --data val_hard.h5 [--data lps.h5] [--by light]
 
-Frames are cut out of the stored crop, so that the truth stays the same: the paper's crop; a tight one from brows
-to chin; the tight one grey and in linear pixels; a black border around the picture; a shift; a turn. `--by` splits
-the first two by the light's angle to the viewer, by yaw, or by what the set says besides. The last columns tell
-what is left of the error when the least sure 10, 20 and 30 % of the pixels are dropped (sparsification).
+Frames are cut out of the stored crop, so that the truth stays the same: the paper's crop; a tight one from
+brows to chin; the tight one grey and in linear pixels; a black border around the picture; a shift; a turn.
+`--by` splits the first by the light's angle to the viewer or by yaw. The last columns tell what is left of the
+error when the least sure 10, 20 and 30 % of the pixels are dropped (sparsification), beside the best possible.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def test_recipes_name_commands_and_flags_that_exist(name: str, shell: Path) -> N
     (shell.parent / "bin" / "python").write_text("#!/bin/sh\n")  # what a recipe does beside the command line
     (shell.parent / "bin" / "python").chmod(0o755)
     (shell / "out").mkdir()
-    arguments = ["out", "weights.safetensors", "more.safetensors", "there", "five"]
+    arguments = ["out", "weights.safetensors", "more.safetensors", "there", "five", "six"]
     done = subprocess.run(
         ["sh", str(ROOT / "scripts" / name), *arguments], capture_output=True, text=True, check=False
     )
