@@ -4,9 +4,9 @@
     python -m benchmarks.detect --portraits FOLDER [--every 4]
     python -m benchmarks.detect --empty FOLDER     # pictures and HDR panoramas without a face
 
-A face counts as found where its 68 points are within a quarter of the eyes' distance of where they are, or, on
-portraits, where the middle of the found points lies in the middle half of the picture. A row each for dlib's
-HOG alone and for the ladder.
+A face counts as found where its 68 points are within a quarter of the eyes' distance of where they are, or,
+on portraits, where the middle of the found points lies in the middle half of the picture. A row each for
+dlib's HOG alone and for the ladder.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Frames are cut out of the stored crop, so that the truth stays the same: the paper's crop; a tight one from
 brows to chin; the tight one grey and in linear pixels; a black border around the picture; a shift; a turn.
-`--by` splits the first by the light's angle to the viewer or by yaw. The last columns tell what is left of the
-error when the least sure 10, 20 and 30 % of the pixels are dropped (sparsification), beside the best possible.
+`--by` splits the first by the light's angle to the viewer or by yaw. The last columns tell what is left of
+the error when the least sure 10, 20 and 30 % of the pixels are dropped, beside the best possible.
 """
 
 from __future__ import annotations

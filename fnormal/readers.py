@@ -80,6 +80,9 @@ SCANS: dict[str, Source] = {
         "MakeHuman base mesh and targets, CC0 1.0",
         "scans", "seed", brings_own=True,
     ),
+    "vitruvian": _source(
+        "fnormal.scans.charmorph:VitruvianHeads", "Vitruvian for CharMorph, CC0 1.0", "scans", "seed"
+    ),
     "folder": _source(
         "fnormal.scans.folder:folder", "unknown; set licence in the layout", "scans", "layout", "axes"
     ),

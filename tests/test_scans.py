@@ -56,6 +56,20 @@ def test_sampled_heads_depend_on_seed_and_index_alone(shared_data: Path, dataset
     assert not np.allclose(first.mesh.vertices, other.mesh.vertices)
 
 
+def test_vitruvian_heads_face_the_viewer_and_are_found(shared_data: Path, tmp_path: Path) -> None:
+    source = shared_data / "charmorph_vitruvian"
+    reader = open_scans(source, "vitruvian", scans=3, seed=0)
+    heads = [reader.load(i).mesh for i in range(3)]
+    for mesh in heads:
+        nose = mesh.vertices[np.argmax(mesh.vertices[:, 2])]
+        assert abs(nose[0]) < 0.01, "the nose is in the middle, in metres"
+        assert np.ptp(mesh.vertices[:, 1]) == pytest.approx(0.25, abs=0.05)
+    assert not np.allclose(heads[0].vertices, heads[1].vertices)
+    np.testing.assert_array_equal(heads[0].vertices, reader.load(0).mesh.vertices)
+    with pytest.raises(FNormalError, match="Vitruvian"):
+        open_scans(tmp_path, "vitruvian", scans=1, seed=0)
+
+
 def test_ict_landmarks_lie_on_the_face(shared_data: Path) -> None:
     model = np.load(shared_data / "ict_facekit" / "ict_facekit.npz")
     assert list(model["multipie68"]) == list(MULTIPIE68)

@@ -1,0 +1,101 @@
+"""CharMorph's Vitruvian (CC0): a third family of heads, with shapes and expressions of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fnormal.arrays import F32, I32, Array
+from fnormal.errors import FNormalError
+from fnormal.files.opening import ARCHIVE, read_npy, read_npz
+from fnormal.geometry.mesh import make_mesh, triangulate
+from fnormal.geometry.subdivision import Subdivision, loop_subdivision
+from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
+
+_NECK_M = 1.50  # z is up in the files; below it are shoulders
+_IRIS_VERTICES = 401  # the irises lie inside the eyeballs
+# by the first word of a morph's name: (how many to mix, largest weight)
+_MIXES = {
+    "Race": (2, 0.6), "Gender": (1, 0.9), "Age": (1, 0.9), "Face": (4, 0.7), "Head": (2, 0.7),
+    "Chin": (3, 0.7), "Jaw": (3, 0.7), "Cheeks": (2, 0.7), "Eyes": (5, 0.6), "Nose": (5, 0.7),
+    "Mouth": (4, 0.6), "Ears": (2, 0.6),
+}  # fmt: skip
+_LEFT_OUT = ("Baby", "Vampire", "NoTeeth")
+
+
+class VitruvianHeads:
+    """Sampled heads: a mix of shape morphs, some expressions.
+
+    Args:
+        source: The folder with ``faces.npy`` and ``morphs``.
+        licence: Licence of the heads.
+        scans: How many heads.
+        seed: Head ``i`` depends on ``(seed, i)`` alone.
+
+    Raises:
+        FNormalError: The folder does not hold them.
+    """
+
+    def __init__(self, source: Path, *, licence: str, scans: int | None, seed: int) -> None:
+        base = source / "morphs" / "L1" / "Default.npy"
+        if not base.is_file():
+            raise FNormalError(
+                f"{source} holds no morphs/L1/Default.npy; give CharMorph's folder of Vitruvian"
+            )
+        self.licence, self._seed = licence, seed
+        self._base = read_npy(base, ARCHIVE).astype(np.float32)
+        faces = triangulate(read_npy(source / "faces.npy", ARCHIVE).astype(np.int32))
+        self._used, self._finer = _head_of(self._base, faces)
+        shapes = [p for s in ("*.npz", "*.npy") for p in sorted((source / "morphs" / "L2").glob(s))]
+        kept = [p for p in shapes if not any(word in p.stem for word in _LEFT_OUT)]
+        self._shapes = {word: [p for p in kept if p.stem.startswith(word)] for word in _MIXES}
+        self._expressions = sorted((source / "morphs" / "L3").glob("*.npz"))
+        self.files: Sequence[Path] = [base, *kept, *self._expressions]
+        count = DEFAULT_SAMPLED_SCANS if scans is None else scans
+        self.names: Sequence[str] = [f"vitruvian-{seed}-{i:05d}" for i in range(count)]
+
+    def load(self, index: int) -> Scan:
+        """Head ``index``; without colour and without landmarks."""
+        rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
+        shape = self._base.copy()
+        for word, (count, top) in _MIXES.items():
+            morphs = self._shapes[word]
+            for which in rng.choice(len(morphs), min(count, len(morphs)), replace=False):
+                _add(shape, morphs[which], float(rng.uniform(0, top)))
+        if self._expressions:
+            for which in rng.choice(len(self._expressions), int(rng.integers(0, 4)), replace=False):
+                _add(shape, self._expressions[which], float(rng.uniform(0, 0.8)))
+        upright = shape[self._used] @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)  # x, z, -y
+        name = self.names[index]
+        return Scan(name, name, make_mesh(self._finer(upright), self._finer.faces))
+
+
+def _head_of(base: F32, faces: I32) -> tuple[Array, Subdivision]:
+    """Vertices of the head, and the finer mesh of them."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
+    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (len(base), len(base)))
+    part = connected_components(graph, directed=False)[1]
+    iris = np.bincount(part)[part] == _IRIS_VERTICES
+    wanted = (base[:, 2] > _NECK_M) & ~iris
+    kept = faces[wanted[faces].all(axis=1)]
+    used, local = np.unique(kept, return_inverse=True)
+    return used, loop_subdivision(local.reshape(-1, 3).astype(np.int32), len(used))
+
+
+def _add(shape: F32, morph: Path, weight: float) -> None:
+    """Add a morph: deltas of some vertices, or of all."""
+    if morph.suffix == ".npy":
+        whole = read_npy(morph, ARCHIVE).astype(np.float32)
+        if whole.shape == shape.shape:
+            shape += np.float32(weight) * whole
+        return
+    arrays = read_npz(morph, ARCHIVE)
+    index, delta = arrays.get("idx"), arrays.get("delta")
+    if index is None or delta is None or delta.shape != (len(index), 3) or index.max(initial=0) >= len(shape):
+        raise FNormalError(f"{morph} is no morph of this head; fetch Vitruvian again")
+    shape[index.astype(np.int64)] += np.float32(weight) * delta.astype(np.float32)
