@@ -400,3 +400,10 @@ def test_an_empty_argument_does_not_stand_for_this_folder(here: Path, arguments:
     assert (code, stdout) == (2, "")
     assert "shell variable unset" in stderr
     assert [p.name for p in here.iterdir()] == ["a.png"]
+
+
+def test_a_number_that_is_none_is_told_by_the_flag_that_was_typed(pairs: Path, tmp_path: Path) -> None:
+    code, _, stderr = run("train", "--pairs", pairs, "--lr", "nan", "--out", tmp_path / "run")
+    assert code != 0
+    assert "--lr" in stderr
+    assert "learning-rate" not in stderr

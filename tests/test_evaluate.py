@@ -14,6 +14,7 @@ from fnormal.datasets.sample import VIEW_DTYPE, NormalsSample, Pair
 from fnormal.errors import FNormalError
 from fnormal.evaluation.breakdown import Breakdown, light_angle_deg, yaw_deg
 from fnormal.evaluation.metrics import ErrorMeter, pixel_errors_deg
+from fnormal.evaluation.report import Gallery, page
 from fnormal.evaluation.tables import table_lines
 from fnormal.faces.regions import REGIONS, region_map
 from fnormal.geometry.normals import (
@@ -222,3 +223,38 @@ def test_sets_without_pairs_are_refused(tmp_path: Path) -> None:
     code, _, stderr = run("inspect", tmp_path / "n.h5", "--images", tmp_path / "x")
     assert code == 1
     assert "no pictures" in stderr
+
+
+def test_one_subject_has_no_interval_and_no_face_is_shown_twice(pairs: Path, tmp_path: Path) -> None:
+    sample, breakdown, gallery = Dataset[Pair](pairs)[0], Breakdown(), Gallery()
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        pred = sample.normals.astype(np.float32) * rng.uniform(0.5, 2, sample.mask.shape)[..., None]
+        errors = np.full(int(sample.mask.sum()), float(i + 1))
+        breakdown.add(sample, errors)
+        gallery.add(sample, pred, errors)
+    assert breakdown.interval_deg() is None
+    assert not gallery.has_best, "all four are among the worst"
+    text = page("a", "b", {}, breakdown, gallery, "")
+    assert "interval" not in text
+    assert "Best faces" not in text
+    assert "least sure" in text
+    assert "<polyline" in text
+
+
+def test_dropping_what_the_network_is_unsure_of_leaves_less(pairs: Path) -> None:
+    """Lengths that fall with the error rank as the errors do: both curves are one."""
+    sample, gallery = Dataset[Pair](pairs)[0], Gallery()
+    count = int(sample.mask.sum())
+    errors = np.linspace(1, 40, count)
+    pred = np.zeros((*sample.mask.shape, 3), np.float32)
+    pred[sample.mask] = np.array([0, 0, 1]) * (8 / errors)[:, None]
+    gallery.add(sample, pred, errors)
+    curves = gallery.sparsification()
+    assert curves is not None
+    np.testing.assert_allclose(curves[1], curves[2])
+    assert curves[1, 0] == pytest.approx(errors.mean(), rel=0.02)
+    assert (np.diff(curves[1]) < 0).all()
+    flat = Gallery()
+    flat.add(sample, sample.normals.astype(np.float32) * 0 + np.float32([0, 0, 1]), errors)
+    assert flat.sparsification() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from fnormal.cli.console import Follower
 from fnormal.datasets.resize import resize_mask
 from fnormal.datasets.views import render_views
 from fnormal.errors import FNormalError
+from fnormal.files.locks import locked
 from fnormal.files.writing import atomic, partial_name, sweep, write_bytes
 from fnormal.geometry.mesh import make_mesh
 from fnormal.options.data import RenderOptions
@@ -104,3 +106,32 @@ def test_long_work_prints_about_twenty_lines_in_a_pipe(capsys: pytest.CaptureFix
     assert lines[-1] == "things 1000/1000 n1000"
     Follower(quiet=True).follow([Progress(done=1, total=2, unit="things", note="x", warning="w", says="s")])
     assert capsys.readouterr().err == ""
+
+
+def test_a_lock_is_whole_from_its_first_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is killed while the lock is made leaves none, and never an empty one."""
+    path = tmp_path / "writer.lock"
+    seen: list[str] = []
+    link = os.link
+
+    def watched(source: str, target: str) -> None:
+        assert not path.exists()
+        link(source, target)
+        seen.append(path.read_text())
+
+    monkeypatch.setattr(os, "link", watched)
+    with locked(path, tmp_path):
+        assert json.loads(seen[0])["pid"] == os.getpid()
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["writer.lock"]
+    assert not list(tmp_path.iterdir())
+
+    def refused(source: str, target: str) -> None:
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    with (
+        locked(path, tmp_path),
+        pytest.raises(FNormalError, match="is being written"),
+        locked(path, tmp_path),
+    ):
+        pass

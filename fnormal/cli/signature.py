@@ -32,7 +32,7 @@ def parameters(options: type[Any], choices: Choices) -> list[inspect.Parameter]:
 
 def gather(options: type[Options], typed: Mapping[str, Any]) -> Options:
     """The dataclass whose fields, and those of the dataclasses inside it, were ``typed``."""
-    hints = get_type_hints(options)
+    hints = get_type_hints(options, include_extras=True)
     values: dict[str, Any] = {}
     for field in fields(options):  # type: ignore[arg-type]
         if is_dataclass(hints[field.name]):
@@ -41,9 +41,18 @@ def gather(options: type[Options], typed: Mapping[str, Any]) -> Options:
         elif field.name in typed:
             value = typed[field.name]
             if isinstance(value, float) and not math.isfinite(value):
-                raise FNormalError(f"--{field.name.replace('_', '-')}: {value} is no finite number; give one")
+                raise FNormalError(f"{_flag_of(field, hints)}: {value} is no finite number; give one")
             values[field.name] = value
     return options(**values)
+
+
+def _flag_of(field: Field[Any], hints: Mapping[str, Any]) -> str:
+    """What a user types for a field."""
+    for extra in get_args(hints[field.name])[1:]:
+        named = [name for name in getattr(extra, "param_decls", None) or () if name.startswith("--")]
+        if named:
+            return str(named[0])
+    return f"--{field.name.replace('_', '-')}"
 
 
 def _flags(options: type[Any], without: Iterable[str] = ()) -> Iterator[tuple[Field[Any], Any]]:

@@ -72,9 +72,14 @@ class Breakdown:
         means = {name: float(np.mean(v)) for (by, name), v in self._found.items() if by == "subject"}
         return dict(sorted(means.items(), key=lambda item: -item[1]))
 
-    def interval_deg(self, share: float = 0.95, seed: int = 0) -> tuple[float, float]:
-        """Bootstrap interval of the mean over images, resampling subjects: images of one are not new."""
+    def interval_deg(self, share: float = 0.95, seed: int = 0) -> tuple[float, float] | None:
+        """Bootstrap interval of the mean over images, resampling subjects: images of one are not new.
+
+        One subject has none.
+        """
         parts = [v for (by, _), v in self._found.items() if by == "subject"]
+        if len(parts) < 2:
+            return None
         sums, counts = np.array([sum(p) for p in parts]), np.array([len(p) for p in parts])
         chosen = np.random.default_rng(seed).integers(len(parts), size=(_RESAMPLES, len(parts)))
         means = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)

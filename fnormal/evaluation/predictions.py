@@ -35,7 +35,7 @@ _OTHER_MAPS = re.compile(r"depth|mask|albedo|confidence|overlay|side_by_side|rgb
 
 def network_predictions(
     model: CrossModalNet, data: Dataset[Pair], size_px: int, *, batch_size: int, mirror: bool = False,
-    only: Sequence[int] | None = None,
+    sure: bool = False, only: Sequence[int] | None = None,
 ) -> Iterator[tuple[Pair, F32]]:  # fmt: skip
     """Samples of ``data`` with raw normals [H, W, 3] of ``model``, at the data set's own resolution.
 
@@ -45,6 +45,7 @@ def network_predictions(
         size_px: Side that the network sees; its output is resized back to the data set's.
         batch_size: Images a pass.
         mirror: Average with the mirrored image's prediction.
+        sure: The network's lengths say how sure it is: the surer of the two counts more.
         only: Samples to take, all by default.
     """
     chosen = range(len(data)) if only is None else only
@@ -53,7 +54,9 @@ def network_predictions(
         samples = [data[i] for i in chosen[start : start + batch_size]]
         batch = ImageBatch.of([resize_sample(s, size_px) for s in samples]).to(device)
         with torch.inference_mode():
-            raw = mirrored_mean(model, batch.image) if mirror else model.image_to_normals(batch.image)
+            raw = (
+                mirrored_mean(model, batch.image, raw=sure) if mirror else model.image_to_normals(batch.image)
+            )
         fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.paste() does it
         yield from (
             (s, resize_image(f, data.size_px, cubic=True)) for s, f in zip(samples, fields, strict=True)

@@ -92,11 +92,13 @@ def score(predictions: Iterable[tuple[Pair, F32]], read_as: str = "x,y,z") -> Sc
 
 
 def network_errors(
-    model: CrossModalNet, data: Dataset[Pair], size_px: int, *, batch_size: int, mirror: bool = False
-) -> ErrorSummary:
+    model: CrossModalNet, data: Dataset[Pair], size_px: int, *, batch_size: int, mirror: bool = False,
+    sure: bool = False,
+) -> ErrorSummary:  # fmt: skip
     """Errors of ``model`` over every sample of ``data``; see :func:`network_predictions`."""
     meter = ErrorMeter()
-    for sample, pred in network_predictions(model, data, size_px, batch_size=batch_size, mirror=mirror):
+    predicted = network_predictions(model, data, size_px, batch_size=batch_size, mirror=mirror, sure=sure)
+    for sample, pred in predicted:
         meter.add(pred, sample.normals, sample.mask)
     return meter.summary()
 
@@ -128,7 +130,9 @@ def score_network(data: Dataset[Pair], weights: Path | None, run: Run) -> tuple[
     model, info = load_weights(weights)
     model.to(run.device)
     name = f"fnormal {info.arch}" if weights is None else weights.stem
-    predicted = network_predictions(model, data, info.size_px, batch_size=run.batch_size, mirror=run.mirror)
+    predicted = network_predictions(
+        model, data, info.size_px, batch_size=run.batch_size, mirror=run.mirror, sure=info.sure
+    )
     return name, replace(score(predicted), advice="")  # a network has no --frame to change
 
 
@@ -138,7 +142,12 @@ def compare_weights(data: Dataset[Pair], files: Sequence[Path], run: Run) -> dic
     for name, file in named_weights(files).items():
         model, info = load_weights(file)
         rows[name] = network_errors(
-            model.to(run.device), data, info.size_px, batch_size=run.batch_size, mirror=run.mirror
+            model.to(run.device),
+            data,
+            info.size_px,
+            batch_size=run.batch_size,
+            mirror=run.mirror,
+            sure=info.sure,
         )
     return rows
 

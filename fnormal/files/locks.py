@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fnormal.errors import FNormalError
-from fnormal.files.writing import is_running, unfinished, writing
+from fnormal.files.writing import is_running, partial_name, unfinished, writing
 
 _TRIES = 5  # to take the lock of somebody who has died
 
@@ -28,19 +28,36 @@ def locked(path: Path, what: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
     for _ in range(_TRIES):
         try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            _take(path)
         except FileExistsError:
             _clear_stale(path, what)
             continue
         except OSError as error:
             raise FNormalError(f"cannot write {path} ({error.strerror}); choose another --out") from error
-        with os.fdopen(handle, "w") as file:
-            json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
         break
     else:
         raise FNormalError(f"{what} is being written by others; try again")
     with unfinished(path):
         yield
+
+
+def _take(path: Path) -> None:
+    """Make the lock file, whole at once: whoever is killed in between leaves no empty one.
+
+    Raises:
+        FileExistsError: Somebody has it.
+    """
+    note = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+    with unfinished(partial_name(path)) as written:
+        written.write_text(note)
+        try:
+            os.link(written, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            with os.fdopen(handle, "w") as file:
+                file.write(note)
 
 
 def _clear_stale(path: Path, what: Path) -> None:

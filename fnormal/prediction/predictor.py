@@ -17,7 +17,7 @@ from fnormal.faces.crop import Crop, crop_around, whole_picture
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.ladder import find_all_faces, roll_deg
-from fnormal.faces.masks import face_mask, hull_mask
+from fnormal.faces.masks import face_mask, hull_mask, with_forehead
 from fnormal.geometry.normals import unit
 from fnormal.network.checkpoint import load_weights
 from fnormal.network.exported import OnnxNetwork
@@ -28,6 +28,7 @@ from fnormal.prediction.frames import Frame, carried_back, turned_frame, upright
 from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
 
 BATCH = 8  # crops that go through the network together
+_ROOM = 1.08  # side of a crop / larger side of the face with its forehead
 UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
 
 
@@ -47,6 +48,14 @@ def _confidence(length: F32, *, sure: bool) -> F32:
         expected_deg = UNIT_ERROR_DEG / np.maximum(length, UNIT_ERROR_DEG / 90)
         length = np.cos(np.radians(expected_deg))
     return np.asarray(np.clip(length, 0, 1), np.float32)
+
+
+def _holding(crop: Crop, points: F32, height_px: int, width_px: int) -> Crop:
+    """The crop, or one as large around ``points``, larger where they need it; inside the picture."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    box = float((high - low).max())
+    scale = max(_ROOM, crop.side_px / max(box, 1e-6))
+    return crop_around(points, height_px, width_px, scale=scale, size_px=crop.size_px)
 
 
 def _looked(picture: Array, frame: Frame) -> F32:
@@ -215,6 +224,8 @@ class Predictor:
         turn_deg = roll_deg(face.landmarks)
         if abs(turn_deg) <= UPRIGHT_DEG:
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
+            if forehead:  # it must not end at the straight edge of the crop
+                crop = _holding(crop, with_forehead(face.landmarks), height, width)
             corner = crop.x_px, crop.y_px
             return Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
         return turned_frame(face, turn_deg, (height, width), scale, self.size_px, outline)
