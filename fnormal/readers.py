@@ -97,6 +97,10 @@ PHOTOS: dict[str, Source] = {
         "fnormal.photos.folder:celeba_hq", "CelebA-HQ; non-commercial research", "limit"
     ),
     "300w": _source("fnormal.photos.folder:three_hundred_w", "300-W, iBUG; research only", "limit"),
+    "synthhuman": _source(
+        "fnormal.photos.synthhuman:SynthHuman", "SynthHuman, (c) Microsoft, CDLA-Permissive-2.0",
+        "limit", "axes",
+    ),
     "folder": _source("fnormal.photos.folder:folder", "unknown", "limit", "axes"),
 }  # fmt: skip
 

@@ -12,10 +12,12 @@ from scipy.io import savemat
 
 from fnormal.config import CELEBA_HQ_IMAGES, PHOTOFACE_TEST_SUBJECTS, PHOTOFACE_TRAIN_SUBJECTS
 from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.photo_samples import check_axes, crop_photo
+from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
 from fnormal.geometry.images import linear_to_srgb, srgb_to_linear
 from fnormal.geometry.normal_maps import write_normals
-from fnormal.geometry.normals import angular_error_deg
+from fnormal.geometry.normals import angular_error_deg, to_frame, unit
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.data import PhotoOptions
 from fnormal.photos.photoface import read_lights, read_metadata, read_sn, split_people
@@ -347,3 +349,34 @@ def test_doctor_names_a_remedy_and_exits_1(monkeypatch: pytest.MonkeyPatch) -> N
     line = next(line for line in stdout.splitlines() if "landmark model" in line)
     assert line.startswith("MISSING")
     assert "libdlib-data" in line
+
+
+def test_synthhumans_faces_become_pairs(astronaut: Path, tmp_path: Path) -> None:
+    """In the layout of its README: bodies are left out, alpha cuts the normals, wrong axes are told."""
+    exr = pytest.importorskip("OpenEXR")
+    photo = read_image(astronaut)
+    row, column = np.mgrid[:512, :512]
+    flat = np.stack([(column - 220) / 90, (115 - row) / 90], axis=-1) * 0.6
+    z = np.sqrt(np.clip(1 - (flat**2).sum(axis=-1), 0.01, 1))
+    normals = unit(np.concatenate([flat, z[..., None]], axis=-1).astype(np.float32))
+    folder = tmp_path / "part_0"
+    folder.mkdir()
+    for number, axes in ((0, "x,y,z"), (98_040, "x,y,z")):
+        name = f"{number:07d}"
+        cv2.imwrite(str(folder / f"rgb_{name}.png"), photo[..., ::-1])
+        cv2.imwrite(str(folder / f"alpha_{name}.png"), np.where(row < 300, 255, 0).astype(np.uint8))
+        channels = {c: to_frame(normals, axes)[..., i].copy() for i, c in enumerate("XYZ")}
+        exr.File({"type": exr.scanlineimage}, channels).write(str(folder / f"normal_{name}.exr"))
+    reader = open_photos(tmp_path, "synthhuman", PhotoOptions())
+    assert list(reader.names) == ["0000000"]
+    (read,) = reader.load(0)
+    assert read.normals is not None
+    assert angular_error_deg(read.normals, normals)[:300].max() < 0.1
+    assert not read.normals[300:].any()
+    sample = crop_photo(read, 96)
+    assert isinstance(sample, Pair)
+    check_axes(reader, 96)
+    with pytest.raises(FNormalError, match="flip y"):
+        check_axes(open_photos(tmp_path, "synthhuman", PhotoOptions(axes="x,-y,z")), 96)
+    with pytest.raises(FNormalError, match="unpack SynthHuman"):
+        open_photos(astronaut.parent, "synthhuman", PhotoOptions())
