@@ -22,7 +22,9 @@ def main(source: Path, target: Path, *sets: str) -> None:
     for entry in sets:
         name, path = entry.split("=", 1)
         data = open_pairs(Path(path))
-        rows = {"network": network_errors(shipped, data, info.size_px, batch_size=16, mirror=True)}
+        rows = {
+            "network": network_errors(shipped, data, info.size_px, batch_size=16, mirror=True, sure=info.sure)
+        }
         rows["network, one pass"] = network_errors(shipped, data, info.size_px, batch_size=16)
         rows |= baseline_errors(data)
         measured[name] = {method: row.as_dict() for method, row in rows.items()}
