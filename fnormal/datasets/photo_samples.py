@@ -8,7 +8,7 @@ from fnormal.config import CROP_SCALE
 from fnormal.datasets.sample import ImageSample, NormalsSample, Pair, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import crop_around
-from fnormal.faces.detect import detect_faces
+from fnormal.faces.ladder import find_upright_faces
 from fnormal.faces.masks import hull_mask
 from fnormal.geometry.normals import unit
 from fnormal.photos.photo import Photo, PhotoReader
@@ -29,7 +29,7 @@ def crop_photo(photo: Photo, size_px: int, scale: float = CROP_SCALE) -> Sample:
     """
     points = photo.landmarks
     if points is None:
-        faces = detect_faces(photo.image)
+        faces = find_upright_faces(photo.image)
         if not faces:
             raise FNormalError(
                 f"{photo.source}: no face found; give its 68 points in a .pts file, or leave it out"

@@ -25,6 +25,7 @@ _ROUND_DEG = (0.0, 60.0, 120.0, 180.0, -120.0, -60.0)
 _PARTS = ((0.5, 0.25), (0.25, 0.15))  # side of a part and step, as shares of the picture's longer side
 _SMALL_FACE = 0.2  # of the picture's side; larger ones are found in the whole picture
 _LEAST_FACE_PX = 16.0
+_UPRIGHT_DEG = 30.0
 _SAME_FACE = 0.4
 _AROUND = 2.0  # side of what is looked at again / side of the box
 _HOG_TURN_DEG, _HOG_SURE, _LOOK_SURE = (
@@ -66,6 +67,11 @@ def find_all_faces(picture: U8, landmark_model: Path | None = None, *, every: bo
         if faces and not every:
             break
     return order_faces(faces)
+
+
+def find_upright_faces(picture: U8) -> list[FaceBox]:
+    """Faces that crops without a turn can hold, see :func:`find_all_faces`; a head on its side is none."""
+    return [face for face in find_all_faces(picture) if abs(roll_deg(face.landmarks)) <= _UPRIGHT_DEG]
 
 
 def _rungs(picture: U8) -> Iterator[list[Candidate]]:

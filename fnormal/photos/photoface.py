@@ -14,7 +14,7 @@ import numpy as np
 from fnormal.arrays import F32, U8
 from fnormal.config import PHOTOFACE_TEST_SUBJECTS, PHOTOFACE_TRAIN_SUBJECTS
 from fnormal.errors import FNormalError
-from fnormal.faces.detect import detect_faces
+from fnormal.faces.ladder import find_upright_faces
 from fnormal.files.opening import LIGHTS, decoding, read_bytes
 from fnormal.geometry.normals import from_frame, unit
 from fnormal.geometry.picturefile import read_image
@@ -164,7 +164,7 @@ def _find_landmarks(images: list[U8], metadata: Metadata) -> F32 | None:
     """The 68 points on the mean of the photos, which has no shadows; else the database's eleven."""
     mean = np.mean(np.stack(images).astype(np.float32), axis=0)
     bright = np.clip(mean * (200 / max(float(np.percentile(mean, 99)), 1.0)), 0, 255).astype(np.uint8)
-    faces = detect_faces(bright)
+    faces = find_upright_faces(bright)
     return faces[0].landmarks if faces else metadata.points
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fnormal.arrays import F32
 from fnormal.errors import FNormalError
-from fnormal.faces.detect import detect_faces
+from fnormal.faces.ladder import find_upright_faces
 from fnormal.geometry.mesh import Mesh
 from fnormal.render.camera import Camera, frame_face
 from fnormal.render.drawing import Render, Renderer
@@ -26,7 +26,7 @@ def lift_landmarks(renderer: Renderer, mesh: Mesh, name: str) -> F32:
     renderer.load(mesh)
     camera = frame_face(mesh.vertices, np.eye(3, dtype=np.float32), _FRONTAL_SIDE_PX, 1.05)
     front = renderer.render(camera, headlight())
-    faces = detect_faces(front.image)
+    faces = find_upright_faces(front.image)
     if not faces:
         raise FNormalError(
             f"{name}: no face on its frontal render; set axes in a --layout so that x is right,"
