@@ -26,7 +26,7 @@ from fnormal.geometry.images import resize_image, srgb_to_linear
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import load_weights
 from fnormal.network.inference import ready_to_run
-from fnormal.prediction.predictor import mirrored_mean
+from fnormal.network.torch_runner import mirrored_mean
 from fnormal.training.augment import rotate_in_plane
 
 View = tuple[F32, F32, np.ndarray]  # picture in 0..1, normals, mask

@@ -43,7 +43,7 @@ def networks(
     ):
         picture = torch.rand(batch, 3, size_px, size_px, device=device)
         picture = picture.to(memory_format=torch.channels_last)
-        network = Predictor(model, device=device).model
+        network = Predictor(model, device=device).runner.model
         label = f"{name}, {size_px} px"
         contenders[label] = partial(network.image_to_normals, picture)
         work[label] = gigaflop(contenders[label])

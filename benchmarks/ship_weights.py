@@ -1,6 +1,8 @@
-"""Measure a run's best weights and write them as fp16 package data, with their figures inside.
+"""Measure a run's best weights and write them as fp16 package data with their figures, and their ONNX twin.
 
-python benchmarks/ship_weights.py RUN/best.safetensors fnormal/data/lite.safetensors NAME=DATA.h5 ...
+    python -m benchmarks.ship_weights RUN/best.safetensors fnormal/data/fine.safetensors NAME=DATA.h5 ...
+
+The twin holds image-to-normals alone, raw, in fp16 too; ONNX Runtime widens its weights when it opens it.
 """
 
 from __future__ import annotations
@@ -9,9 +11,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.evaluation.scores import baseline_errors, network_errors
 from fnormal.network.checkpoint import load_weights, save_weights
+from fnormal.network.exported import export_onnx
 
 
 def main(source: Path, target: Path, *sets: str) -> None:
@@ -34,7 +39,31 @@ def main(source: Path, target: Path, *sets: str) -> None:
     figures = {**info.figures, "measured": measured}
     licence = f"Apache-2.0; trained on renders of {info.licence}"
     save_weights(target, model, replace(info, licence=licence, figures=figures), half=True)
-    print(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
+    twin = target.with_suffix(".onnx")
+    export_onnx(load_weights(target)[0], replace(info, licence=licence), twin, raw=True)
+    twin.write_bytes(halved(twin.read_bytes()))
+    for path in (target, twin):
+        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def halved(model_bytes: bytes) -> bytes:
+    """The same ONNX model with its large weights in half precision, each followed by a cast."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load_from_string(model_bytes)
+    casts = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < 1000:
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])
+    return bytes(model.SerializeToString())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import torch
 from fnormal.errors import FNormalError
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.network.checkpoint import WeightsInfo, save_weights
+from fnormal.geometry.picturefile import read_image
+from fnormal.network.checkpoint import WeightsInfo, default_weights, save_weights
 from fnormal.network.exported import ImageToNormals, OnnxNetwork, export_onnx, export_torchscript
 from fnormal.network.model import CrossModalNet
+from fnormal.network.serving import Served, default_twin
+from fnormal.prediction.predictor import Predictor
 from tests.test_readers import run
 
 
@@ -100,3 +104,28 @@ def test_other_onnx_files_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(FNormalError, match=r"fnormal\[onnx\]"):
         OnnxNetwork(tmp_path / "x.onnx")
+
+
+def test_the_twin_of_the_default_weights_gives_their_normals(astronaut: Path, tmp_path: Path) -> None:
+    """What ONNX Runtime serves is what torch computes, and without torch."""
+    twin = default_twin()
+    if twin is None:
+        pytest.skip("no ONNX twin or no ONNX Runtime here")
+    picture = read_image(astronaut)
+    served, torched = Predictor(), Predictor(default_weights())
+    assert isinstance(served.runner, Served)
+    (one,), (other,) = served.predict(picture), torched.predict(picture)
+    np.testing.assert_array_equal(one.mask, other.mask)
+    assert angular_error_deg(one.normals, other.normals)[one.mask].max() < 0.05
+    assert np.abs(one.confidence - other.confidence).max() < 1e-3
+    code = (
+        "import sys; from fnormal.cli.app import app\n"
+        "try: app(['predict', sys.argv[1], '-o', sys.argv[2], '-q'])\n"
+        "except SystemExit: pass\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(astronaut), str(tmp_path)], capture_output=True, text=True,
+        check=True, cwd=Path(__file__).resolve().parents[1],
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "False"

@@ -36,7 +36,8 @@ APART = ("commands",)
 HOMES = {
     "pyrender": "render.", "OpenGL": "render.", "numba": "render.kernels", "dlib": "faces.",
     "h5py": "datasets.", "distributed": "datasets.cluster", "trimesh": "geometry.",
-    "onnxruntime": "network.exported", "onnx": "network.exported", "safetensors": "network.",
+    "onnxruntime": ("network.exported", "network.serving"), "onnx": "network.exported",
+    "safetensors": "network.",
     "typer": ("cli.", "options"), "rich": "cli.",
 }  # fmt: skip
 

@@ -13,9 +13,10 @@ from fnormal.evaluation.predictions import network_predictions
 from fnormal.faces.detect import FaceBox
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.geometry.picturefile import read_image
-from fnormal.network.checkpoint import load_weights
+from fnormal.network.checkpoint import load_model, load_weights
+from fnormal.network.inference import ready_to_run
+from fnormal.network.torch_runner import mirrored_mean
 from fnormal.prediction.inputs import check_range
-from fnormal.prediction.predictor import mirrored_mean
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +66,22 @@ def test_no_face_is_an_empty_list(predictor: fnormal.Predictor) -> None:
         predictor.find_faces(np.zeros((100, 100, 3), np.uint8), "x")
 
 
-def test_a_mirrored_picture_has_mirrored_normals(predictor: fnormal.Predictor) -> None:
+def test_a_mirrored_picture_has_mirrored_normals() -> None:
     torch.manual_seed(0)
-    image = torch.rand(1, 3, 64, 64)
+    image, model = torch.rand(1, 3, 64, 64), ready_to_run(load_model())
     with torch.inference_mode():
-        a = mirrored_mean(predictor.model, image)
-        b = mirrored_mean(predictor.model, image.flip(-1)).flip(-1)
+        a = mirrored_mean(model, image)
+        b = mirrored_mean(model, image.flip(-1)).flip(-1)
     assert (a - b * torch.tensor([-1, 1, 1])[:, None, None]).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("size_px", [32, 64, 128])
+@pytest.mark.parametrize("size_px", [64, 128, 256])
 def test_eval_scores_the_normals_that_predict_gives(pairs: Path, size_px: int) -> None:
     """At, below and above the size of the data set; bytes are rounded on the way down, hence not equal."""
     data, mine = Dataset(pairs), fnormal.Predictor(size_px=size_px)
-    model, _ = load_weights(None)
-    for sample, scored in network_predictions(model, data, size_px, batch_size=3, mirror=True):
+    model, info = load_weights(None)
+    scores = network_predictions(model, data, size_px, batch_size=3, mirror=True, sure=info.sure)
+    for sample, scored in scores:
         assert sample.image is not None
         given = mine.predict_whole(sample.image).normals
         assert angular_error_deg(given, unit(scored)).mean() < 0.2

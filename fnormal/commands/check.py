@@ -13,7 +13,7 @@ from fnormal.geometry.normal_layouts import as_vectors
 from fnormal.geometry.normal_maps import list_maps, png_frame, read_normals, read_raw
 from fnormal.geometry.normals import FRAMES, compose_frames, frame_matrix
 from fnormal.geometry.picturefile import read_image
-from fnormal.network.device import free_cores, set_up
+from fnormal.network.device import free_cores, settled
 from fnormal.options.maps import Check
 from fnormal.prediction.predictor import Predictor
 from fnormal.progress import Progress, Result
@@ -47,8 +47,9 @@ def check(options: Check) -> Iterator[Progress]:
 
 def _predicted(options: Check, photo: Path) -> F32:
     compute = options.compute
-    device = set_up(compute.device, compute.threads or free_cores())
-    predictor = Predictor(options.weights, device=device)
+    threads = compute.threads or free_cores()
+    device = settled(compute.device, threads)
+    predictor = Predictor(options.weights, device=device, threads=threads)
     picture = read_image(photo, most_px=round(options.max_megapixels * 1e6))
     face = predictor.find_faces(picture, str(photo))[0]
     return predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)[0].normals

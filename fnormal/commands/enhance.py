@@ -11,7 +11,7 @@ from fnormal.enhance.pipeline import enhance_face
 from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import read_image
-from fnormal.network.device import free_cores, set_up
+from fnormal.network.device import free_cores, settled
 from fnormal.options.faces import Enhance, PredictOptions
 from fnormal.prediction.files import Written, doubt, result_paths, write_result
 from fnormal.prediction.given import given_normals
@@ -32,8 +32,9 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     if options.out is None:
         refuse_existing(outputs)
     sweep_folder(stem.parent)
-    device = set_up(compute.device, compute.threads or free_cores())
-    predictor = Predictor(options.weights, device=device)
+    threads = compute.threads or free_cores()
+    device = settled(compute.device, threads)
+    predictor = Predictor(options.weights, device=device, threads=threads)
     picture = read_image(photo, most_px=round(options.max_megapixels * 1e6))
     faces = predictor.find_faces(picture, str(photo), options.landmarks)
     face = faces[0]

@@ -18,7 +18,7 @@ from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.geometry.videofile import is_video
-from fnormal.network.device import free_cores, set_up
+from fnormal.network.device import free_cores, settled
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.figures import overlay, side_by_side
@@ -48,7 +48,8 @@ def predict(options: Predict) -> Iterator[Progress]:
     if options.out != "-":
         sweep_folder(Path(options.out or "normals"))
     compute = options.compute
-    predictor = Predictor(options.weights, device=set_up(compute.device, compute.threads or free_cores()))
+    threads = compute.threads or free_cores()
+    predictor = Predictor(options.weights, device=settled(compute.device, threads), threads=threads)
     if options.out == "-":
         yield _stream(jobs[0], predictor, options.options)
         return

@@ -23,7 +23,7 @@ from fnormal.geometry.normal_maps import MAP_SUFFIXES, png_frame, read_normals
 from fnormal.geometry.normals import frame_matrix
 from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
-from fnormal.prediction.predictor import mirrored_mean
+from fnormal.network.torch_runner import mirrored_mean
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import Camera
 from fnormal.render.drawing import Renderer

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from fnormal.errors import FNormalError
-from fnormal.network.memory import keep_freed_memory
+
+_NVIDIA = Path("/dev/nvidiactl")  # the driver's; without it torch sees no CUDA GPU
+
+
+def settled(device: str, threads: int | None) -> str:
+    """The device that ``auto`` stands for, without waking torch where no GPU can answer. Args: see below.
+
+    Raises:
+        FNormalError: See :func:`set_up`.
+    """
+    if device == "cpu" or (device == "auto" and sys.platform == "linux" and not _NVIDIA.exists()):
+        return "cpu"
+    return set_up(device, threads)
 
 
 def set_up(device: str, threads: int | None) -> str:
@@ -21,6 +34,8 @@ def set_up(device: str, threads: int | None) -> str:
         FNormalError: An unknown device, or one that this machine lacks.
     """
     import torch
+
+    from fnormal.network.memory import keep_freed_memory
 
     keep_freed_memory()
     if threads is not None:

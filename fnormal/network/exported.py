@@ -26,16 +26,18 @@ _INSTALL = "pip install 'fnormal[onnx]'"
 
 
 class ImageToNormals(nn.Module):
-    """The path that is used after training: no normal encoder, no image decoder, unit output."""
+    """The path that is used after training: no normal encoder, no image decoder; unit output, or ``raw``."""
 
-    def __init__(self, model: CrossModalNet) -> None:
+    def __init__(self, model: CrossModalNet, *, raw: bool = False) -> None:
         super().__init__()
+        self._raw = raw
         self.network = copy.copy(model)  # the same weights in a shell of its own
         self.network._modules = {**model._modules, "normal_encoder": None, "image_decoder": None}
 
     def forward(self, image: Tensor) -> Tensor:
-        """Images [B, 3, S, S] in [0, 1] to unit normals [B, 3, S, S]: x right, y up, z to the viewer."""
-        return nn.functional.normalize(self.network.image_to_normals(image), dim=1)
+        """Images [B, 3, S, S] in [0, 1] to normals [B, 3, S, S]: x right, y up, z to the viewer."""
+        normals = self.network.image_to_normals(image)
+        return normals if self._raw else nn.functional.normalize(normals, dim=1)
 
 
 class OnnxNetwork:
@@ -71,7 +73,7 @@ class OnnxNetwork:
         return torch.from_numpy(normals)
 
 
-def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path) -> float:
+def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path, *, raw: bool = False) -> float:
     """Write ONNX with a free batch size; returns the largest angle to the original, in degrees.
 
     Raises:
@@ -83,7 +85,7 @@ def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path) -> float:
         import onnxscript  # noqa: F401  # torch's exporter asks for it
     except ImportError as error:
         raise FNormalError(f"exporting needs onnx, onnxscript and onnxruntime: {_INSTALL}") from error
-    network, example = _prepared(model, info)
+    network, example = _prepared(model, info, raw=raw)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own innards
         program = torch.onnx.export(
@@ -113,11 +115,11 @@ def export_torchscript(model: CrossModalNet, info: WeightsInfo, path: Path) -> f
         return _largest_angle(network, again, example)
 
 
-def _prepared(model: CrossModalNet, info: WeightsInfo) -> tuple[ImageToNormals, Tensor]:
+def _prepared(model: CrossModalNet, info: WeightsInfo, *, raw: bool = False) -> tuple[ImageToNormals, Tensor]:
     generator = torch.Generator().manual_seed(0)
     # a batch of two: one would be taken for a constant
     example = torch.rand(2, 3, info.size_px, info.size_px, generator=generator)
-    return ImageToNormals(model.cpu()).eval(), example
+    return ImageToNormals(model.cpu(), raw=raw).eval(), example
 
 
 def _largest_angle(network: ImageToNormals, other: Any, example: Tensor) -> float:

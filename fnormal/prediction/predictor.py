@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from fnormal.arrays import F32, U8, Array, Bools
-from fnormal.config import CROP_SCALE, CROP_SIZE_PX, UNIT_ERROR_DEG
+from fnormal.config import CROP_SCALE, UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around, whole_picture
 from fnormal.faces.detect import FaceBox
@@ -19,27 +18,17 @@ from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.ladder import find_all_faces, roll_deg
 from fnormal.faces.masks import face_mask, hull_mask, with_forehead
 from fnormal.geometry.normals import unit
-from fnormal.network.checkpoint import load_weights
-from fnormal.network.exported import OnnxNetwork
-from fnormal.network.inference import ready_to_run
-from fnormal.network.model import CrossModalNet
+from fnormal.network.serving import open_runner
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, carried_back, turned_frame, upright_view
 from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
 
+if TYPE_CHECKING:  # torch takes a second to import
+    from fnormal.network.model import CrossModalNet
+
 BATCH = 8  # crops that go through the network together
 _ROOM = 1.08  # side of a crop / larger side of the face with its forehead
 UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
-
-
-def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor, *, raw: bool = False) -> Tensor:
-    """Mean of the predictions for images [B, 3, S, S] and for their mirror images. [B, 3, S, S]
-
-    Of unit normals, or of ``raw`` ones, of which the surer counts more.
-    """
-    both = model.image_to_normals(torch.cat([image, image.flip(-1)]))  # torch is slow on one image alone
-    direct, other = (both if raw else torch.nn.functional.normalize(both, dim=1)).chunk(2)
-    return (direct + other.flip(-1) * other.new_tensor([-1, 1, 1])[:, None, None]) / 2
 
 
 def _confidence(length: F32, *, sure: bool) -> F32:
@@ -76,6 +65,7 @@ class Predictor:
         device: Where the network runs.
         landmark_model: dlib's 68-point model, by default searched for.
         size_px: Side of the network's input; by default what the weights were trained on.
+        threads: CPU threads; None leaves the runtime's own number.
     """
 
     def __init__(
@@ -85,20 +75,10 @@ class Predictor:
         device: str = "cpu",
         landmark_model: Path | None = None,
         size_px: int | None = None,
+        threads: int | None = None,
     ) -> None:
-        trained_px, self._sure = CROP_SIZE_PX, False
-        self.device = torch.device(device)
-        self.model: CrossModalNet | OnnxNetwork
-        if isinstance(weights, CrossModalNet):
-            self.model = ready_to_run(weights).to(self.device)
-        elif str(weights).endswith(".onnx"):
-            self.model = OnnxNetwork(Path(str(weights)))
-            trained_px = self.model.info.size_px
-        else:
-            model, info = load_weights(weights)
-            self.model, trained_px = ready_to_run(model).to(self.device), info.size_px
-            self._sure = info.sure
-        self.size_px = size_px or trained_px
+        self.runner = open_runner(weights, device, threads, size_px)
+        self.size_px = size_px or self.runner.size_px
         self._landmark_model = landmark_model
 
     def detect(self, picture: U8, *, every: bool = False) -> list[FaceBox]:
@@ -238,10 +218,7 @@ class Predictor:
         """
         means: list[F32] = []
         for first in range(0, len(images), BATCH):
-            stacked = np.stack(images[first : first + BATCH])
-            batch = torch.from_numpy(stacked).permute(0, 3, 1, 2).to(self.device)
-            with torch.inference_mode():
-                found = mirrored_mean(self.model, batch, raw=self._sure).permute(0, 2, 3, 1).cpu().numpy()
+            found = self.runner.mean(np.stack(images[first : first + BATCH]))
             if not np.isfinite(found).all():
                 raise FNormalError("the network gives normals that are no numbers: its weights are damaged")
             means += list(found)
@@ -258,7 +235,7 @@ class Predictor:
                 carried_back(mean, frame.to_picture, mask.shape, frame.corner_px),
                 frame.corner_px,
             )
-        confidence = _confidence(np.linalg.norm(part, axis=-1), sure=self._sure) * mask
+        confidence = _confidence(np.linalg.norm(part, axis=-1), sure=self.runner.sure) * mask
         normals = unit(part) * mask[..., None]
         height, width = shape
         return FaceNormals(

@@ -1,0 +1,99 @@
+"""Crops -> mean predictions, by torch or by ONNX Runtime; neither is imported before it is needed.
+
+Torch takes most of a second to import, which a photo from the shell feels. The weights that come with fnormal
+lie beside their ONNX twin, which ONNX Runtime serves where it is installed and no GPU is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from fnormal.arrays import F32
+from fnormal.files.opening import WEIGHTS, decoding, quiet_stderr
+
+DEFAULT_ONNX = "fine.onnx"  # package data, written by benchmarks/ship_weights.py
+_KEY = "fnormal"
+
+
+class Runner(Protocol):
+    """What a predictor runs."""
+
+    @property
+    def size_px(self) -> int:
+        """Side of its input."""
+
+    @property
+    def sure(self) -> bool:
+        """Whether lengths tell how sure it is."""
+
+    def mean(self, images: F32) -> F32:
+        """Mean of the predictions for crops in [0, 1] and for their mirror images. [B, S, S, 3] both"""
+
+
+class Served:
+    """An ONNX file that gives raw normals, in ONNX Runtime, without torch.
+
+    Args:
+        path: The file.
+        threads: CPU threads; None leaves ONNX Runtime's own number.
+    """
+
+    def __init__(self, path: Path, threads: int | None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.inter_op_num_threads = 1
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        self._path = path
+        with decoding(path, WEIGHTS), quiet_stderr():
+            self._session: Any = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+            about = json.loads(self._session.get_modelmeta().custom_metadata_map[_KEY])
+            self.size_px, self.sure = int(about["size_px"]), bool(about["sure"])
+
+    def mean(self, images: F32) -> F32:
+        """See :class:`Runner`."""
+        first = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        with decoding(self._path, WEIGHTS):
+            (raw,) = self._session.run(None, {"image": np.concatenate([first, first[..., ::-1]])})
+        if not self.sure:
+            raw = raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
+        direct, other = np.split(raw, 2)
+        turned = other[..., ::-1] * np.array([-1, 1, 1], np.float32)[:, None, None]
+        return np.asarray(((direct + turned) / 2).transpose(0, 2, 3, 1), np.float32)
+
+
+def open_runner(weights: Any, device: str, threads: int | None, size_px: int | None) -> Runner:
+    """The runner of a weights file, an ``.onnx``, a network, or None for the weights that come with fnormal.
+
+    The twin of the latter has one size; another ``size_px`` goes to torch.
+
+    Raises:
+        FNormalError: The file cannot be used.
+    """
+    if weights is None and device == "cpu":
+        twin = default_twin()
+        if twin is not None:
+            served = Served(twin, threads)
+            if size_px in (None, served.size_px):
+                return served
+    from fnormal.network.torch_runner import TorchRunner
+
+    return TorchRunner(weights, device, threads)
+
+
+def default_twin() -> Path | None:
+    """The ONNX twin of the default weights, where it and ONNX Runtime are installed."""
+    import importlib.util
+
+    twin = Path(str(resources.files("fnormal") / "data" / DEFAULT_ONNX))
+    there = twin.is_file() and importlib.util.find_spec("onnxruntime") is not None
+    return twin if there else None
