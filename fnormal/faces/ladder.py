@@ -23,16 +23,13 @@ from fnormal.faces.headpose import posed_points
 _TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
 _ROUND_DEG = (0.0, 60.0, 120.0, 180.0, -120.0, -60.0)
 _PARTS = ((0.5, 0.25), (0.25, 0.15))  # side of a part and step, as shares of the picture's longer side
-_SMALL_FACE = 0.2  # of the picture's side; larger ones are found in the whole picture
+_CUT_FACE = 0.8  # of a part's side; larger ones are cut by it, and found in larger parts
 _LEAST_FACE_PX = 16.0
 _UPRIGHT_DEG = 30.0
 _SAME_FACE = 0.4
 _AROUND = 2.0  # side of what is looked at again / side of the box
-_HOG_TURN_DEG, _HOG_SURE, _LOOK_SURE = (
-    25.0,
-    0.4,
-    0.6,
-)  # dlib is believed up to this turn and from these scores
+_HOG_TURN_DEG = 25.0  # up to this turn dlib is believed,
+_HOG_SURE, _LOOK_SURE = 0.4, 0.6  # from these scores of its own and of BlazeFace's at the same place
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
 _PROFILE_SCORE, _PROFILE_DEG = 0.55, 35.0  # of BlazeFace, and of the pose of its points
 _PROFILE_TRUST = 0.5  # of points that are a mean head's in that pose
@@ -116,7 +113,7 @@ def _in_parts(picture: U8, share: float, step: float) -> list[Candidate]:
             corner = np.array([[1, 0, x], [0, 1, y]], np.float64)
             for candidate in blazeface.detect(part, FULL_RANGE):
                 moved = candidate.moved(corner)
-                if _LEAST_FACE_PX <= moved.width_px < _SMALL_FACE * longer * share * 4:
+                if _LEAST_FACE_PX <= moved.width_px < _CUT_FACE * side:
                     found.append(moved)
     return without_doubles(found)
 
