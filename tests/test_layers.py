@@ -38,7 +38,8 @@ HOMES = {
     "h5py": "datasets.", "distributed": "datasets.cluster", "trimesh": "geometry.",
     "onnxruntime": ("network.exported", "network.serving"), "onnx": "network.exported",
     "safetensors": "network.",
-    "av": "geometry.videofile", "OpenEXR": "geometry.normal_maps", "typer": ("cli.", "options"), "rich": "cli.",
+    "av": "geometry.videofile", "OpenEXR": "geometry.normal_maps",
+    "typer": ("cli.", "options"), "rich": "cli.",
 }  # fmt: skip
 
 
