@@ -21,7 +21,7 @@ from fnormal.files.opening import WEIGHTS, check_file
 from fnormal.files.writing import write_bytes
 from fnormal.network.model import CrossModalNet
 
-DEFAULT_WEIGHTS = "lite.safetensors"  # package data
+DEFAULT_WEIGHTS = "fine.safetensors"  # package data
 _KEY = "fnormal"  # the one metadata entry
 
 
