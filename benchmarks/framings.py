@@ -14,12 +14,12 @@ import argparse
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
-from fnormal.arrays import F32
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sample import Pair
 from fnormal.geometry.images import resize_image, srgb_to_linear
@@ -29,7 +29,7 @@ from fnormal.network.inference import ready_to_run
 from fnormal.network.torch_runner import mirrored_mean
 from fnormal.training.augment import rotate_in_plane
 
-View = tuple[F32, F32, np.ndarray]  # picture in 0..1, normals, mask
+View = tuple[Any, Any, Any]  # picture in 0..1, normals, mask
 DROPPED = (0.1, 0.2, 0.3)
 
 
@@ -64,7 +64,7 @@ def bordered(sample: Pair) -> View:
 
 def shifted(sample: Pair) -> View:
     side = sample.mask.shape[0]
-    move = np.float32([[1, 0, 0.12 * side], [0, 1, -0.12 * side]])
+    move = np.array([[1, 0, 0.12 * side], [0, 1, -0.12 * side]], np.float32)
     image, normals, mask = paper(sample)
     image = cv2.warpAffine(image, move, (side, side), borderMode=cv2.BORDER_REPLICATE)
     normals = cv2.warpAffine(normals, move, (side, side), flags=cv2.INTER_NEAREST)

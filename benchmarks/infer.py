@@ -22,7 +22,7 @@ from benchmarks.authors import Authors, alternate, gigaflop, machine, peak_gflop
 from fnormal.network.checkpoint import WeightsInfo, load_weights
 from fnormal.network.exported import OnnxNetwork, export_onnx
 from fnormal.network.model import CrossModalNet
-from fnormal.prediction.predictor import Predictor
+from fnormal.network.torch_runner import TorchRunner
 
 
 def networks(
@@ -35,15 +35,15 @@ def networks(
     first = "authors' forward"
     contenders: dict[str, Callable[[], Tensor]] = {first: lambda: authors.from_image(image)[0]}
     work = {first: gigaflop(contenders[first])}
-    lite, info = load_weights(None)
+    shipped, info = load_weights(None)
     for name, model, size_px in (
         ("paper", CrossModalNet("paper"), 256),
-        ("lite", lite, 256),
-        ("lite", lite, info.size_px),
+        (info.arch, shipped, info.size_px),
+        ("lite", CrossModalNet("lite"), 128),
     ):
         picture = torch.rand(batch, 3, size_px, size_px, device=device)
         picture = picture.to(memory_format=torch.channels_last)
-        network = Predictor(model, device=device).runner.model
+        network = TorchRunner(model, device, None).model
         label = f"{name}, {size_px} px"
         contenders[label] = partial(network.image_to_normals, picture)
         work[label] = gigaflop(contenders[label])

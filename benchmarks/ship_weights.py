@@ -44,8 +44,8 @@ def main(source: Path, target: Path, *sets: str) -> None:
     twin = target.with_suffix(".onnx")
     export_onnx(load_weights(target)[0], replace(info, licence=licence), twin, raw=True)
     twin.write_bytes(halved(twin.read_bytes()))
-    for path in (target, twin):
-        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    for written in (target, twin):
+        print(f"{written}: {written.stat().st_size / 1e6:.2f} MB")
 
 
 def halved(model_bytes: bytes) -> bytes:
