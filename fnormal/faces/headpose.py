@@ -8,6 +8,7 @@ from importlib import resources
 import numpy as np
 
 from fnormal.arrays import F32, F64
+from fnormal.faces.detect import eyes_of
 from fnormal.geometry.pose import weak_perspective
 
 _EAR_WEIGHT = 0.5  # BlazeFace guesses the hidden one
@@ -29,8 +30,7 @@ def posed_points(six: F32) -> tuple[F32, float]:
     """
     head = mean_points()
     ears = head[[0, 16]] - (0, 0.3, 0)
-    eyes = head[36:42].mean(axis=0), head[42:48].mean(axis=0)
-    known = np.stack([*eyes, head[30], head[48:].mean(axis=0), *ears])
+    known = np.stack([*eyes_of(head), head[30], head[48:].mean(axis=0), *ears])
     weight = np.array([1, 1, 1, 1, _EAR_WEIGHT, _EAR_WEIGHT])
     turn, scale, shift = weak_perspective(known, six.astype(np.float64) * (1, -1), weight)
     points = (scale * head @ turn[:2].T + shift) * (1, -1)

@@ -16,7 +16,8 @@ from fnormal.arrays import F32, F64, U8
 from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces import blazeface
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
-from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, order_faces
+from fnormal.faces.crop import square_matrix
+from fnormal.faces.detect import FaceBox, detect_faces, eyes_of, has_landmark_model, order_faces
 from fnormal.faces.facemesh import landmarks_68
 from fnormal.faces.headpose import posed_points
 
@@ -58,7 +59,7 @@ def find_all_faces(picture: U8, landmark_model: Path | None = None, *, every: bo
     for candidates in _rungs(picture):
         for candidate in candidates:
             if all(overlap(candidate.box, face.box) < _SAME_FACE for face in faces):
-                face = _meshed(picture, _upright(picture, candidate))
+                face = _meshed(picture, _upright(picture, candidate.box) or candidate)
                 if face is not None:
                     faces.append(face)
         if faces and not every:
@@ -130,14 +131,10 @@ def _checked(picture: U8, face: FaceBox) -> FaceBox | None:
         there = _looked_at(picture, face.box, (0.0,))
         if there is not None and abs(_level_deg(there)) < _HOG_TURN_DEG and there.score > _LOOK_SURE:
             return face
-    eyes = np.stack([face.landmarks[36:42].mean(axis=0), face.landmarks[42:48].mean(axis=0)])
-    mouth = face.landmarks[48:].mean(axis=0)
-    six = np.stack([*eyes, face.landmarks[30], mouth, face.landmarks[0], face.landmarks[16]])
-    candidate = Candidate(face.box, eyes, mouth, 0.0, six)
-    better = _upright(picture, candidate)
-    if better.score and abs(_level_deg(better)) > _HOG_TURN_DEG:
+    better = _upright(picture, face.box)
+    if better is not None and abs(_level_deg(better)) > _HOG_TURN_DEG:
         return _meshed(picture, better)
-    return face if better.score or face.score >= DOUBTFUL_SCORE else None
+    return face if better is not None or face.score >= DOUBTFUL_SCORE else None
 
 
 def _level_deg(candidate: Candidate) -> float:
@@ -145,12 +142,12 @@ def _level_deg(candidate: Candidate) -> float:
     return float(np.degrees(np.arctan2(across[1], across[0])))
 
 
-def _upright(picture: U8, candidate: Candidate) -> Candidate:
-    """The candidate seen the right way up: a face on its head is taken for one, but for a poorer one."""
-    found = _looked_at(picture, candidate.box, _ROUND_DEG)
+def _upright(picture: U8, box: tuple[float, ...]) -> Candidate | None:
+    """What is at a box, seen the right way up: a face on its head is taken for one, but for a poorer one."""
+    found = _looked_at(picture, box, _ROUND_DEG)
     if found is None:
-        return candidate
-    return _looked_at(picture, candidate.box, (_level_deg(found),)) or found  # once more, quite level
+        return None
+    return _looked_at(picture, box, (_level_deg(found),)) or found  # once more, quite level
 
 
 def _looked_at(picture: U8, box: tuple[float, ...], turns_deg: Sequence[float]) -> Candidate | None:
@@ -161,9 +158,7 @@ def _looked_at(picture: U8, box: tuple[float, ...], turns_deg: Sequence[float]) 
     middle, side = (low + high) / 2, _AROUND * float((high - low).max())
     best: Candidate | None = None
     for turn_deg in turns_deg:
-        angle, scale = np.radians(turn_deg), side / SHORT_RANGE.side_px
-        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        back = np.column_stack([turn, middle - turn @ np.full(2, (SHORT_RANGE.side_px - 1) / 2)])
+        back = square_matrix(middle, side, turn_deg, SHORT_RANGE.side_px)
         size = (SHORT_RANGE.side_px, SHORT_RANGE.side_px)
         part = cv2.warpAffine(picture, back, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
         for found in blazeface.detect(part, SHORT_RANGE)[:1]:
@@ -184,9 +179,7 @@ def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
     inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
     if score < _LEAST_MESH_SCORE or inside < 0.5 or np.ptp(points, axis=0).min() < 1:
         return None
-    low, high = points.min(axis=0), points.max(axis=0)
-    box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-    return FaceBox(box, points, candidate.score * score)
+    return FaceBox.around(points, candidate.score * score)
 
 
 def roll_deg(landmarks: F32) -> float:
@@ -195,7 +188,8 @@ def roll_deg(landmarks: F32) -> float:
     By the line from the brows to the chin: a profile's eyes lie on one spot.
     """
     down: F64 = landmarks[6:11].mean(axis=0).astype(np.float64) - landmarks[17:27].mean(axis=0)
-    across = landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)
+    right, left = eyes_of(landmarks)
+    across = left - right
     if np.linalg.norm(across) > 0.35 * np.linalg.norm(down):
         return float(np.degrees(np.arctan2(across[1], across[0])))
     return float(np.degrees(np.arctan2(-down[0], down[1])))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fnormal.arrays import Array, Bools
-from fnormal.faces.detect import FaceBox
+from fnormal.faces.detect import FaceBox, eyes_of
 
 _DARK, _BRIGHT = 0.06, 0.985  # of full range: median, and the level that a third of the face is above
 _SMALL_PX = 48  # width of the points' box
 _SHARP = 0.012  # rms of the face's finest detail at 64 pixels / its contrast
 _PROFILE = 0.28  # distance of the eyes / height of the face, about 55 degrees of yaw
-_SURE = 0.9  # mean confidence
 
 
 def quality_flags(picture: Array, mask: Bools, corner_px: tuple[int, int], face: FaceBox | None) -> list[str]:
@@ -55,6 +54,7 @@ def _width_px(face: FaceBox) -> float:
 
 def _is_profile(face: FaceBox) -> bool:
     points = face.landmarks
-    across = np.linalg.norm(points[42:48].mean(axis=0) - points[36:42].mean(axis=0))
+    right, left = eyes_of(points)
+    across = np.linalg.norm(left - right)
     high = np.linalg.norm(points[8] - points[27])
     return bool(across < _PROFILE * high)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnormal.arrays import F32, F64, Array, Bools
-from fnormal.faces.crop import Crop
+from fnormal.config import CROP_SCALE
+from fnormal.faces.crop import Crop, square_matrix
 from fnormal.faces.detect import FaceBox
+from fnormal.faces.ladder import roll_deg
 
 
 @dataclass(frozen=True)
@@ -33,30 +35,44 @@ class Frame:
     turn_deg: float = 0.0
 
 
-def turned_frame(
-    face: FaceBox, turn_deg: float, shape: tuple[int, int], scale: float, size_px: int,
-    outline: Callable[..., Bools],
-) -> Frame:  # fmt: skip
-    """The upright square around a face that is turned clockwise by ``turn_deg`` on the screen.
+@dataclass(frozen=True)
+class Square:
+    """The upright square around a face: middle and side in pixels, turn clockwise on the screen."""
 
-    It may reach beyond the picture, whose border is then repeated.
-    """
+    middle: F64
+    side: float
+    turn_deg: float
+
+    def to_picture(self, size_px: int) -> F64:
+        """Pixels of the network's input to the picture's. [2, 3]"""
+        return square_matrix(self.middle, self.side, self.turn_deg, size_px)
+
+    def toward(self, other: Square, share: float) -> Square:
+        """A square between this and another."""
+        turn = (other.turn_deg - self.turn_deg + 180) % 360 - 180
+        return Square(
+            self.middle + share * (other.middle - self.middle),
+            self.side + share * (other.side - self.side), self.turn_deg + share * turn,
+        )  # fmt: skip
+
+
+def square_of(landmarks: F32, scale: float = CROP_SCALE) -> Square:
+    """The square of section 4.1 around 68 points, turned upright. [68, 2]"""
+    turn_deg = roll_deg(landmarks)
     angle = np.radians(turn_deg)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    level = face.landmarks.astype(np.float64) @ turn  # the picture turned back
+    level = landmarks.astype(np.float64) @ turn
     low, high = level.min(axis=0), level.max(axis=0)
-    linear = scale * float((high - low).max()) / size_px * turn
-    middle = turn @ ((low + high) / 2)
-    to_picture = np.column_stack([linear, middle - linear @ np.full(2, (size_px - 1) / 2)])
-    return framed_square(face, to_picture, turn_deg, shape, size_px, outline)
+    return Square(turn @ ((low + high) / 2), scale * float((high - low).max()), turn_deg)
 
 
 def framed_square(
-    face: FaceBox, to_picture: F64, turn_deg: float, shape: tuple[int, int], size_px: int,
+    face: FaceBox, square: Square, shape: tuple[int, int], size_px: int,
     outline: Callable[..., Bools],
 ) -> Frame:  # fmt: skip
-    """The frame of any square; ``to_picture`` takes its pixels to the picture's. [2, 3]"""
+    """The frame of a square around a face; where it reaches beyond the picture, the border is repeated."""
     height, width = shape
+    to_picture = square.to_picture(size_px)
     linear = to_picture[:, :2]
     half = size_px - 0.5
     corners = np.array([[-0.5, -0.5], [half, -0.5], [half, half], [-0.5, half]])
@@ -71,7 +87,7 @@ def framed_square(
     seen = np.stack([x - to_picture[0, 2], y - to_picture[1, 2]], axis=-1) @ back.T
     mask = mask & ((seen > -0.5) & (seen < half)).all(axis=-1)
     crop = Crop(corner[0], corner[1], min(max(rows, columns), height, width), size_px)
-    return Frame(crop, mask, face, to_picture, corner, float(turn_deg))
+    return Frame(crop, mask, face, to_picture, corner, square.turn_deg)
 
 
 def upright_view(picture: Array, to_picture: F64, size_px: int) -> Array:

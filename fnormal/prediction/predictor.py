@@ -20,7 +20,7 @@ from fnormal.faces.masks import face_mask, hull_mask, with_forehead
 from fnormal.geometry.normals import unit
 from fnormal.network.serving import open_runner
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.frames import Frame, carried_back, turned_frame, upright_view
+from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of, upright_view
 from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
 
 if TYPE_CHECKING:  # torch takes a second to import
@@ -201,14 +201,14 @@ class Predictor:
         """What the network will see of a face: the paper's crop, or an upright view of a turned face."""
         height, width = shape
         outline = face_mask if forehead else hull_mask
-        turn_deg = roll_deg(face.landmarks)
-        if abs(turn_deg) <= UPRIGHT_DEG:
+        if abs(roll_deg(face.landmarks)) <= UPRIGHT_DEG:
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
             if forehead:  # it must not end at the straight edge of the crop
                 crop = _holding(crop, with_forehead(face.landmarks), height, width)
             corner = crop.x_px, crop.y_px
             return Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
-        return turned_frame(face, turn_deg, (height, width), scale, self.size_px, outline)
+        square = square_of(face.landmarks, scale)
+        return framed_square(face, square, (height, width), self.size_px, outline)
 
     def _run(self, images: Sequence[F32]) -> list[F32]:
         """Mean predictions [S, S, 3] of crops [S, S, 3], in batches.

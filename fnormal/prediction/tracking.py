@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from fnormal.arrays import F32, F64, U8
-from fnormal.config import CROP_SCALE
-from fnormal.faces.detect import FaceBox
+from fnormal.arrays import U8
+from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.faces.facemesh import landmarks_68
-from fnormal.faces.ladder import find_all_faces, roll_deg
+from fnormal.faces.ladder import find_all_faces
+from fnormal.prediction.frames import Square
 
 _LOST = 0.4  # FaceMesh's probability below which a face is looked for anew
 _LOOK_EVERY = 5  # frames between two full looks while there is no face
 _LEAST_PX = 8  # of a face
 _JUMP = 0.5  # of the face's size: a face does not move further between two frames
 _STEP, _HASTE = 0.4, 5.0  # share of the way that the square goes in a frame, and how it grows with the way
-
-
-@dataclass(frozen=True)
-class Square:
-    """The upright square around a face: middle and side in pixels, turn clockwise on the screen."""
-
-    middle: F64
-    side: float
-    turn_deg: float
-
-    def to_picture(self, size_px: int) -> F64:
-        """Pixels of the network's input to the picture's. [2, 3]"""
-        angle = np.radians(self.turn_deg)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        linear = self.side / size_px * turn
-        return np.column_stack([linear, self.middle - linear @ np.full(2, (size_px - 1) / 2)])
-
-    def toward(self, other: Square, share: float) -> Square:
-        """A square between this and another."""
-        turn = (other.turn_deg - self.turn_deg + 180) % 360 - 180
-        return Square(
-            self.middle + share * (other.middle - self.middle),
-            self.side + share * (other.side - self.side), self.turn_deg + share * turn,
-        )  # fmt: skip
-
-
-def square_of(landmarks: F32, scale: float = CROP_SCALE) -> Square:
-    """The square of section 4.1 around 68 points, turned upright. [68, 2]"""
-    turn_deg = roll_deg(landmarks)
-    angle = np.radians(turn_deg)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    level = landmarks.astype(np.float64) @ turn
-    low, high = level.min(axis=0), level.max(axis=0)
-    return Square(turn @ ((low + high) / 2), scale * float((high - low).max()), turn_deg)
 
 
 class FollowingSquare:
@@ -112,8 +77,7 @@ class FaceTracker:
 
     def _followed(self, picture: U8, last: FaceBox, *, still: bool = True) -> FaceBox | None:
         points = last.landmarks
-        eyes = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
-        found, score = landmarks_68(picture, eyes, points[48:].mean(axis=0))
+        found, score = landmarks_68(picture, eyes_of(points), points[48:].mean(axis=0))
         size = float(np.ptp(points, axis=0).max())
         moved = float(np.linalg.norm(found.mean(axis=0) - points.mean(axis=0)))
         height, width = picture.shape[:2]
@@ -125,6 +89,4 @@ class FaceTracker:
             or np.ptp(found, axis=0).min() < 8
         ):
             return None
-        low, high = found.min(axis=0), found.max(axis=0)
-        box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-        return replace(last, box=box, landmarks=found, score=score)
+        return FaceBox.around(found, score)

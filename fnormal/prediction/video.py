@@ -13,9 +13,9 @@ from fnormal.faces.detect import FaceBox
 from fnormal.faces.masks import face_mask, hull_mask
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.frames import framed_square
+from fnormal.prediction.frames import framed_square, square_of
 from fnormal.prediction.predictor import Predictor
-from fnormal.prediction.tracking import FaceTracker, FollowingSquare, square_of
+from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 
 _FLOW_PX = 128  # side of the crop in which motion is measured
 
@@ -76,10 +76,8 @@ class VideoPredictor:
             return VideoFrame(number, face, None, None, seconds)
         started = time.monotonic()
         size_px = self._predictor.size_px
-        to_picture = square.to_picture(size_px)
-        frame = framed_square(
-            face, to_picture, square.turn_deg, (picture.shape[0], picture.shape[1]), size_px, self._outline
-        )
+        shape = (picture.shape[0], picture.shape[1])
+        frame = framed_square(face, square, shape, size_px, self._outline)
         image, mean = self._predictor.look(picture, frame)
         flicker_deg, mean = self._steadied(image, mean, anew=self._tracker.is_new)
         normals = self._predictor.finish(frame, mean, picture.shape[:2])

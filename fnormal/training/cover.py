@@ -13,10 +13,10 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.datasets.sample import Pair
+from fnormal.faces.detect import eyes_of
 
 _GLASSES, _FRINGE, _THING = 0.16, 0.12, 0.12  # shares of the samples
 _DARK_LENS = 0.25  # of the glasses
-_EYES = (slice(36, 42), slice(42, 48))
 _TEMPLES = (0, 16)
 _BROWS = slice(17, 27)
 
@@ -58,7 +58,7 @@ def _glasses(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> t
     """A frame before both eyes with its shadow, with clear, shining or dark lenses."""
     import cv2
 
-    centres = [points[eye].mean(axis=0) for eye in _EYES]
+    centres = eyes_of(points)
     along = centres[1] - centres[0]
     distance = float(np.linalg.norm(along))
     if distance < 8:  # a profile: the glasses would lie edge on
