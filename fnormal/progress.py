@@ -21,6 +21,11 @@ class Result:
     record: Mapping[str, Any] | None = None
 
 
+def failure(source: object, error: str) -> Result:
+    """The line of JSON for an input that failed; nothing without ``--json``."""
+    return Result("", {"ok": False, "input": str(source), "error": error})
+
+
 @dataclass(frozen=True)
 class Table:
     """A table for people to read, on stderr.

@@ -9,14 +9,12 @@ from fnormal.arrays import F32
 from fnormal.config import ENHANCE_CROP_SCALE, FRAME
 from fnormal.errors import FNormalError
 from fnormal.geometry.checks import MapFacts, check_map
-from fnormal.geometry.normal_layouts import as_vectors
-from fnormal.geometry.normal_maps import list_maps, png_frame, read_normals, read_raw
+from fnormal.geometry.normal_maps import decoded, frame_stated, list_maps, read_raw
 from fnormal.geometry.normals import FRAMES, compose_frames, frame_matrix
 from fnormal.geometry.picturefile import read_image
-from fnormal.network.device import free_cores, settled
 from fnormal.options.maps import Check
-from fnormal.prediction.predictor import Predictor
-from fnormal.progress import Progress, Result
+from fnormal.prediction.predictor import open_predictor
+from fnormal.progress import Progress, Result, failure
 
 _FAR_DEG = 35.0  # no prediction of a face is further off
 _LENGTH, _HOLES = 0.02, 0.005
@@ -41,23 +39,20 @@ def check(options: Check) -> Iterator[Progress]:
             results = (_look(path, options.frame, prior),)
         except FNormalError as error:
             failed = str(error)
-            results = (Result("", {"ok": False, "input": str(path), "error": failed}),)
+            results = (failure(path, failed),)
         yield Progress(done=done, total=len(paths), unit="maps", failed=failed, results=results)
 
 
 def _predicted(options: Check, photo: Path) -> F32:
-    compute = options.compute
-    threads = compute.threads or free_cores()
-    device = settled(compute.device, threads)
-    predictor = Predictor(options.weights, device=device, threads=threads)
+    predictor = open_predictor(options.weights, options.compute)
     picture = read_image(photo, most_px=round(options.max_megapixels * 1e6))
     face = predictor.find_faces(picture, str(photo))[0]
     return predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)[0].normals
 
 
 def _look(path: Path, frame: str | None, prior: F32 | None) -> Result:
-    stated = png_frame(path) if path.suffix.lower() == ".png" else None
-    raw, (normals, mask) = read_raw(path), read_normals(path, frame)
+    stated, raw = frame_stated(path), read_raw(path)
+    normals, mask = decoded(raw, path, frame)
     if prior is not None and prior.shape != normals.shape:
         raise FNormalError(
             f"{path} is {normals.shape[1]}x{normals.shape[0]}, its photo {prior.shape[1]}x{prior.shape[0]};"
@@ -66,11 +61,9 @@ def _look(path: Path, frame: str | None, prior: F32 | None) -> Result:
     facts = check_map(raw, normals, mask, prior)
     read_as = frame or stated or FRAME
     seems = _name(compose_frames(read_as, facts.seems))
-    found = None if raw.dtype.kind in "ui" else as_vectors(raw)
-    coding = "integers" if found is None else found[2].name
     problems = _problems(facts, seems, _name(compose_frames(read_as, "x,y,z")))
     record = {
-        "ok": True, "input": str(path), "stated": stated, "read_as": read_as, "coding": coding,
+        "ok": True, "input": str(path), "stated": stated, "read_as": read_as,
         **facts.as_dict(), "seems": seems if facts.is_clear else None, "problems": problems,
     }  # fmt: skip
     said = f"seems {seems}" if facts.is_clear else "frame unclear"

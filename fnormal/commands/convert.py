@@ -10,10 +10,10 @@ import numpy as np
 from fnormal.errors import FNormalError
 from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import write_bytes
-from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals, list_maps, png_frame, read_normals
+from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals, frame_stated, list_maps, read_normals
 from fnormal.geometry.normals import frame_matrix
 from fnormal.options.maps import Convert
-from fnormal.progress import Progress, Result
+from fnormal.progress import Progress, Result, failure
 
 
 def convert(options: Convert) -> Iterator[Progress]:
@@ -39,13 +39,12 @@ def convert(options: Convert) -> Iterator[Progress]:
             results = (_convert_one(path, target, options),)
         except FNormalError as error:
             failed = str(error)
-            results = (Result("", {"ok": False, "input": str(path), "error": failed}),)
+            results = (failure(path, failed),)
         yield Progress(done=done, total=len(paths), unit="maps", failed=failed, results=results)
 
 
 def _convert_one(path: Path, target: Path, options: Convert) -> Result:
-    stated = png_frame(path) if path.suffix.lower() == ".png" else None
-    source = options.from_frame or stated
+    source = options.from_frame or frame_stated(path)
     if source is None:
         raise FNormalError(f"{path} does not say its frame; give --from, or look with 'fnormal check {path}'")
     normals, mask = read_normals(path, source)

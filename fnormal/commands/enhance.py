@@ -11,11 +11,10 @@ from fnormal.enhance.pipeline import enhance_face
 from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import read_image
-from fnormal.network.device import free_cores, settled
 from fnormal.options.faces import Enhance, PredictOptions
 from fnormal.prediction.files import Written, doubt, result_paths, write_result
 from fnormal.prediction.given import given_normals
-from fnormal.prediction.predictor import Predictor
+from fnormal.prediction.predictor import open_predictor
 from fnormal.progress import Progress
 
 
@@ -25,16 +24,14 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     Raises:
         FNormalError: No face, a mesh that does not fit, or files that are not what they should be.
     """
-    compute, photo, defaults = options.compute, options.photo, PredictOptions()
+    photo, defaults = options.photo, PredictOptions()
     stem = (options.out or Path("enhanced")) / photo.stem
     outputs = (*enhanced_paths(stem), *result_paths(stem, defaults.format))
     Guard([photo, options.mesh, options.normals, options.landmarks, options.weights]).check(outputs)
     if options.out is None:
         refuse_existing(outputs)
     sweep_folder(stem.parent)
-    threads = compute.threads or free_cores()
-    device = settled(compute.device, threads)
-    predictor = Predictor(options.weights, device=device, threads=threads)
+    predictor = open_predictor(options.weights, options.compute)
     picture = read_image(photo, most_px=round(options.max_megapixels * 1e6))
     faces = predictor.find_faces(picture, str(photo), options.landmarks)
     face = faces[0]

@@ -18,14 +18,13 @@ from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.geometry.videofile import is_video
-from fnormal.network.device import free_cores, settled
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.figures import overlay, side_by_side
 from fnormal.prediction.files import Written, doubt, extra_path, is_own_output, result_paths, write_result
-from fnormal.prediction.predictor import Predictor
+from fnormal.prediction.predictor import Predictor, open_predictor
 from fnormal.prediction.videofiles import predict_video
-from fnormal.progress import Progress, Result
+from fnormal.progress import Progress, Result, failure
 
 
 def predict(options: Predict) -> Iterator[Progress]:
@@ -47,9 +46,7 @@ def predict(options: Predict) -> Iterator[Progress]:
             refuse_existing(outputs)
     if options.out != "-":
         sweep_folder(Path(options.out or "normals"))
-    compute = options.compute
-    threads = compute.threads or free_cores()
-    predictor = Predictor(options.weights, device=settled(compute.device, threads), threads=threads)
+    predictor = open_predictor(options.weights, options.compute)
     if options.out == "-":
         yield _stream(jobs[0], predictor, options.options)
         return
@@ -128,7 +125,7 @@ def _predict_one(
         yield from _results(job, predictor, options, guard)
     except FNormalError as error:
         failed = str(error)
-        results = (Result("", {"ok": False, "input": job.source, "error": failed}),)
+        results = (failure(job.source, failed),)
     yield Progress(done=done, total=total, unit="pictures", note=job.source, failed=failed, results=results)
 
 
@@ -198,7 +195,7 @@ def _figures(picture: U8, result: FaceNormals, options: PredictOptions) -> dict[
     """Further pictures that are asked for, by the ending of their names."""
     found = {}
     if options.overlay:
-        found["overlay"] = overlay(picture, [result])
+        found["overlay"] = overlay(picture, result)
     if options.side_by_side:
         found["side_by_side"] = side_by_side(picture, result)
     return found

@@ -88,7 +88,5 @@ FIELDS: dict[Modality, tuple[str, ...]] = {
     "normals": ("normals",),
 }
 UNLIT_FIELDS = ("albedo", "depth")  # of pairs that can be lit anew
-BYTES_A_PIXEL, UNLIT_BYTES_A_PIXEL = (
-    10,
-    5,
-)  # the second more where albedo and depth are kept; image 3, normals 3 x 2, mask 1, before compression
+BYTES_A_PIXEL = 10  # image 3, normals 3 x 2, mask 1, before compression
+UNLIT_BYTES_A_PIXEL = 5  # more where they are kept: albedo 3, depth 2

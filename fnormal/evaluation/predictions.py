@@ -19,7 +19,7 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
-from fnormal.geometry.normal_maps import MAP_SUFFIXES, png_frame, read_normals
+from fnormal.geometry.normal_maps import MAP_SUFFIXES, frame_stated, read_normals
 from fnormal.geometry.normals import frame_matrix
 from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
@@ -96,7 +96,7 @@ def file_predictions(
 def stated_frame(folder: Path, data: Dataset[Pair]) -> str:
     """The frame that the first file of a folder of predictions says it is in, else fnormal's."""
     path = _numbered(folder, 0) if len(data) else folder
-    return (png_frame(path) if path.suffix.lower() == ".png" else None) or FRAME
+    return frame_stated(path) or FRAME
 
 
 def _numbered(folder: Path, index: int) -> Path:

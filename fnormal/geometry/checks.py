@@ -29,6 +29,7 @@ class MapFacts:
         holes: Share of the face's outline that has no normal.
         levels: Distinct values of a channel; 256 or fewer are 8 bits.
         kind: Type of the numbers in the file.
+        coding: How they are vectors: ``integers``, or the name of a :class:`Coding`.
         pixels: How many have a normal.
     """
 
@@ -39,6 +40,7 @@ class MapFacts:
     holes: float
     levels: int
     kind: str
+    coding: str
     pixels: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,6 +50,7 @@ class MapFacts:
             "clear": self.is_clear, "off_deg": None if self.off_deg is None else round(self.off_deg, 2),
             "length_off_max": round(largest, 4), "length_off_mean": round(mean, 5),
             "holes": round(self.holes, 4), "levels": self.levels, "dtype": self.kind,
+            "coding": self.coding,
         }  # fmt: skip
 
 
@@ -104,19 +107,20 @@ def check_map(raw: Array, normals: F32, mask: Bools, prior: F32 | None = None) -
         seems, clear = bulging_frame(normals, mask)
     else:
         seems, clear, off_deg = nearest_frame(normals, mask, prior)
-    off = np.abs(np.linalg.norm(_vectors(raw)[mask], axis=-1) - 1)
+    vectors, coding = _vectors(raw)
+    off = np.abs(np.linalg.norm(vectors[mask], axis=-1) - 1)
     return MapFacts(
         seems, clear, off_deg, (float(off.max()), float(off.mean())), _holes(mask),
-        len(np.unique(raw[mask][:, 0])), str(raw.dtype), int(mask.sum()),
+        len(np.unique(raw[mask][:, 0])), str(raw.dtype), coding, int(mask.sum()),
     )  # fmt: skip
 
 
-def _vectors(raw: Array) -> Array:
-    """The file's numbers as vectors, of whatever length they have."""
+def _vectors(raw: Array) -> tuple[Array, str]:
+    """The file's numbers as vectors, of whatever length they have, and how they are coded."""
     if raw.dtype.kind in "ui":
-        return raw.astype(np.float32) / ((np.iinfo(raw.dtype).max) / 2) - 1
+        return raw.astype(np.float32) / ((np.iinfo(raw.dtype).max) / 2) - 1, "integers"
     found = as_vectors(raw)
-    return raw.astype(np.float32) if found is None else found[0]
+    return (raw.astype(np.float32), "integers") if found is None else (found[0], found[2].name)
 
 
 def _holes(mask: Bools) -> float:

@@ -111,9 +111,12 @@ def read_normals(path: Path, frame: str | None = None) -> tuple[F32, Bools]:
     Raises:
         FNormalError: Missing, unreadable, a JPEG (up to 7 degrees wrong), or no normals.
     """
-    raw = read_raw(path)
-    if path.suffix.lower() == ".png":
-        frame = frame or png_frame(path)
+    return decoded(read_raw(path), path, frame)
+
+
+def decoded(raw: Array, path: Path, frame: str | None = None) -> tuple[F32, Bools]:
+    """What :func:`read_normals` makes of the numbers of a file that are read already."""
+    frame = frame or frame_stated(path)
     if raw.dtype in (np.uint8, np.uint16):
         value, mask = nm.decode_rgb(raw)
     else:
@@ -203,6 +206,11 @@ def _read_tiff(path: Path) -> Array:
         if announced > NORMAL_MAP.most_bytes:
             raise FNormalError(f"{path} unpacks to {announced / 1e9:.0f} GB, too much; {NORMAL_MAP.remedy}")
         return np.asarray(file.pages[0].asarray())
+
+
+def frame_stated(path: Path) -> str | None:
+    """The frame that a map says it is in, which PNG files alone do."""
+    return png_frame(path) if path.suffix.lower() == ".png" else None
 
 
 def png_frame(path: Path) -> str | None:

@@ -21,7 +21,7 @@ def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor, *, raw: boo
 
     Of unit normals, or of ``raw`` ones, of which the surer counts more.
     """
-    both = model.image_to_normals(torch.cat([image, image.flip(-1)]))  # torch is slow on one image alone
+    both = model.image_to_normals(torch.cat([image, image.flip(-1)])).float()  # torch is slow on one alone
     direct, other = (both if raw else torch.nn.functional.normalize(both, dim=1)).chunk(2)
     return (direct + other.flip(-1) * other.new_tensor([-1, 1, 1])[:, None, None]) / 2
 

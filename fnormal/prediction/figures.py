@@ -5,15 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array
+from fnormal.geometry.normals import encode_rgb
 from fnormal.prediction.face_normals import FaceNormals
+from fnormal.prediction.inputs import as_bytes
 
 _LIGHT = np.array([-0.5, 0.45, 0.74], np.float32)  # from the upper left of the viewer
 _PANEL_PX = 512
-
-
-def colors_of(normals: F32) -> U8:
-    """Normals as the usual colours, red for x, green for y, blue for z. [H, W, 3]"""
-    return np.asarray(np.rint(np.clip(normals * 127.5 + 127.5, 0, 255)), np.uint8)
 
 
 def _soft(result: FaceNormals) -> F32:
@@ -32,15 +29,14 @@ def _part_of(picture: Array, result: FaceNormals) -> F32:
     return np.asarray(part if picture.dtype == np.uint8 else part * 255, np.float32)
 
 
-def overlay(picture: Array, results: list[FaceNormals]) -> U8:
-    """The photo [H, W, 3] with the normals of its faces laid over it."""
-    out = picture.copy() if picture.dtype == np.uint8 else np.rint(picture * 255).astype(np.uint8)
-    for result in results:
-        x, y = result.corner_px
-        rows, columns = result.part_mask.shape
-        share, photo = _soft(result), _part_of(out, result)
-        mixed = photo + share * (colors_of(result.part_normals) - photo)
-        out[y : y + rows, x : x + columns] = np.rint(mixed).astype(np.uint8)
+def overlay(picture: Array, result: FaceNormals) -> U8:
+    """The photo [H, W, 3] with the normals of a face laid over it."""
+    out = as_bytes(picture).copy()
+    x, y = result.corner_px
+    rows, columns = result.part_mask.shape
+    share, photo = _soft(result), _part_of(out, result)
+    mixed = photo + share * (encode_rgb(result.part_normals, result.part_mask) - photo)
+    out[y : y + rows, x : x + columns] = np.rint(mixed).astype(np.uint8)
     return out
 
 
@@ -53,7 +49,7 @@ def side_by_side(picture: Array, result: FaceNormals) -> U8:
     clay = 255 * (0.12 + 0.88 * shade) ** (1 / 2.2) * np.array([0.86, 0.84, 0.82], np.float32)
     backdrop = np.full_like(photo, 40)
     panels = [photo]
-    for drawn in (colors_of(result.part_normals), clay):
+    for drawn in (encode_rgb(result.part_normals, result.part_mask), clay):
         panels.append(np.asarray(backdrop + share * (drawn - backdrop), np.float32))
     scale = _PANEL_PX / max(photo.shape[:2])
     out = np.full((_PANEL_PX, 3 * _PANEL_PX, 3), 40, np.uint8)

@@ -18,7 +18,9 @@ from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.ladder import find_all_faces, roll_deg
 from fnormal.faces.masks import face_mask, hull_mask, with_forehead
 from fnormal.geometry.normals import unit
+from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import open_runner
+from fnormal.options.shared import Compute
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of, upright_view
 from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
@@ -54,6 +56,12 @@ def _looked(picture: Array, frame: Frame) -> F32:
     crop = frame.crop
     rows, columns = slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px)
     return replace(crop, x_px=0, y_px=0).cut(in_unit_range(picture[rows, columns]))
+
+
+def open_predictor(weights: Path | None, compute: Compute) -> Predictor:
+    """The predictor that a command's options ask for, on the free cores unless they say how many."""
+    threads = compute.threads or free_cores()
+    return Predictor(weights, device=settled(compute.device, threads), threads=threads)
 
 
 class Predictor:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.geometry.images import linear_to_srgb, srgb_to_linear
+from fnormal.geometry.normals import unit
 from fnormal.render import shading
 from fnormal.render.kernels import jit
 
@@ -89,8 +90,7 @@ def displaced(normals: F32, height_px: F32) -> F32:
     moved = normals.copy()
     moved[..., 0] -= normals[..., 2] * right
     moved[..., 1] += normals[..., 2] * down  # rows go down, y goes up
-    length = np.linalg.norm(moved, axis=-1, keepdims=True)
-    return np.asarray(moved / np.maximum(length, 1e-6) * (length > 1e-6), np.float32)
+    return unit(moved)
 
 
 def _openness(depth_px: F32, mask: Bools, strength: float) -> Array:

@@ -18,6 +18,7 @@ from fnormal.config import CROP_SCALE
 from fnormal.datasets.batch import ImageBatch
 from fnormal.datasets.sample import ImageSample
 from fnormal.network.model import CrossModalNet
+from fnormal.network.torch_runner import mirrored_mean
 from fnormal.training.augment import mirror_image, photometric
 from fnormal.training.framing import cut_square, reframe
 from fnormal.training.losses import angle_error, masked_mean
@@ -83,12 +84,10 @@ def consistency_loss(raw: Tensor, batch: ConsistencyBatch, slow: CrossModalNet) 
         slow: The averaged network.
     """
     with torch.no_grad():
-        was, clean = slow.training, batch.clean
+        was = slow.training
         slow.eval()
-        both = slow.image_to_normals(torch.cat([clean, clean.flip(-1)])).float()
+        mean = mirrored_mean(slow, batch.clean)
         slow.train(was)
-        direct, other = nn.functional.normalize(both, dim=1).chunk(2)
-        mean = direct + other.flip(-1) * other.new_tensor([-1, 1, 1])[:, None, None]
         wanted, known = carried(mean, batch.to_clean)
     pred = nn.functional.normalize(raw.float(), dim=1, eps=1e-6)
     mask = (batch.mask & known).to(pred.dtype)

@@ -47,7 +47,8 @@ def reframe(sample: AnySample, size_px: int, rng: np.random.Generator) -> AnySam
         turn_normals(normals, angle_rad)
         changed["normals"] = normals.astype(np.float16)
     if isinstance(sample, ImageSample):
-        changed["image"] = _transfer(_cut_image(sample.image, to_source, size_px, border, rng), rng)
+        grey = int(rng.integers(256)) if border == "grey" else 0
+        changed["image"] = _transfer(_cut_image(sample.image, to_source, size_px, border, grey), rng)
     back = np.linalg.inv(np.vstack([to_source, [0, 0, 1]]))[:2]
     points = np.asarray(sample.landmarks @ back[:, :2].T + back[:, 2], np.float32)
     return replace(sample, mask=mask, landmarks=points, **changed)
@@ -58,7 +59,7 @@ def cut_square(image: U8, points: F32, scale: float, size_px: int) -> tuple[U8, 
     low, high = points.min(axis=0), points.max(axis=0)
     per_px = scale * float((high - low).max()) / size_px
     to_source = _frame_matrix((low + high) / 2, per_px, 0.0, size_px)
-    cut = _cut_image(image, to_source, size_px, "edge", None)
+    cut = _cut_image(image, to_source, size_px, "edge")
     return cut, np.asarray((points - to_source[:, 2]) / per_px, np.float32)
 
 
@@ -116,11 +117,10 @@ def _cut_normals(
     return unit(total) * kept[..., None], kept
 
 
-def _cut_image(image: U8, to_source: F64, size_px: int, border: str, rng: np.random.Generator | None) -> U8:
+def _cut_image(image: U8, to_source: F64, size_px: int, border: str, grey: int = 0) -> U8:
     import cv2
 
     modes = {"edge": cv2.BORDER_REPLICATE, "mirror": cv2.BORDER_REFLECT_101, "wrap": cv2.BORDER_WRAP}
-    grey = int(rng.integers(256)) if border == "grey" and rng is not None else 0
     mode = modes.get(border, cv2.BORDER_CONSTANT)
     return np.asarray(_cut(image, to_source, size_px, borderMode=mode, borderValue=(grey, grey, grey)))
 
