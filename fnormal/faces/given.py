@@ -14,7 +14,7 @@ from fnormal.errors import FNormalError
 from fnormal.faces import blazeface
 from fnormal.faces.detect import FaceBox, has_landmark_model, points_in_box
 from fnormal.faces.facemesh import landmarks_68
-from fnormal.files.opening import LANDMARKS, check_file, decoding, read_json, read_npy, read_text
+from fnormal.files.opening import LANDMARKS, check_file, decoding, read_json, read_matlab, read_npy, read_text
 
 POINT_SUFFIXES = (".npy", ".json", ".pts", ".mat", ".txt")
 _POINT_KEYS = ("landmarks", "landmarks_68", "landmark", "kps", "points", "pt3d_68", "pt2d")
@@ -57,9 +57,7 @@ def _read(path: Path) -> list[tuple[Any, float]]:
     if suffix == ".json":
         return _from_json(read_json(path, LANDMARKS))
     if suffix == ".mat":
-        from scipy.io import loadmat
-
-        arrays = loadmat(path, variable_names=("pt3d_68", "pt2d"))
+        arrays = read_matlab(path, LANDMARKS)
         return [(next(arrays[name] for name in ("pt3d_68", "pt2d") if name in arrays)[:2].T, 1.0)]
     text = read_text(path, LANDMARKS)
     if suffix == ".txt":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import stat
 import struct
@@ -20,6 +21,7 @@ from fnormal.arrays import Array
 from fnormal.errors import FNormalError
 
 _MB = 1_000_000
+_LARGEST_NUMBER = 8  # bytes of a double
 _NPY_MAGIC = b"\x93NUMPY"
 # What decoders raise of broken bytes. Anything else is a bug of ours and keeps its traceback.
 DECODING_ERRORS = (
@@ -166,6 +168,24 @@ def read_npz(path: Path, kind: Kind) -> dict[str, Array]:
                 name = info.filename.removesuffix(".npy")
                 arrays[name] = _read_array(handle, info.file_size, path, kind)
         return arrays
+
+
+def read_matlab(path: Path, kind: Kind) -> dict[str, Array]:
+    """Arrays of numbers of a Matlab file up to version 7; what it announces must fit before it is unpacked.
+
+    Raises:
+        FNormalError: Missing, not a Matlab file, of version 7.3, or too large when unpacked.
+    """
+    import numpy as np
+    from scipy.io import loadmat, whosmat
+
+    check_file(path, kind)
+    with decoding(path, kind):
+        announced = sum(math.prod(shape) for _, shape, _ in whosmat(path))
+        if announced * _LARGEST_NUMBER > kind.most_bytes:
+            raise FNormalError(f"{path} unpacks to over {kind.most_bytes / 1e9:.0f} GB; {kind.remedy}")
+        arrays = {name: np.asarray(value) for name, value in loadmat(path).items()}
+        return {name: array for name, array in arrays.items() if array.dtype.kind in "fiub"}
 
 
 def _read_array(handle: Any, size: int, path: Path, kind: Kind) -> Array:

@@ -11,7 +11,15 @@ import numpy as np
 from fnormal.arrays import F32, Array, Bools, Floats
 from fnormal.config import FRAME, MAX_PICTURE_PX
 from fnormal.errors import FNormalError
-from fnormal.files.opening import NORMAL_MAP, check_file, decoding, quiet_stderr, read_npy, read_npz
+from fnormal.files.opening import (
+    NORMAL_MAP,
+    check_file,
+    decoding,
+    quiet_stderr,
+    read_matlab,
+    read_npy,
+    read_npz,
+)
 from fnormal.files.writing import write_bytes
 from fnormal.geometry import normals as nm
 from fnormal.geometry.normal_layouts import as_vectors, map_of, three_channels
@@ -150,7 +158,7 @@ def read_raw(path: Path) -> Array:
         elif suffix == ".npz":
             raw = map_of(read_npz(path, NORMAL_MAP))
         elif suffix == ".mat":
-            raw = map_of(_read_mat(path))
+            raw = map_of(read_matlab(path, NORMAL_MAP))
         elif suffix in (".tif", ".tiff"):
             raw = three_channels(_read_tiff(path))
         elif suffix == ".exr":
@@ -171,13 +179,6 @@ def _read_picture(path: Path) -> Array | None:
     if raw is None or raw.ndim != 3 or raw.shape[2] < 3:
         return None
     return np.asarray(raw[..., 2::-1])
-
-
-def _read_mat(path: Path) -> dict[str, Array]:
-    from scipy.io import loadmat
-
-    arrays = loadmat(path)
-    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
 
 
 def _read_exr(path: Path) -> Array | None:

@@ -11,10 +11,11 @@ from fnormal.arrays import F32
 from fnormal.config import CELEBA_HQ_IMAGES
 from fnormal.errors import FNormalError
 from fnormal.faces.given import read_faces
+from fnormal.files.opening import MATLAB, read_matlab
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import from_frame, unit
 from fnormal.geometry.picturefile import find_images, read_image
-from fnormal.photos.photo import Photo, read_mat
+from fnormal.photos.photo import Photo
 
 _MAP_SUFFIXES = (".mat", ".npy", ".png", ".tif", ".tiff")
 
@@ -98,7 +99,7 @@ class PhotoFolder:
 
 def _norms_of(path: Path) -> F32:
     """Unit normals of the norms/cert packaging, 0 where ``cert`` is. [H, W, 3]"""
-    arrays = read_mat(path)
+    arrays = read_matlab(path, MATLAB)
     if "norms" not in arrays or arrays["norms"].ndim != 3 or arrays["norms"].shape[2] != 3:
         raise FNormalError(f"{path} has no 'norms' [H, W, 3]; it has {', '.join(arrays) or 'nothing'}")
     normals = unit(np.nan_to_num(arrays["norms"].astype(np.float32)))

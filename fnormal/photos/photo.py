@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
-from fnormal.arrays import F32, U8, Array
-from fnormal.errors import FNormalError
-from fnormal.files.opening import MATLAB, check_file, decoding
+from fnormal.arrays import F32, U8
 from fnormal.readers import Reader
-
-_LARGEST_NUMBER = 8  # bytes of a double
 
 
 @dataclass(frozen=True)
@@ -51,20 +43,3 @@ class PhotoReader(Reader[list[Photo]], Protocol):
     @property
     def photos_per_item(self) -> int:
         """Photos of an item, at most."""
-
-
-def read_mat(path: Path) -> dict[str, Array]:
-    """Arrays of a Matlab file of version 7 or older.
-
-    Raises:
-        FNormalError: Missing, not a Matlab file, or of version 7.3.
-    """
-    from scipy.io import loadmat, whosmat
-
-    check_file(path, MATLAB)
-    with decoding(path, MATLAB):
-        announced = sum(math.prod(shape) for _, shape, _ in whosmat(path))
-        if announced * _LARGEST_NUMBER > MATLAB.most_bytes:
-            raise FNormalError(f"{path} unpacks to over {MATLAB.most_bytes / 1e9:.0f} GB; {MATLAB.remedy}")
-        arrays = {name: np.asarray(value) for name, value in loadmat(path).items()}
-        return {name: array for name, array in arrays.items() if array.dtype.kind in "fiub"}

@@ -15,11 +15,11 @@ from fnormal.arrays import F32, U8
 from fnormal.config import PHOTOFACE_TEST_SUBJECTS, PHOTOFACE_TRAIN_SUBJECTS
 from fnormal.errors import FNormalError
 from fnormal.faces.ladder import find_upright_faces
-from fnormal.files.opening import LIGHTS, decoding, read_bytes
+from fnormal.files.opening import LIGHTS, MATLAB, decoding, read_bytes, read_matlab
 from fnormal.geometry.normals import from_frame, unit
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.data import Split
-from fnormal.photos.photo import Photo, read_mat
+from fnormal.photos.photo import Photo
 from fnormal.photos.stereo import directions, photometric_stereo
 
 AXES = "x,-y,z"  # y points down in the one packaging that is known
@@ -132,7 +132,7 @@ def split_people(people: Sequence[str], split: Split, seed: int) -> list[str]:
 
 def read_sn(path: Path) -> F32:
     """Unit normals of Matlab's ``sn.mat`` in its own axes: px, py and, where it is there, pz. [H, W, 3]"""
-    arrays = read_mat(path)
+    arrays = read_matlab(path, MATLAB)
     missing = [key for key in ("px", "py") if key not in arrays]
     if missing:
         raise FNormalError(f"{path} lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}")
