@@ -8,12 +8,12 @@ import pytest
 import trimesh
 
 from fnormal.commands.enhance import enhance
-from fnormal.enhance.align import align, outward
-from fnormal.enhance.blend import Shown, blend, sample, smooth, vertex_weights
-from fnormal.enhance.coarse import photo_texture
-from fnormal.enhance.gltf import encode_glb
-from fnormal.enhance.topology import landmark_vertices
-from fnormal.enhance.transfer import append_normals
+from fnormal.enhancement.align import align, outward
+from fnormal.enhancement.blend import Shown, blend, sample, smooth, vertex_weights
+from fnormal.enhancement.coarse import photo_texture
+from fnormal.enhancement.gltf import encode_glb
+from fnormal.enhancement.topology import landmark_vertices
+from fnormal.enhancement.transfer import append_normals
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
 from fnormal.geometry.mesh import make_mesh

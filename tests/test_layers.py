@@ -20,7 +20,7 @@ FLOORS = [
     ["commands"],
     ["training"],
     ["evaluation"],
-    ["enhance"],
+    ["enhancement"],
     ["prediction"],
     ["datasets"],
     ["render", "photos"],

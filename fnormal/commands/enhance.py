@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fnormal.config import ENHANCE_CROP_SCALE
-from fnormal.enhance.files import enhanced_paths, write_enhanced
-from fnormal.enhance.pipeline import enhance_face
+from fnormal.enhancement.files import enhanced_paths, write_enhanced
+from fnormal.enhancement.pipeline import enhance_face
 from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import read_image

@@ -24,7 +24,7 @@ _EYES_468 = (33, 263)  # outer corners
 _CORNERS = (33, 263, 78)  # where the eyes' and the mouth's holes begin
 # the vertex that lies nearest to each of dlib's 68 points, in the mean of 134 portraits: 5 % of the distance
 # of the eyes' outer corners on average, most of it along the jaw
-_AS_68 = (
+AS_68 = (
     127, 234, 147, 215, 172, 136, 149, 148, 152, 377, 378, 365, 397, 435, 401, 454, 356,
     46, 63, 52, 65, 55, 285, 295, 282, 293, 383, 168, 197, 5, 4, 75, 97, 2,
     326, 305, 7, 159, 158, 155, 153, 144, 382, 385, 387, 249, 373, 380, 76, 80, 72,
@@ -118,7 +118,7 @@ def _two_passes(picture: U8, middle: Array, half: float, across: Array) -> tuple
     if np.linalg.norm(eyes[1] - eyes[0]) < 0.35 * np.ptp(points[:, :2], axis=0).max():
         eyes = level
     points, logit = _run(network, picture, points[:, :2], *eyes)
-    return points[list(_AS_68), :2].copy(), float(1 / (1 + np.exp(-logit)))
+    return points[list(AS_68), :2].copy(), float(1 / (1 + np.exp(-logit)))
 
 
 @lru_cache(maxsize=1)

@@ -32,15 +32,15 @@ def lift_landmarks(renderer: Renderer, mesh: Mesh, name: str) -> F32:
             f"{name}: no face on its frontal render; set axes in a --layout so that x is right,"
             " y up and z toward the viewer"
         )
-    return _onto_surface(camera, front, faces[0].landmarks)
+    return lifted(camera, front, faces[0].landmarks)
 
 
-def _onto_surface(camera: Camera, front: Render, pixels: F32) -> F32:
-    """Pixels [68, 2] of a frontal render as mesh points [68, 3], by the nearest pixel with depth."""
+def lifted(camera: Camera, drawn: Render, pixels: F32) -> F32:
+    """Pixels [K, 2] of a render as points of the mesh [K, 3], by the nearest pixel with depth."""
     from scipy.ndimage import distance_transform_edt
 
-    nearest = distance_transform_edt(~front.mask, return_distances=False, return_indices=True)
+    nearest = distance_transform_edt(~drawn.mask, return_distances=False, return_indices=True)
     column = np.clip(np.rint(pixels[:, 0]).astype(int), 0, camera.width_px - 1)
     row = np.clip(np.rint(pixels[:, 1]).astype(int), 0, camera.height_px - 1)
-    z = front.z[tuple(nearest[:, row, column])]
-    return camera.unproject(pixels, z)
+    z = drawn.z[tuple(nearest[:, row, column])]
+    return np.asarray(camera.unproject(pixels, z) @ camera.rotation, np.float32)

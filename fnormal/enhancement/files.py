@@ -11,8 +11,8 @@ import numpy as np
 from fnormal import __version__
 from fnormal.arrays import F64, U8
 from fnormal.config import EYE_DISTANCE_MM
-from fnormal.enhance.gltf import encode_glb
-from fnormal.enhance.transfer import Enhanced
+from fnormal.enhancement.gltf import encode_glb
+from fnormal.enhancement.transfer import Enhanced
 from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.mesh import Mesh, encode_ply

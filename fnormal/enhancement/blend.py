@@ -47,11 +47,11 @@ class Shown:
     side_px: float
 
 
-def vertex_weights(vertices: F32, normals: F32, pred_normals: F32, shown: Shown) -> F32:
-    """How far each vertex trusts the prediction, 0..1. [V]
+def vertex_weights(vertices: F32, normals: F32, pred_normals: F32, shown: Shown) -> tuple[F32, F32]:
+    """How far each vertex trusts the prediction, and how well the photo shows it, both 0..1. [V], [V]
 
-    The product of: seen by the camera; facing it; inside the mask, fading to its rim; and not
-    contradicting the coarse normal.
+    The second is the product of: seen by the camera; facing it; inside the mask, fading to its rim. The
+    first also of not contradicting the coarse normal.
 
     Args:
         vertices: In the photo's pixel frame (y up). [V, 3]
@@ -71,7 +71,8 @@ def vertex_weights(vertices: F32, normals: F32, pred_normals: F32, shown: Shown)
     angle = angular_error_deg(normals, pred_normals)
     agree = np.clip((_DISAGREE_DEG - angle) / (_DISAGREE_DEG - _AGREE_DEG), 0, 1)
     known = np.linalg.norm(pred_normals, axis=1) > 0.5
-    return np.asarray(seen * facing * rim * agree * known, np.float32)
+    shows = seen * facing * rim * known
+    return np.asarray(shows * agree, np.float32), np.asarray(shows, np.float32)
 
 
 def smooth(weights: F32, faces: I32) -> F32:

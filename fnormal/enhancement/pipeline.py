@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fnormal.arrays import U8
-from fnormal.enhance.coarse import coarse_mesh
-from fnormal.enhance.figures import before_after
-from fnormal.enhance.transfer import Enhanced, append_normals
+from fnormal.enhancement.coarse import coarse_mesh
+from fnormal.enhancement.figures import before_after
+from fnormal.enhancement.transfer import Enhanced, append_normals
 from fnormal.faces.detect import FaceBox
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.backends import open_renderer

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from fnormal.arrays import U8
-from fnormal.enhance.transfer import Enhanced
+from fnormal.enhancement.transfer import Enhanced
 from fnormal.geometry.normals import encode_rgb
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.camera import frame_face, rotation_about

@@ -1,0 +1,300 @@
+"""Find how a coarse mesh lies over a photo: solved from the 68 landmarks, never assumed.
+
+The target is the photo's pixel frame: x right, y up from the bottom row, z toward the viewer, pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fnormal.arrays import F32, F64, I32
+from fnormal.errors import FNormalError
+from fnormal.faces.detect import eyes_of
+from fnormal.geometry.normals import frame_matrix, signed_permutations
+from fnormal.geometry.pose import weak_perspective
+
+_INNER = slice(17, 68)  # brows, nose, eyes, mouth: the jaw line slides with the pose
+MAX_RESIDUAL = 0.07  # root mean square / larger side of the landmarks' box
+DOUBTFUL_RESIDUAL = 0.045
+_WRITTEN_RESIDUAL = 0.05  # what a tool wrote in the photo's own pixels is off by the detector's error alone
+_ROTATED_DEG = 6.0  # a turn that is smaller may be the landmarks' noise
+_CLEARLY, _BETTER = 0.5, 0.7  # residual of a freer fit / of a written frame, of an unturned one, to be taken
+_NOSE_TIP = 30
+_LEAST_FORWARD = -0.3  # z of where the face looks: profiles, and what landmarks make of them
+_LEAST_NOSE = 0.1  # height of the nose's tip over the plane of eyes and mouth / distance of the eyes
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Mesh to the photo's pixel frame: ``linear @ vertex + offset``.
+
+    Attributes:
+        kind: Which of the known ways it is.
+        linear: A scaled rotation, mirrored where the mesh's own frame is. [3, 3]
+        offset: [3]
+        residual_px: Root mean square distance of the inner landmarks after it.
+        extent_px: Larger side of the photo's landmarks' box.
+        is_written: Whether a tool wrote the mesh in the photo's own pixels.
+    """
+
+    kind: str
+    linear: F64
+    offset: F64
+    residual_px: float
+    extent_px: float = 1.0
+    is_written: bool = False
+
+    def __call__(self, vertices: F32) -> F32:
+        """Vertices [V, 3] in the pixel frame."""
+        return np.asarray(vertices @ self.linear.T + self.offset, np.float32)
+
+    @property
+    def residual(self) -> float:
+        """The residual as a share of the face."""
+        return self.residual_px / self.extent_px
+
+    @property
+    def rotation(self) -> F64:
+        """The orthogonal part of ``linear``, mirrored or not. [3, 3]"""
+        return np.asarray(self.linear / np.cbrt(abs(np.linalg.det(self.linear))))
+
+    @property
+    def scale(self) -> float:
+        """Pixels for one unit of the mesh."""
+        return float(np.cbrt(abs(np.linalg.det(self.linear))))
+
+    def measured(self, points: F32, landmarks: F32, height_px: int) -> Alignment:
+        """The same for other landmarks: another face, or points found anew."""
+        extent = float(np.ptp(landmarks, axis=0).max())
+        target = _target(landmarks, height_px)
+        fitted = replace(self, extent_px=extent)
+        return replace(fitted, residual_px=_residual(fitted, points.astype(np.float64), target))
+
+
+def align(
+    points: F32, landmarks: F32, height_px: int, frame: str | None = None, limit: float = MAX_RESIDUAL
+) -> Alignment:
+    """The simplest alignment that is not clearly worse than a freer one.
+
+    In order: the frames in which tools write meshes over a photo; a scale and shift of axes in some order
+    and sense; a free weak-perspective pose. Of each the one in which the nose stands before the eyes.
+
+    Args:
+        points: The mesh's 68 landmarks, in its own frame. [68, 3]
+        landmarks: The photo's, in pixels, y down. [68, 2]
+        height_px: Rows of the photo.
+        frame: The mesh's axes where they are known: :data:`PIXELS_UP` or :data:`PIXELS_DOWN`, or axes as
+            :func:`fnormal.geometry.normals.frame_matrix` takes them, which keeps all turns out.
+        limit: Largest residual as a share of the face.
+
+    Raises:
+        FNormalError: Even the freest leaves more: the mesh is not of this face.
+    """
+    source, target = points.astype(np.float64), _target(landmarks, height_px)
+    extent = float(np.ptp(landmarks, axis=0).max())
+    if frame is not None:
+        best = _in_frame(frame, source, target, height_px, extent)
+    else:
+        written = _best(_written_frames(source, target, height_px, extent))
+        turned = _best(_poses(source, target, extent))
+        unturned = _best(_unturned(source, target, extent, signed_permutations()))
+        best = _simplest(written, unturned, turned)
+    if best is None or not best.residual <= limit:
+        why = "its nose lies behind its eyes" if best is None else f"the best alignment ({best.kind}) leaves"
+        if best is not None:
+            why += f" {best.residual_px:.1f} px, more than {limit * extent:.1f}"
+        raise FNormalError(f"the mesh does not fit the face: {why}; give this photo's own mesh")
+    return best
+
+
+PIXELS_UP, PIXELS_DOWN = "pixels-y-up", "pixels-y-down"
+_TOOLS = {
+    "x,y,z": "pixels (PRNet, 3DDFA_V2)",
+    "x,-y,z": "pixels, y down (3DDFA)",
+    "x,-y,-z": "pixels, y down, z away (FaceMesh)",
+    "y,-x,z": "pixels, x and y exchanged (3DDFA's OBJ)",
+}
+
+
+def _in_frame(frame: str, source: F64, target: F64, height_px: int, extent: float) -> Alignment | None:
+    if frame in (PIXELS_UP, PIXELS_DOWN):
+        down = frame == PIXELS_DOWN
+        written = _written_frames(source, target, height_px, extent)
+        upright = [one for one in written if abs(one.linear[0, 0]) == 1 and abs(one.linear[1, 1]) == 1]
+        return _best([one for one in upright if (one.linear[1, 1] < 0) == down])
+    axes = frame_matrix(frame)
+    name = next(f for f in signed_permutations() if np.array_equal(frame_matrix(f), axes))
+    return _best(_unturned(source, target, extent, [name]))
+
+
+def _simplest(
+    written: Alignment | None, unturned: Alignment | None, turned: Alignment | None
+) -> Alignment | None:
+    """The first that is good and that no freer one beats clearly by a turn that is no noise."""
+    for simple, limit, gain in ((written, _WRITTEN_RESIDUAL, _CLEARLY), (unturned, MAX_RESIDUAL, _BETTER)):
+        if simple is None or simple.residual > limit:
+            continue
+        freer = [one for one in (unturned if simple is written else None, turned) if one is not None]
+        if not any(_beats(one, simple, gain) for one in freer):
+            return simple
+    return turned if turned is not None else unturned
+
+
+def _beats(freer: Alignment, simple: Alignment, gain: float) -> bool:
+    """Whether the freer one is clearly nearer, and truly another one: turned, or of another size."""
+    turn = freer.rotation @ simple.rotation.T
+    turn_deg = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
+    other = turn_deg > _ROTATED_DEG or abs(np.log(freer.scale / simple.scale)) > 0.1
+    return other and freer.residual_px < gain * simple.residual_px
+
+
+def _target(landmarks: F32, height_px: int) -> F64:
+    """Landmarks with y up. [68, 2]"""
+    return np.stack([landmarks[:, 0], height_px - 1 - landmarks[:, 1]], axis=1).astype(np.float64)
+
+
+def _residual(alignment: Alignment, source: F64, target: F64) -> float:
+    placed = source @ alignment.linear.T + alignment.offset
+    return float(np.sqrt(((placed[_INNER, :2] - target[_INNER]) ** 2).sum(axis=1).mean()))
+
+
+def nose_height(points: F64) -> float:
+    """How far the nose's tip stands before the plane of eyes and mouth, in eye distances.
+
+    Before is where a face looks that has its right eye, its left eye and its mouth where the points say: in a
+    mirror image that is inside the head.
+
+    Args:
+        points: The 68 in a right-handed frame. [68, 3]
+    """
+    right, left = eyes_of(points)
+    eyes = max(float(np.linalg.norm(left - right)), 1e-12)
+    return float((points[_NOSE_TIP] - (right + left + _mouth(points)) / 3) @ forward(points)) / eyes
+
+
+def forward(points: F64) -> F64:
+    """The unit direction in which a face looks, of its 68 points in a right-handed frame [68, 3]. [3]"""
+    right, left = eyes_of(points)
+    out = np.cross(left - right, (right + left) / 2 - _mouth(points))
+    return np.asarray(out / max(float(np.linalg.norm(out)), 1e-12))
+
+
+def _mouth(points: F64) -> F64:
+    return np.asarray(points[48:60].mean(axis=0))
+
+
+def _best(fits: list[Alignment]) -> Alignment | None:
+    return min(fits, key=lambda fit: fit.residual_px, default=None)
+
+
+def _made(
+    kind: str, linear: F64, offset: F64, source: F64, target: F64, extent: float, *, is_written: bool = False
+) -> list[Alignment]:
+    """The fit, if the nose is where noses are, and the face is not seen from behind."""
+    placed = source @ linear.T
+    if nose_height(placed) < _LEAST_NOSE or forward(placed)[2] < _LEAST_FORWARD:
+        return []
+    fit = Alignment(kind, linear, offset, 0.0, extent, is_written)
+    return [replace(fit, residual_px=_residual(fit, source, target))]
+
+
+def _written_frames(source: F64, target: F64, height_px: int, extent: float) -> list[Alignment]:
+    """What tools write for a photo of this height: its pixels, in axes of some order and sense.
+
+    Scale and place are the photo's, so that no wrong one fits.
+    """
+    fits = []
+    for frame in signed_permutations():
+        axes = frame_matrix(frame).astype(np.float64)
+        named = _TOOLS.get(frame, f"pixels, axes {frame}")
+        if axes[1].sum() < 0:  # y points down
+            fits += _made(named, axes, np.array([0.0, height_px - 1, 0]), source, target, extent, is_written=True)
+            continue
+        for kind, bottom in ((f"{named}, y = h - 1 - row", 0.0), (f"{named}, y = h - row", -1.0)):
+            fits += _made(kind, axes, np.array([0.0, bottom, 0]), source, target, extent, is_written=True)
+    return fits
+
+
+def _unturned(source: F64, target: F64, extent: float, frames: list[str]) -> list[Alignment]:
+    """Scale and shift of axes in some order and sense."""
+    fits = []
+    wanted = target[_INNER]
+    b = wanted - wanted.mean(axis=0)
+    for frame in frames:
+        axes = frame_matrix(frame).astype(np.float64)
+        flat = (source @ axes.T)[_INNER, :2]
+        a = flat - flat.mean(axis=0)
+        scale = float((a * b).sum() / max((a**2).sum(), 1e-30))
+        if scale <= 1e-12:
+            continue
+        offset = np.append(wanted.mean(axis=0) - scale * flat.mean(axis=0), 0.0)
+        named = "scale and shift" if frame == "x,y,z" else f"scale and shift of axes {frame}"
+        fits += _made(named, scale * axes, offset, source, target, extent)
+    return fits
+
+
+def _poses(source: F64, target: F64, extent: float) -> list[Alignment]:
+    """A free pose of the mesh as it is, and of its mirror image."""
+    fits = []
+    for mirror in (np.eye(3), np.diag([1.0, 1, -1])):
+        x = source[_INNER] @ mirror
+        turn, scale, shift = weak_perspective(x, target[_INNER], np.ones(len(x)))
+        linear = scale * turn @ mirror
+        kind = "weak-perspective pose" if mirror[2, 2] > 0 else "weak-perspective pose, mirrored"
+        fits += _made(kind, linear, np.append(shift, 0.0), source, target, extent)
+    return fits
+
+
+def facing_share(normals: F32) -> float:
+    """Share of normals [K, 3] that look at the viewer."""
+    return float((normals[:, 2] > 0).mean())
+
+
+def refitted(alignment: Alignment, points: F32, landmarks: F32, height_px: int) -> Alignment:
+    """Scale and shift anew for points of one head or of several, the rotation kept.
+
+    Args:
+        alignment: Gives the rotation.
+        points: Multiples of 68, in the mesh's frame. [68 N, 3]
+        landmarks: The photo's, as many. [68 N, 2]
+        height_px: Rows of the photo.
+    """
+    inner = np.concatenate([np.arange(k, k + 68)[_INNER] for k in range(0, len(points), 68)])
+    target = _target(landmarks, height_px)
+    turned = points.astype(np.float64) @ alignment.rotation.T
+    a, b = turned[inner, :2], target[inner]
+    from_mean, to_mean = a.mean(axis=0), b.mean(axis=0)
+    scale = float(((a - from_mean) * (b - to_mean)).sum() / ((a - from_mean) ** 2).sum())
+    offset = np.append(to_mean - scale * from_mean, 0.0)
+    fitted = replace(alignment, linear=scale * alignment.rotation, offset=offset)
+    return fitted.measured(points[:68], landmarks[:68], height_px)
+
+
+def wound_outward(faces: I32, vertices: F32) -> I32:
+    """Wind faces [F, 3] so that they look away from the middle of the mesh, whatever its writer did.
+
+    By the sign of the volume between the faces and their middle, which shells that are open at the back
+    have too. In a mirrored frame this is the outside of the mirror image.
+    """
+    corners = vertices[faces].astype(np.float64)
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    from_middle = corners.mean(axis=1) - corners.mean(axis=(0, 1))
+    outward = np.einsum("ij,ij->", from_middle, cross) >= 0
+    return faces if outward else np.ascontiguousarray(faces[:, ::-1])
+
+
+def outward(faces: I32, vertices: F32) -> I32:
+    """Wind faces [F, 3] so that an aligned face looks at the viewer, whatever its writer did.
+
+    A mesh open at the back shows its orientation by the sign of its projected area; a closed one, whose
+    projected area cancels, by the sign of its volume.
+    """
+    corners = vertices[faces].astype(np.float64)
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    facing = cross[:, 2].sum() / max(np.abs(cross[:, 2]).sum(), 1e-12)
+    middle = corners - vertices.mean(axis=0)
+    volume = np.einsum("ij,ij->", middle[:, 0], np.cross(middle[:, 1], middle[:, 2]))
+    positive = facing > 0 if abs(facing) > 0.2 else volume > 0
+    return faces if positive else np.ascontiguousarray(faces[:, ::-1])

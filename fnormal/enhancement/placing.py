@@ -1,0 +1,141 @@
+"""A mesh file and the faces of a photo -> the coarse mesh of each face, where it lies over the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fnormal.arrays import F32, U8
+from fnormal.config import EYE_DISTANCE_MM
+from fnormal.enhancement.align import DOUBTFUL_RESIDUAL, Alignment, wound_outward
+from fnormal.enhancement.coarse import Coarse, aligned_coarse, default_coarse
+from fnormal.enhancement.heads import Head, split_heads
+from fnormal.enhancement.match import MeshPoints, Pair, match
+from fnormal.enhancement.meshpoints import find_points, is_a_face
+from fnormal.enhancement.register import register
+from fnormal.enhancement.topology import landmark_vertices
+from fnormal.errors import FNormalError
+from fnormal.faces.detect import FaceBox, eyes_of
+from fnormal.faces.facemesh import AS_68
+from fnormal.geometry.mesh import Mesh
+from fnormal.prediction.face_normals import FaceNormals
+from fnormal.render.drawing import Renderer
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The coarse mesh of one face.
+
+    Attributes:
+        face: The face of the photo.
+        number: Which of the photo's faces it is, from 1.
+        coarse: In the photo's pixel frame.
+        points: The mesh's 68 landmarks there. [68, 3]
+        px_per_mm: Of the photo, by the distance of the mesh's eyes.
+        agreement: Of the fine forms of mesh and photo, 0..1; 0 where they were not needed.
+    """
+
+    face: FaceBox
+    number: int
+    coarse: Coarse
+    points: F32
+    px_per_mm: float
+    agreement: float
+
+    def doubt(self) -> str:
+        """A warning where the mesh fits badly, else nothing."""
+        alignment = self.coarse.alignment
+        if alignment is None or alignment.residual <= DOUBTFUL_RESIDUAL:
+            return ""
+        return (
+            f"the mesh lies {alignment.residual_px:.1f} px off the face's landmarks, {100 * alignment.residual:.1f} %"
+            " of the face; look at the result"
+        )
+
+
+def place_default(picture: U8, face: FaceBox, number: int, rounds: int | None) -> Placed:
+    """FaceMesh's mesh of a face."""
+    coarse = default_coarse(picture, face, rounds=rounds)
+    return _placed(face, number, coarse, coarse.base.vertices[list(AS_68)], 0.0)
+
+
+def place_mesh(
+    renderer: Renderer,
+    mesh: Mesh,
+    name: str,
+    faces: Sequence[FaceBox],
+    normals_of: Callable[[int], FaceNormals],
+    *,
+    frame: str | None = None,
+    rounds: int | None = None,
+) -> list[Placed]:
+    """The heads of a mesh over the faces that they belong to.
+
+    Args:
+        renderer: Draws the mesh.
+        mesh: In any frame; several heads may be in one.
+        name: Of its file, for messages.
+        faces: Of the photo.
+        normals_of: Predicted normals of the face of this number, from 0.
+        frame: The mesh's axes, see :func:`fnormal.enhancement.align.align`.
+        rounds: How often it is subdivided; None for as often as the pixels ask for.
+
+    Raises:
+        FNormalError: It shows no face, or fits none of the photo's, or several.
+    """
+    heads = _with_points(renderer, split_heads(mesh), name)
+    height_px = normals_of(0).shape[0]
+
+    def look(pair: Pair) -> Pair:
+        head = heads[pair.head][0].mesh
+        found = register(renderer, head, pair.alignment, normals_of(pair.face))
+        alignment = found.alignment.measured(pair.points, faces[pair.face].landmarks, height_px)
+        return replace(pair, alignment=alignment, agreement=found.agreement)
+
+    pairs = match([points for _, points in heads], faces, height_px, look, frame)
+    placed = []
+    for pair in pairs:
+        coarse = aligned_coarse(heads[pair.head][0].mesh, pair.alignment, rounds=rounds)
+        points = pair.alignment(pair.points)
+        placed.append(_placed(faces[pair.face], pair.face + 1, coarse, points, pair.agreement))
+    return placed
+
+
+def _with_points(renderer: Renderer, heads: Sequence[Head], name: str) -> list[tuple[Head, MeshPoints]]:
+    """The heads that show a face, with their points.
+
+    Raises:
+        FNormalError: None does.
+    """
+    found, trouble = list[tuple[Head, MeshPoints]](), None
+    for head in heads:
+        vertices, faces = head.mesh.vertices, head.mesh.faces
+        known = landmark_vertices(len(vertices))
+        if known is not None and is_a_face(vertices[known]):
+            found.append((head, MeshPoints(vertices[known], is_known=True)))
+            continue
+        try:
+            points = find_points(renderer, head.mesh, name)
+        except FNormalError as error:
+            trouble = error
+            continue
+        outward = wound_outward(faces, vertices) is faces
+        found.append((head, MeshPoints(points, is_known=False, is_outward=outward)))
+    if not found and trouble is not None:
+        raise trouble
+    return found
+
+
+def _placed(face: FaceBox, number: int, coarse: Coarse, points: F32, agreement: float) -> Placed:
+    eyes = eyes_of(points.astype(np.float64))
+    scale = float(np.linalg.norm(eyes[0] - eyes[1])) / EYE_DISTANCE_MM
+    return Placed(face, number, coarse, points, scale, agreement)
+
+
+def described(alignment: Alignment | None) -> str:
+    """How a mesh was laid over the photo, in words."""
+    if alignment is None:
+        return "MediaPipe's FaceMesh"
+    return f"{alignment.kind}, residual {alignment.residual_px:.1f} px ({100 * alignment.residual:.1f} % of the face)"

@@ -1,0 +1,176 @@
+"""Lay an aligned mesh exactly over the photo: its normals against the predicted ones, pixel by pixel.
+
+The landmarks of a detector are off by a few percent of the eyes' distance, on a photo in another way than on
+a mesh. Predicted normals show the same lids, nostrils and lips as the mesh's own, whatever the light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fnormal.arrays import F32, F64, Bools
+from fnormal.enhancement.align import Alignment, outward
+from fnormal.enhancement.blend import sample
+from fnormal.geometry.mesh import Mesh, vertex_normals
+from fnormal.prediction.face_normals import FaceNormals
+from fnormal.render.camera import Camera
+from fnormal.render.drawing import Renderer
+from fnormal.render.lighting import headlight
+
+_SIDE_PX = 192
+_ROUNDS = 12
+_BLUR = 0.10  # of the crop's side: wider forms, in which networks err, do not count
+_FINE = 0.008  # of the crop's side: what is finer is noise
+_HELD = np.array([0.02, 0.02, 0.02, 0.3, 0.3, 0.05])  # weight of staying: shift x, y, log scale, pitch, yaw, roll
+_MOST_SCALE = 0.12  # log, from what the landmarks say
+_LEAST_PX = 800  # of the mesh in the mask
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A refined alignment.
+
+    Attributes:
+        alignment: Mesh to the photo's pixel frame.
+        agreement: Correlation of the fine forms of mesh and prediction, -1..1; higher for the right face.
+    """
+
+    alignment: Alignment
+    agreement: float
+
+
+def register(
+    renderer: Renderer, mesh: Mesh, alignment: Alignment, result: FaceNormals, *, rounds: int = _ROUNDS
+) -> Registered:
+    """Shift, scale and turn an aligned mesh until its fine forms lie over the predicted ones.
+
+    Args:
+        renderer: Draws the mesh; it is loaded anew.
+        mesh: In its own frame.
+        alignment: From landmarks.
+        result: Normals of the face.
+        rounds: Of Gauss and Newton; 0 only measures the agreement.
+    """
+    pred, mask, to_px = _looked(result)
+    best = Registered(alignment, -1.0)
+    current = alignment
+    vertices = alignment(mesh.vertices)
+    faces = outward(mesh.faces, vertices)
+    for number in range(rounds + 1):
+        placed = current(mesh.vertices)
+        renderer.load(replace(mesh, vertices=placed, faces=faces, normals=vertex_normals(placed, faces)))
+        camera = _camera(to_px)
+        view = renderer.render(camera, headlight())
+        both = _inner(view.mask & mask)
+        if both.sum() < _LEAST_PX:
+            break
+        fine = _fine(view.normals, view.mask)
+        wanted = _fine(pred * view.mask[..., None], view.mask & mask)
+        agreement = _correlation(fine[both], wanted[both])
+        if agreement > best.agreement:
+            best = Registered(current, agreement)
+        if number == rounds:
+            break
+        step = _step(view.normals, fine, wanted, view.z / camera.half_width, both)
+        current = _moved(current, step, to_px)
+        if _too_far(current, alignment):
+            break
+    return best
+
+
+def _looked(result: FaceNormals) -> tuple[F32, Bools, tuple[float, float, float]]:
+    """Predicted normals and mask in a small square, and its corner (y up) and side in the photo."""
+    rows, columns = np.nonzero(result.part_mask)
+    x, y = result.corner_px
+    middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
+    side = 1.1 * max(np.ptp(columns), np.ptp(rows)) + 2
+    at = (np.arange(_SIDE_PX) + 0.5) / _SIDE_PX * side - 0.5 + (middle - (side - 1) / 2)[:, None]
+    grid = np.stack(np.meshgrid(at[0], at[1]), axis=-1).astype(np.float32).reshape(-1, 2)
+    pred = sample(result.part_normals, grid).reshape(_SIDE_PX, _SIDE_PX, 3)
+    mask = sample(result.part_mask.astype(np.float32), grid).reshape(_SIDE_PX, _SIDE_PX) > 0.5
+    height = result.shape[0]
+    return pred, mask, (float(middle[0] + x), float(height - 1 - (middle[1] + y)), float(side))
+
+
+def _camera(to_px: tuple[float, float, float]) -> Camera:
+    x, y, side = to_px
+    return Camera(np.eye(3, dtype=np.float32), (x, y), side / 2, _SIDE_PX, _SIDE_PX)
+
+
+def _inner(mask: Bools) -> Bools:
+    import cv2
+
+    size = 2 * round(0.02 * _SIDE_PX) + 1
+    return cv2.erode(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+
+
+def _fine(normals: F32, mask: Bools) -> F32:
+    """Normals less their wide forms, by blurs that do not look over the mask's rim. [S, S, 3]"""
+    import cv2
+
+    weight = mask.astype(np.float32)
+
+    def blurred(sigma: float) -> F32:
+        total = cv2.GaussianBlur(normals * weight[..., None], (0, 0), sigma * _SIDE_PX)
+        share = cv2.GaussianBlur(weight, (0, 0), sigma * _SIDE_PX)
+        return np.asarray(total / np.maximum(share, 1e-3)[..., None], np.float32)
+
+    return blurred(_FINE) - blurred(_BLUR)
+
+
+def _correlation(a: F32, b: F32) -> float:
+    norm = float(np.sqrt((a.astype(np.float64) ** 2).sum() * (b.astype(np.float64) ** 2).sum()))
+    return float((a * b).sum() / norm) if norm > 0 else 0.0
+
+
+def _step(normals: F32, fine: F32, wanted: F32, z: F32, both: Bools) -> F64:
+    """One step of Gauss and Newton: shift x, y, log scale, and turns about x, y, z. [6]
+
+    Lengths are halves of the square's side.
+    """
+    half = _SIDE_PX / 2
+    down, right = np.gradient(fine, axis=(0, 1))
+    grad_x, grad_y = right[both] * half, -down[both] * half
+    row, column = np.nonzero(both)
+    x, y = (column - half + 0.5) / half, (half - 0.5 - row) / half
+    depth = z[both] - z[both].mean()
+    n = normals[both]
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    # how the surface moves on the screen, and how its normals turn, for each parameter
+    flows = [(one, zero), (zero, one), (x, y), (zero, -depth), (depth, zero), (-y, x)]
+    turns = [None, None, None, (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    columns = []
+    for (u, v), axis in zip(flows, turns, strict=True):
+        change = -(grad_x * u[:, None] + grad_y * v[:, None])
+        if axis is not None:
+            spin = np.cross(np.array(axis, np.float32), n)
+            change = change + (spin - spin.mean(axis=0))
+        columns.append(change.reshape(-1))
+    matrix = np.stack(columns, axis=1).astype(np.float64)
+    # the network's fine forms are weaker or stronger than the mesh's: compare at one strength
+    gain = float(np.linalg.norm(wanted[both]) / max(np.linalg.norm(fine[both]), 1e-9))
+    gap = (wanted[both] / max(gain, 1e-6) - fine[both]).reshape(-1).astype(np.float64)
+    size = np.abs(gap) + 1e-3
+    robust = np.minimum(1.0, 2 * np.median(size) / size)
+    normal = (matrix * robust[:, None]).T @ matrix
+    held = np.diag(_HELD * np.trace(normal[:3, :3]) / 3)
+    return np.asarray(np.linalg.solve(normal + held, matrix.T @ (robust * gap)))
+
+
+def _moved(alignment: Alignment, step: F64, to_px: tuple[float, float, float]) -> Alignment:
+    x, y, side = to_px
+    shift_x, shift_y, log_scale, pitch, yaw, roll = np.clip(step, -0.1, 0.1)
+    spin = np.array([[0, -roll, yaw], [roll, 0, -pitch], [-yaw, pitch, 0]])
+    u, _, vt = np.linalg.svd(np.eye(3) + spin)
+    turn = np.exp(log_scale) * (u @ vt)
+    # the middle of the surface in depth is what turns are about
+    pivot = np.array([x, y, 0.0])
+    linear = turn @ alignment.linear
+    offset = turn @ (alignment.offset - pivot) + pivot + np.array([shift_x, shift_y, 0]) * side / 2
+    return replace(alignment, linear=linear, offset=offset)
+
+
+def _too_far(current: Alignment, first: Alignment) -> bool:
+    return abs(np.log(current.scale / first.scale)) > _MOST_SCALE
