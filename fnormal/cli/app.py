@@ -18,7 +18,8 @@ from fnormal.cli.group import FNormalCommand, FNormalGroup, open_closed_streams
 from fnormal.cli.signature import Choices, gather, parameters
 from fnormal.errors import FNormalError
 from fnormal.options.data import ImportPhotos, Inspect, Merge, RenderDataset, Unwrap
-from fnormal.options.faces import Enhance, Predict, Sheet
+from fnormal.options.enhance import Enhance
+from fnormal.options.faces import Predict, Sheet
 from fnormal.options.maps import Check, Convert
 from fnormal.options.networks import Doctor, Evaluate, Export, ImportWeights
 from fnormal.options.training import Ablate, Train

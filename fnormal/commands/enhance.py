@@ -1,49 +1,240 @@
-"""enhance PHOTO --mesh M: the photo's normals on a coarse mesh (section 4, Figs. 1 and 5)."""
+"""enhance PHOTO --mesh M, or --depth D: the photo's normals on coarse geometry (section 4, Figs. 1, 5, 10)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
+
+from fnormal.arrays import U8
 from fnormal.config import ENHANCE_CROP_SCALE
-from fnormal.enhancement.files import enhanced_paths, write_enhanced
-from fnormal.enhancement.pipeline import enhance_face
+from fnormal.enhancement.files import Wanted, write_enhanced
+from fnormal.enhancement.pipeline import Recipe, doubts, enhance_placed, place
+from fnormal.enhancement.placing import Placed, described
+from fnormal.errors import FNormalError
+from fnormal.faces.detect import FaceBox
+from fnormal.faces.given import parse_box
 from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
+from fnormal.geometry.mesh import Mesh
+from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.picturefile import read_image
-from fnormal.options.faces import Enhance, PredictOptions
+from fnormal.options.enhance import Enhance
+from fnormal.options.faces import PredictOptions
+from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.files import Written, doubt, result_paths, write_result
 from fnormal.prediction.given import given_normals
-from fnormal.prediction.predictor import open_predictor
-from fnormal.progress import Progress
+from fnormal.prediction.predictor import Predictor, open_predictor
+from fnormal.progress import Progress, Result, failure
+from fnormal.render.backends import open_renderer
+from fnormal.render.drawing import Renderer
+
+_MOST_FACES = 64
 
 
 def enhance(options: Enhance) -> Iterator[Progress]:
-    """Write the normals, ``<stem>_enhanced.glb``, ``.ply``, ``.json`` and ``<stem>_before_after.png``.
+    """Write the normals and the enhanced geometry of each photo; one that fails does not stop the others.
 
     Raises:
-        FNormalError: No face, a mesh that does not fit, or files that are not what they should be.
+        FNormalError: Options that do not go together; with one photo also no face, a mesh that does not fit,
+            or files that are not what they should be.
     """
-    photo, defaults = options.photo, PredictOptions()
-    stem = (options.out or Path("enhanced")) / photo.stem
-    outputs = (*enhanced_paths(stem), *result_paths(stem, defaults.format))
-    Guard([photo, options.mesh, options.normals, options.landmarks, options.weights]).check(outputs)
+    _check_options(options)
+    out = options.out or Path("enhanced")
+    jobs = _jobs(options, out)
+    given = [
+        options.normals,
+        options.landmarks,
+        options.weights,
+        options.depth.depth,
+        options.depth.extrinsics,
+    ]
+    guard = Guard([*given, *(job.photo for job in jobs), *(job.mesh for job in jobs)])
+    sweep_folder(out)
+    predictor = open_predictor(options.weights, options.compute)
+    with open_renderer("auto", supersample=1) as renderer, open_renderer("auto") as painter:
+        tools = _Tools(predictor, renderer, painter, guard)
+        for done, job in enumerate(jobs, 1):
+            failed, results = "", ()
+            try:
+                yield from _enhance_one(job, options, tools)
+            except FNormalError as error:
+                if len(jobs) == 1 and not options.output.json:
+                    raise
+                failed = str(error)
+                results = (failure(job.photo, failed),)
+            if len(jobs) > 1 or failed:
+                note = job.photo.name
+                yield Progress(
+                    done=done, total=len(jobs), unit="photos", note=note, failed=failed, results=results
+                )
+
+
+@dataclass(frozen=True)
+class _Job:
+    photo: Path
+    mesh: Path | None
+    stem: Path
+
+
+@dataclass(frozen=True)
+class _Tools:
+    predictor: Predictor
+    renderer: Renderer
+    painter: Renderer
+    guard: Guard
+
+
+def _check_options(options: Enhance) -> None:
+    one = {
+        "--mesh": options.mesh.mesh, "--depth": options.depth.depth, "--normals": options.normals,
+        "--box": options.box, "--face": options.face,
+    }  # fmt: skip
+    if options.landmarks is not None and not options.landmarks.is_dir():
+        one["--landmarks"] = options.landmarks
+    for name, value in one.items():
+        if value is not None and len(options.photos) > 1:
+            raise FNormalError(f"{name} belongs to one photo, and {len(options.photos)} are given")
+    sources = [options.mesh.mesh, options.mesh.mesh_dir, options.depth.depth]
+    if sum(source is not None for source in sources) > 1:
+        raise FNormalError("give one of --mesh, --mesh-dir and --depth")
+    if sum(value is not None for value in (options.landmarks, options.box, options.face)) > 1:
+        raise FNormalError("give one of --landmarks, --box and --face")
+    if options.box is not None:
+        parse_box(options.box)
+    if options.normals_frame is not None and options.normals is None:
+        raise FNormalError("--normals-frame says the axes of --normals; give both")
+
+
+def _jobs(options: Enhance, out: Path) -> list[_Job]:
+    """The photos, each with its mesh.
+
+    Raises:
+        FNormalError: Two would have one output, or the folder of meshes is none.
+    """
+    stems = [photo.stem for photo in options.photos]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        raise FNormalError(f"two photos would both become {out / twice}_*; give them in separate runs")
+    folder = options.mesh.mesh_dir
+    if folder is None:
+        return [_Job(photo, options.mesh.mesh, out / photo.stem) for photo in options.photos]
+    if not folder.is_dir():
+        raise FNormalError(f"--mesh-dir {folder} is no folder")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in MESH_SUFFIXES)
+    meshes = {path.stem: path for path in reversed(files)}
+    return [
+        _Job(photo, meshes.get(photo.stem, folder / f"{photo.stem}.obj"), out / photo.stem)
+        for photo in options.photos
+    ]
+
+
+def _enhance_one(job: _Job, options: Enhance, tools: _Tools) -> Iterator[Progress]:
+    """Enhance the faces of one photo that its mesh, or its depth map, shows."""
+    started = time.monotonic()
+    mesh = None if job.mesh is None else read_mesh(job.mesh)
+    picture = read_image(job.photo, most_px=round(options.max_megapixels * 1e6))
+    if options.depth.depth is not None:
+        from fnormal.enhancement.depthwork import enhance_depth
+
+        yield from enhance_depth(job.photo, job.stem, picture, options, tools.predictor, tools.guard)
+        return
+    faces, placed, normals_of = _placed(job, options, tools, picture, mesh)
+    seconds = {"place": round(time.monotonic() - started, 3)}
+    for number, one in enumerate(placed, 1):
+        stem = job.stem if number == 1 else job.stem.with_name(f"{job.stem.name}-{number}")
+        yield from _write_one(job, stem, options, tools, picture, one, normals_of, len(faces), seconds)
+
+
+def _placed(
+    job: _Job, options: Enhance, tools: _Tools, picture: U8, mesh: Mesh | None
+) -> tuple[list[FaceBox], list[Placed], Callable[[int], FaceNormals]]:
+    """Faces, the meshes over them, and the normals of each face.
+
+    The surest faces are tried first; all of the photo only where the mesh fits none of them.
+    """
+    recipe, name = _recipe(options), str(job.mesh)
+    trouble: FNormalError | None = None
+    for every in (False, True):
+        faces = _faces(job, options, tools.predictor, picture, every=every or options.face is not None)
+
+        @lru_cache(maxsize=_MOST_FACES)
+        def normals_of(number: int, faces: tuple[FaceBox, ...] = tuple(faces)) -> FaceNormals:
+            if options.normals is not None:
+                return given_normals(options.normals, picture, faces[number], options.normals_frame)
+            scale = ENHANCE_CROP_SCALE
+            return tools.predictor.predict(picture, [faces[number]], scale=scale, forehead=True)[0]
+
+        try:
+            return faces, place(tools.renderer, picture, faces, mesh, name, normals_of, recipe), normals_of
+        except FNormalError as error:
+            trouble = error
+        if options.landmarks is not None or options.box is not None or options.face is not None:
+            break
+    raise trouble
+
+
+def _faces(job: _Job, options: Enhance, predictor: Predictor, picture: U8, *, every: bool) -> list[FaceBox]:
+    box = None if options.box is None else parse_box(options.box)
+    faces = predictor.find_faces(picture, str(job.photo), options.landmarks, every=every, box=box)
+    if options.face is None:
+        return faces[:_MOST_FACES]
+    if options.face > len(faces):
+        raise FNormalError(f"--face {options.face}: {job.photo} shows {len(faces)} faces")
+    return [faces[options.face - 1]]
+
+
+def _recipe(options: Enhance) -> Recipe:
+    given = options.mesh
+    return Recipe(given.mode, given.blend_scale_mm, given.max_shift_mm, given.subdivide, given.frame)
+
+
+def _write_one(
+    job: _Job, stem: Path, options: Enhance, tools: _Tools, picture: U8, placed: Placed,
+    normals_of: Callable[[int], FaceNormals], n_faces: int, seconds: dict[str, float],
+) -> Iterator[Progress]:  # fmt: skip
+    """Enhance one face and write it."""
+    wanted = Wanted(
+        options.mesh.texture, options.mesh.bake, options.mesh.uv_size_px, options.mesh.gif, options.mesh.html
+    )
+    paths = wanted.paths(stem)
+    outputs = (*paths.values(), *result_paths(stem, PredictOptions().format))
+    tools.guard.check(outputs)
     if options.out is None:
         refuse_existing(outputs)
-    sweep_folder(stem.parent)
-    predictor = open_predictor(options.weights, options.compute)
-    picture = read_image(photo, most_px=round(options.max_megapixels * 1e6))
-    faces = predictor.find_faces(picture, str(photo), options.landmarks)
-    face = faces[0]
-    yield Progress(warning=doubt(str(photo), face))
-    if options.normals is None:
-        (normals,) = predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)
-    else:
-        normals = given_normals(options.normals, picture, face)
-    enhanced, sheet = enhance_face(picture, face, normals, options.mesh)
-    height_px = picture.shape[0]
-    del picture  # a large one and its normal map together would take twice the memory
-    about = Written(str(photo), n_faces=len(faces))
-    results = write_result(stem, normals, about, defaults.frame, defaults.format)
-    yield Progress(results=tuple(results))
-    yield Progress(written=write_enhanced(stem, enhanced, face, height_px, sheet))
+    normals = normals_of(placed.number - 1)
+    started = time.monotonic()
+    enhanced = enhance_placed(tools.renderer, placed, normals, _recipe(options))
+    seconds = {**seconds, "enhance": round(time.monotonic() - started, 3)}
+    yield Progress(warning=doubt(str(job.photo), placed.face))
+    for said in doubts(placed, enhanced):
+        yield Progress(warning=f"{job.photo}: {said}")
+    yield Progress(
+        says=f"{job.photo}: face {placed.number}, {described(placed.coarse.alignment)},"
+        f" {100 * enhanced.share:.0f} % of the mesh enhanced"
+    )
+    number = placed.number if options.face is None else options.face
+    about = Written(str(job.photo), number, n_faces)
+    results = tuple(write_result(stem, normals, about, PredictOptions().frame, PredictOptions().format))
+    yield Progress(results=tuple(replace(result, record=None) for result in results))
+    started = time.monotonic()
+    placed = replace(placed, number=number)
+    files = dict(
+        write_enhanced(stem, tools.painter, placed, enhanced, normals, picture, _recipe(options), wanted)
+    )
+    seconds["write"] = round(time.monotonic() - started, 3)
+    alignment = placed.coarse.alignment
+    record = {
+        "ok": True, "input": str(job.photo), "mesh": None if job.mesh is None else str(job.mesh),
+        "face": number, "faces": n_faces,
+        "alignment": "FaceMesh" if alignment is None else alignment.kind,
+        "residual_px": None if alignment is None else round(alignment.residual_px, 3),
+        "enhanced_share": round(enhanced.share, 4),
+        **{kind: str(path) for kind, path in files.items()}, "seconds": seconds,
+    }  # fmt: skip
+    last = [Result(str(path)) for path in files.values()]
+    last[-1] = replace(last[-1], record=record)
+    yield Progress(results=tuple(last))

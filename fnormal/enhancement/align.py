@@ -210,7 +210,9 @@ def _written_frames(source: F64, target: F64, height_px: int, extent: float) -> 
         axes = frame_matrix(frame).astype(np.float64)
         named = _TOOLS.get(frame, f"pixels, axes {frame}")
         if axes[1].sum() < 0:  # y points down
-            fits += _made(named, axes, np.array([0.0, height_px - 1, 0]), source, target, extent, is_written=True)
+            fits += _made(
+                named, axes, np.array([0.0, height_px - 1, 0]), source, target, extent, is_written=True
+            )
             continue
         for kind, bottom in ((f"{named}, y = h - 1 - row", 0.0), (f"{named}, y = h - row", -1.0)):
             fits += _made(kind, axes, np.array([0.0, bottom, 0]), source, target, extent, is_written=True)

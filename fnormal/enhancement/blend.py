@@ -46,6 +46,11 @@ class Shown:
     front_z: F32
     side_px: float
 
+    @property
+    def tolerance_px(self) -> float:
+        """How far behind the visible surface a vertex still counts as on it."""
+        return _HIDDEN * self.side_px
+
 
 def vertex_weights(vertices: F32, normals: F32, pred_normals: F32, shown: Shown) -> tuple[F32, F32]:
     """How far each vertex trusts the prediction, and how well the photo shows it, both 0..1. [V], [V]
@@ -66,7 +71,7 @@ def vertex_weights(vertices: F32, normals: F32, pred_normals: F32, shown: Shown)
     rim = np.clip(sample(inside, shown.xy_px) / (_FEATHER * side_px), 0, 1)
     # from a vertex to that pixel a surface recedes by its slope: grazing parts must not hide themselves
     slope = np.sqrt(1 - np.clip(normals[:, 2], 0, 1) ** 2) / np.maximum(normals[:, 2], _GRAZING)
-    seen = (vertices[:, 2] >= front_z - _HIDDEN * side_px - _REACH_PX * slope).astype(np.float32)
+    seen = (vertices[:, 2] >= front_z - shown.tolerance_px - _REACH_PX * slope).astype(np.float32)
     facing = np.clip((normals[:, 2] - _GRAZING) / (_FACING - _GRAZING), 0, 1)
     angle = angular_error_deg(normals, pred_normals)
     agree = np.clip((_DISAGREE_DEG - angle) / (_DISAGREE_DEG - _AGREE_DEG), 0, 1)

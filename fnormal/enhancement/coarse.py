@@ -16,9 +16,10 @@ from fnormal.geometry.mesh import Mesh, make_mesh, vertex_normals
 from fnormal.geometry.normals import unit
 from fnormal.geometry.subdivision import Subdivision, loop_subdivision, midpoint_subdivision
 
-_EDGE_PX = 1.6  # meshes are subdivided until their mean edge is shorter: normals sit on vertices
+_EDGES = 200  # meshes are subdivided until so many mean edges go over the face: networks see 256 pixels there
+_LEAST_EDGE_PX = 1.6
 _MAX_ROUNDS = 4
-_MAX_FACES = 600_000
+_MAX_FACES = 400_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def default_coarse(picture: U8, face: FaceBox, *, rounds: int | None = None) -> 
     mesh = facemesh(picture, face)
     base = replace(mesh, faces=outward(mesh.faces, mesh.vertices))
     # Loop's rule moves vertices, so their normals are those of the smooth surface
-    return _subdivided(base, None, loop_subdivision, rounds, smooth_normals=True)
+    face_px = float(np.ptp(face.landmarks, axis=0).max())
+    return _subdivided(base, None, loop_subdivision, rounds, face_px, smooth_normals=True)
 
 
 def aligned_coarse(mesh: Mesh, alignment: Alignment, *, rounds: int | None = None) -> Coarse:
@@ -64,7 +66,9 @@ def aligned_coarse(mesh: Mesh, alignment: Alignment, *, rounds: int | None = Non
     faces = outward(mesh.faces, vertices)
     uv = mesh.uv if mesh.uv is not None else known_uv(len(vertices))
     base = replace(mesh, vertices=vertices, faces=faces, uv=uv, normals=vertex_normals(vertices, faces))
-    return _subdivided(base, alignment, midpoint_subdivision, rounds, smooth_normals=False)
+    return _subdivided(
+        base, alignment, midpoint_subdivision, rounds, alignment.extent_px, smooth_normals=False
+    )
 
 
 def _subdivided(
@@ -72,14 +76,16 @@ def _subdivided(
     alignment: Alignment | None,
     rule: Callable[[I32, int], Subdivision],
     most: int | None,
+    face_px: float,
     *,
     smooth_normals: bool,
 ) -> Coarse:
     vertices, normals, faces = base.vertices, base.normals, base.faces
     uv, colors = base.uv, base.colors
     rounds: list[Subdivision] = []
+    edge_px = max(face_px / _EDGES, _LEAST_EDGE_PX)
     for _ in range(_MAX_ROUNDS if most is None else most):
-        small = most is None and _mean_edge(vertices, faces) < _EDGE_PX
+        small = most is None and _mean_edge(vertices, faces) < edge_px
         if small or 4 * len(faces) > _MAX_FACES:
             break
         finer = rule(faces, len(vertices))

@@ -1,76 +1,134 @@
-"""An enhanced mesh as files: GLB and PLY in metres, and the way back to the photo's pixels."""
+"""An enhanced mesh as files: GLB, OBJ, PLY, baked normal maps, pictures, and a JSON of how it came about."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from fnormal import __version__
-from fnormal.arrays import F64, U8
-from fnormal.config import EYE_DISTANCE_MM
-from fnormal.enhancement.gltf import encode_glb
+from fnormal.arrays import U8
+from fnormal.config import UV_SIZE_PX
+from fnormal.enhancement.bake import bake
+from fnormal.enhancement.figures import before_after, moving_light
+from fnormal.enhancement.outfits import (
+    Texture,
+    describe,
+    given_topology,
+    glb_of,
+    obj_of,
+    scene_of,
+    with_photo_colors,
+)
+from fnormal.enhancement.pipeline import Recipe
+from fnormal.enhancement.placing import Placed
 from fnormal.enhancement.transfer import Enhanced
-from fnormal.faces.detect import FaceBox, eyes_of
+from fnormal.enhancement.viewer import encode_page
 from fnormal.files.writing import write_bytes, write_json
-from fnormal.geometry.mesh import Mesh, encode_ply
-from fnormal.geometry.normals import angular_error_deg
+from fnormal.geometry.mesh import encode_ply
+from fnormal.geometry.normal_maps import encode_normals
 from fnormal.geometry.picturefile import write_image
+from fnormal.prediction.face_normals import FaceNormals
+from fnormal.render.drawing import Renderer
 
-_SUFFIXES = ("_enhanced.glb", "_enhanced.ply", "_enhanced.json", "_before_after.png")
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which files are written.
 
-def enhanced_paths(stem: Path) -> tuple[Path, ...]:
-    """Where an enhanced mesh goes: GLB, PLY, JSON, before/after picture."""
-    return tuple(stem.with_name(stem.name + suffix) for suffix in _SUFFIXES)
+    Attributes:
+        texture: Colour of the meshes: the photo, or the mesh's own texture where it has one.
+        bake: Normal maps in the mesh's own texture coordinates too.
+        uv_size_px: Their side.
+        gif: A light that moves round before and after.
+        html: A page to look at the mesh from all sides.
+    """
+
+    texture: Texture = "photo"
+    bake: bool = False
+    uv_size_px: int = UV_SIZE_PX
+    gif: bool = False
+    html: bool = False
+
+    def endings(self) -> dict[str, str]:
+        """What each file's name ends in, by what it is; the JSON comes last."""
+        return {
+            "glb": "_enhanced.glb", "obj": "_enhanced.obj", "mtl": "_enhanced.mtl",
+            "color": "_enhanced_color.jpg", "ply": "_enhanced.ply",
+            **({"tangent": "_tangent_normals.png", "object": "_object_normals.png"} if self.bake else {}),
+            "before_after": "_before_after.png",
+            **({"gif": "_light.gif"} if self.gif else {}),
+            **({"html": "_enhanced.html"} if self.html else {}),
+            "enhanced": "_enhanced.json",
+        }  # fmt: skip
+
+    def paths(self, stem: Path) -> dict[str, Path]:
+        """Where each goes."""
+        return {kind: stem.with_name(stem.name + ending) for kind, ending in self.endings().items()}
 
 
 def write_enhanced(
-    stem: Path, enhanced: Enhanced, face: FaceBox, height_px: int, sheet: U8
-) -> tuple[Path, ...]:
-    """Write ``<stem>_enhanced.glb``, ``.ply``, ``.json`` and ``<stem>_before_after.png``.
+    stem: Path,
+    renderer: Renderer,
+    placed: Placed,
+    enhanced: Enhanced,
+    result: FaceNormals,
+    picture: U8,
+    recipe: Recipe,
+    wanted: Wanted,
+) -> Iterator[tuple[str, Path]]:
+    """Write the files, one after the other; what each is, and where.
 
     Args:
         stem: Path without suffix.
-        enhanced: In the photo's pixel frame.
-        face: Its eyes give the scale.
-        height_px: Rows of the photo.
-        sheet: The before/after picture.
+        renderer: Draws the pictures.
+        placed: The coarse mesh over the photo.
+        enhanced: What became of it.
+        result: Normals of the face.
+        picture: The photo. [H, W, 3]
+        recipe: What was done.
+        wanted: Which files.
+
+    Raises:
+        FNormalError: A file cannot be written, or ``bake`` is wanted of a mesh without texture coordinates.
     """
-    mesh, to_photo = in_metres(enhanced.after, face, height_px)
-    about = describe(enhanced, to_photo)
-    glb, ply, note, picture = enhanced_paths(stem)
-    write_bytes(glb, encode_glb(mesh, about))
-    write_bytes(ply, encode_ply(mesh))
-    write_json(note, {**about, "fnormal_version": __version__})
-    write_image(picture, sheet)
-    return glb, ply, note, picture
-
-
-def in_metres(mesh: Mesh, face: FaceBox, height_px: int) -> tuple[Mesh, F64]:
-    """The mesh in metres, and the matrix back to x, row (y down), z toward the viewer. [4, 4]"""
-    eyes = eyes_of(face.landmarks)
-    metres = EYE_DISTANCE_MM / 1000 / float(np.linalg.norm(eyes[0] - eyes[1]))
-    center = mesh.vertices.mean(axis=0)
-    to_photo = np.diag([1 / metres, -1 / metres, 1 / metres, 1.0])
-    to_photo[:3, 3] = center * (1, -1, 1) + (0, height_px - 1, 0)
-    vertices = np.asarray((mesh.vertices - center) * metres, np.float32)
-    return replace(mesh, vertices=vertices), to_photo
-
-
-def describe(enhanced: Enhanced, to_photo: F64) -> dict[str, Any]:
-    """What a reader of the files must know."""
-    touched = enhanced.weights > 0.5
-    changed = angular_error_deg(enhanced.before.normals, enhanced.after.normals)
-    alignment = enhanced.alignment
-    return {
-        "frame": "x right, y up, z toward the viewer; metres, eyes 63 mm apart",
-        "to_photo_px": to_photo.tolist(),
-        "alignment": "FaceMesh" if alignment is None else alignment.kind,
-        "residual_px": None if alignment is None else alignment.residual_px,
-        "vertices": len(enhanced.after.vertices),
-        "enhanced_share": float(touched.mean()),
-        "mean_change_deg": float(changed[touched].mean()) if touched.any() else 0.0,
-    }
+    paths = wanted.paths(stem)
+    scene = scene_of(placed, enhanced, picture)
+    about = describe(placed, enhanced, scene, {**asdict(recipe), "texture": wanted.texture})
+    if wanted.bake:  # first: it may be refused
+        maps = bake(enhanced, result, wanted.uv_size_px)
+        for kind, normals, space in (
+            ("tangent", maps.tangent, "tangent: u right, v up, outward"),
+            ("object", maps.object, "object: the mesh file's own axes"),
+        ):
+            note = {"fnormal:space": space}
+            write_bytes(
+                paths[kind], encode_normals(normals, maps.mask, frame="opengl", format="png16", note=note)
+            )
+            yield kind, paths[kind]
+    glb = glb_of(enhanced, result, picture, scene, wanted.texture, wanted.uv_size_px, about)
+    write_bytes(paths["glb"], glb)
+    yield "glb", paths["glb"]
+    del glb
+    given = given_topology(enhanced, picture)
+    obj, mtl = obj_of(scene(given), paths["obj"].stem, paths["color"].name)
+    assert given.texture is not None, "it is dressed"
+    write_image(paths["color"], given.texture)
+    yield "color", paths["color"]
+    for kind, data in (("mtl", mtl), ("obj", obj)):
+        write_bytes(paths[kind], data)
+        yield kind, paths[kind]
+    write_bytes(paths["ply"], encode_ply(scene(with_photo_colors(enhanced.after, picture))))
+    yield "ply", paths["ply"]
+    write_image(paths["before_after"], before_after(renderer, picture, result, enhanced, placed.points))
+    yield "before_after", paths["before_after"]
+    if wanted.gif:
+        write_bytes(paths["gif"], moving_light(renderer, enhanced, placed.points))
+        yield "gif", paths["gif"]
+    if wanted.html:
+        write_bytes(paths["html"], encode_page(enhanced, picture, scene, stem.name))
+        yield "html", paths["html"]
+    names = {kind: path.name for kind, path in paths.items()}
+    shape = {"width_px": picture.shape[1], "height_px": picture.shape[0]}
+    write_json(paths["enhanced"], {**about, **shape, "files": names, "fnormal_version": __version__})
+    yield "enhanced", paths["enhanced"]

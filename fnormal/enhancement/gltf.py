@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fnormal import __version__
-from fnormal.arrays import Array
+from fnormal.arrays import F32, Array, Bools
 from fnormal.geometry.images import srgb_to_linear
-from fnormal.geometry.mesh import Mesh
-from fnormal.geometry.picturefile import encode_png
+from fnormal.geometry.mesh import Mesh, vertex_tangents
+from fnormal.geometry.normals import encode_rgb
+from fnormal.geometry.picturefile import encode_jpeg, encode_png
 
 _FLOAT, _UINT = 5126, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963
 _CLAMP = 33071  # to the edge
+_JPEG_PX = 1 << 18  # textures of more pixels are photos, and large as PNG
 
 
 class _Buffer:
@@ -52,43 +55,116 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def encode_glb(mesh: Mesh, extras: dict[str, Any]) -> bytes:
-    """A GLB of one mesh: positions (metres, y up, +z to the viewer), normals, colours or texture.
+@dataclass(frozen=True)
+class Extras:
+    """What a GLB may hold besides the mesh.
+
+    Attributes:
+        notes: Stored on the scene, such as the matrix back to the photo.
+        normal_map: Tangent-space normals over the vertex normals, green up. [H, W, 3]
+        hidden: Faces that the photo does not show: they get neither texture nor normal map. bool [F]
+        camera: Orthographic camera that shows the mesh as the photo does: half width, half height, and the
+            position, all in metres.
+    """
+
+    notes: dict[str, Any]
+    normal_map: F32 | None = None
+    hidden: Bools | None = None
+    camera: tuple[float, float, tuple[float, float, float]] | None = None
+
+
+def encode_glb(mesh: Mesh, extras: Extras) -> bytes:
+    """A GLB of one mesh: positions (metres, y up, +z to the viewer), normals, colours or textures.
+
+    A normal map comes with explicit tangents, whose texture space is that of our arrays, v up: what a reader
+    computes by itself may differ.
 
     Args:
         mesh: Its colours are sRGB and become linear, as glTF wants vertex colours.
-        extras: Stored on the scene, such as the matrix back to the photo.
+        extras: See there.
     """
     buffer = _Buffer()
     low, high = mesh.vertices.min(axis=0).tolist(), mesh.vertices.max(axis=0).tolist()
-    attributes = {
+    bare = {
         "POSITION": buffer.attribute(mesh.vertices, min=low, max=high),
         "NORMAL": buffer.attribute(mesh.normals),
     }
+    attributes = dict(bare)
     skin: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": 0.6}
-    document: dict[str, Any] = {}
+    material: dict[str, Any] = {"name": "face", "pbrMetallicRoughness": skin, "doubleSided": True}
+    images = _Images(buffer)
     if mesh.texture is not None and mesh.uv is not None:
         attributes["TEXCOORD_0"] = buffer.attribute(mesh.uv * (1, -1) + (0, 1))  # glTF's v points down
-        view = buffer.view(encode_png(mesh.texture))
-        document["images"] = [{"bufferView": view, "mimeType": "image/png"}]
-        document["samplers"] = [{"wrapS": _CLAMP, "wrapT": _CLAMP}]
-        document["textures"] = [{"source": 0, "sampler": 0}]
-        skin["baseColorTexture"] = {"index": 0}
+        small = mesh.texture.shape[0] * mesh.texture.shape[1] < _JPEG_PX
+        data, kind = (encode_png, "image/png") if small else (encode_jpeg, "image/jpeg")
+        skin["baseColorTexture"] = images.add(data(mesh.texture), kind)
+        if extras.normal_map is not None:
+            attributes["TANGENT"] = buffer.attribute(vertex_tangents(mesh))
+            code = encode_rgb(extras.normal_map, np.ones(extras.normal_map.shape[:2], bool))
+            material["normalTexture"] = images.add(encode_png(code), "image/png")
     elif mesh.colors is not None:
         attributes["COLOR_0"] = buffer.attribute(srgb_to_linear(mesh.colors))
-    primitive = {"attributes": attributes, "indices": buffer.indices(mesh.faces), "material": 0}
-    document |= {
+    hidden = np.zeros(len(mesh.faces), bool) if extras.hidden is None else extras.hidden
+    primitives = [{"attributes": attributes, "indices": buffer.indices(mesh.faces[~hidden]), "material": 0}]
+    materials = [material]
+    if hidden.any():
+        color = [1.0] * 3 if mesh.texture is None else srgb_to_linear(np.median(mesh.texture, (0, 1)) / 255)
+        factor = [round(float(c), 4) for c in color] + [1.0]
+        plain = {"metallicFactor": 0.0, "roughnessFactor": 0.6, "baseColorFactor": factor}
+        materials.append({"name": "unseen", "pbrMetallicRoughness": plain, "doubleSided": True})
+        own = bare if mesh.texture is not None else attributes
+        primitives.append({"attributes": own, "indices": buffer.indices(mesh.faces[hidden]), "material": 1})
+    document = {
         "asset": {"version": "2.0", "generator": f"fnormal {__version__}"},
         "scene": 0,
-        "scenes": [{"nodes": [0], "extras": extras}],
+        "scenes": [{"nodes": [0], "extras": extras.notes}],
         "nodes": [{"mesh": 0, "name": "face"}],
-        "meshes": [{"primitives": [primitive]}],
-        "materials": [{"pbrMetallicRoughness": skin, "doubleSided": True}],
+        "meshes": [{"primitives": primitives}],
+        "materials": materials,
+        **images.entries(),
+        **_camera_entries(extras),
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
         "buffers": [{"byteLength": len(buffer.blob) + (-len(buffer.blob) % 4)}],
     }
+    if "cameras" in document:
+        document["nodes"].append(document.pop("camera_node"))
+        document["scenes"][0]["nodes"].append(1)
     return _container(json.dumps(document).encode(), bytes(buffer.blob))
+
+
+class _Images:
+    """Pictures in the binary chunk, and the entries that name them."""
+
+    def __init__(self, buffer: _Buffer) -> None:
+        self._buffer = buffer
+        self._images: list[dict[str, Any]] = []
+
+    def add(self, data: bytes, kind: str) -> dict[str, int]:
+        """A picture as a texture."""
+        self._images.append({"bufferView": self._buffer.view(data), "mimeType": kind})
+        return {"index": len(self._images) - 1}
+
+    def entries(self) -> dict[str, Any]:
+        """For the document; nothing without pictures."""
+        if not self._images:
+            return {}
+        return {
+            "images": self._images,
+            "samplers": [{"magFilter": 9729, "minFilter": 9987, "wrapS": _CLAMP, "wrapT": _CLAMP}],
+            "textures": [{"source": k, "sampler": 0} for k in range(len(self._images))],
+        }
+
+
+def _camera_entries(extras: Extras) -> dict[str, Any]:
+    if extras.camera is None:
+        return {}
+    half_width, half_height, position = extras.camera
+    lens = {"xmag": half_width, "ymag": half_height, "znear": 0.01, "zfar": 10.0}
+    return {
+        "cameras": [{"type": "orthographic", "name": "photo", "orthographic": lens}],
+        "camera_node": {"camera": 0, "name": "photo", "translation": list(position)},
+    }
 
 
 def _container(text: bytes, blob: bytes) -> bytes:

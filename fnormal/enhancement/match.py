@@ -15,7 +15,10 @@ from fnormal.faces.detect import FaceBox
 _LOOKS = 8  # pairs that are laid over the photo exactly, before one is chosen
 _CLEAR = 0.05  # lead in agreement from which a face is believed to be the right one of several
 _LEAST_AGREEMENT = 0.3
-_LOOSE, _SURE_AGREEMENT = 0.15, 0.7  # residual of landmarks up to which forms are asked, and must agree so well
+_LOOSE, _SURE_AGREEMENT = (
+    0.15,
+    0.7,
+)  # residual of landmarks up to which forms are asked, and must agree so well
 _NEARLY = 0.25  # residual in the frame of another head of the file, up to which a face may be meant
 _MIRRORED = 0.02  # lead in agreement from which a frame is believed to be mirrored, or not
 _JAW, _BROWS, _NOSE = range(16, -1, -1), range(26, 16, -1), [*range(27, 31), *range(35, 30, -1)]
@@ -112,7 +115,9 @@ def _believed(pair: Pair) -> Pair:
         FNormalError: The landmarks are too far off for what the forms agree by.
     """
     fit = pair.alignment
-    if pair.agreement < _LEAST_AGREEMENT or (fit.residual > MAX_RESIDUAL and pair.agreement < _SURE_AGREEMENT):
+    if pair.agreement < _LEAST_AGREEMENT or (
+        fit.residual > MAX_RESIDUAL and pair.agreement < _SURE_AGREEMENT
+    ):
         raise FNormalError(
             f"the mesh does not fit the face: the best alignment ({fit.kind}) leaves {fit.residual_px:.1f} px,"
             f" {100 * fit.residual:.1f} % of the face, and the forms agree by {pair.agreement:.2f};"

@@ -29,7 +29,10 @@ _SIDES: tuple[tuple[tuple[int, int, int], float], ...] = (
 _TURNS: tuple[tuple[tuple[int, int, int], float], ...] = (
     ((0, 1, 0), 0), ((0, 1, 0), 40), ((0, 1, 0), -40), ((1, 0, 0), 40), ((1, 0, 0), -40),
 )  # fmt: skip
-_SURE, _LEAST = 0.8, 0.4  # score of FaceMesh at which no other side is looked at; below which none is believed
+_SURE, _LEAST = (
+    0.8,
+    0.4,
+)  # score of FaceMesh at which no other side is looked at; below which none is believed
 _CLOSE = 1.9  # side of the close view / larger side of the points' box
 _LEAST_NOSE = 0.1
 _UNLIKE = 0.35  # of the spread of the points; laughing and shouting heads stay below half of it
@@ -83,7 +86,9 @@ def _views() -> Iterator[F32]:
     for turn, turn_deg in _TURNS:
         for axis, angle_deg in _SIDES:
             side = rotation_about(np.array(axis, np.float64), np.radians(angle_deg))
-            yield np.asarray(rotation_about(np.array(turn, np.float64), np.radians(turn_deg)) @ side, np.float32)
+            yield np.asarray(
+                rotation_about(np.array(turn, np.float64), np.radians(turn_deg)) @ side, np.float32
+            )
 
 
 def _seen(picture: U8) -> Iterator[tuple[float, F32]]:

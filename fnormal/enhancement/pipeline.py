@@ -1,32 +1,147 @@
-"""A face and its predicted normals -> an enhanced mesh and its picture: the steps in the order they run."""
+"""A face, its predicted normals and its coarse mesh -> an enhanced mesh: the steps in the order they run."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 from fnormal.arrays import U8
-from fnormal.enhancement.coarse import coarse_mesh
-from fnormal.enhancement.figures import before_after
-from fnormal.enhancement.transfer import Enhanced, append_normals
+from fnormal.config import BLEND_SCALE_MM, ENHANCE_CROP_SCALE, MAX_SHIFT_MM
+from fnormal.enhancement.placing import Placed, place_default, place_mesh
+from fnormal.enhancement.transfer import Enhanced, append_normals, displace
+from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
+from fnormal.geometry.mesh import Mesh
+from fnormal.geometry.normals import likely_frame
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.backends import open_renderer
+from fnormal.render.drawing import Renderer
+
+if TYPE_CHECKING:
+    from fnormal.prediction.predictor import Predictor
+
+Mode = Literal["displace", "shade"]
+
+_LEAST_COVERED = 0.4  # share of the face's hull that a mesh laid right covers
+_LEAST_AGREEING, _DOUBTFUL_AGREEING = 0.1, 0.35  # share of the visible vertices that take the prediction
+_CLEAR_DEG = 8.0  # by how much other axes of a normal map must fit the mesh better, to be named
 
 
-def enhance_face(picture: U8, face: FaceBox, normals: FaceNormals, mesh: Path | None) -> tuple[Enhanced, U8]:
-    """The coarse mesh of a face with the photo's normals, and the before/after picture.
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to a mesh.
 
-    Args:
-        picture: RGB. [H, W, 3]
-        face: Where the face is.
-        normals: Normals of that face, in the photo's pixels.
-        mesh: Coarse mesh of this photo; None takes FaceMesh's.
+    Attributes:
+        mode: ``shade`` appends normals, as the paper does; ``displace`` moves the vertices too.
+        blend_scale_mm: Forms wider than this stay the mesh's own.
+        max_shift_mm: No vertex moves farther.
+        rounds: How often the mesh is subdivided; None for as often as the photo's pixels ask for.
+        frame: The mesh's axes where they are known, see :func:`fnormal.enhancement.align.align`.
+    """
+
+    mode: Mode = "displace"
+    blend_scale_mm: float = BLEND_SCALE_MM
+    max_shift_mm: float = MAX_SHIFT_MM
+    rounds: int | None = None
+    frame: str | None = None
+
+
+def place(
+    renderer: Renderer, picture: U8, faces: Sequence[FaceBox], mesh: Mesh | None, name: str,
+    normals_of: Callable[[int], FaceNormals], recipe: Recipe,
+) -> list[Placed]:  # fmt: skip
+    """The coarse meshes of a photo's faces: the given mesh's heads, or FaceMesh of the first face.
 
     Raises:
-        FNormalError: The mesh cannot be read, or does not fit the face.
+        FNormalError: The mesh shows no face, or fits none, or several.
     """
+    if mesh is None:
+        return [place_default(picture, faces[0], 1, recipe.rounds)]
+    return place_mesh(renderer, mesh, name, faces, normals_of, frame=recipe.frame, rounds=recipe.rounds)
+
+
+def enhance_placed(renderer: Renderer, placed: Placed, normals: FaceNormals, recipe: Recipe) -> Enhanced:
+    """A coarse mesh with the photo's normals, its vertices moved or not.
+
+    Raises:
+        FNormalError: The mesh hardly lies over the face, or its normals contradict the photo's.
+    """
+    enhanced = append_normals(renderer, placed.coarse, normals, placed.px_per_mm)
+    if enhanced.covered < _LEAST_COVERED:
+        raise FNormalError(
+            f"the mesh covers {100 * enhanced.covered:.0f} % of the face, at least"
+            f" {100 * _LEAST_COVERED:.0f} % are needed; give the mesh of a whole face"
+        )
+    if enhanced.agreeing < _LEAST_AGREEING:
+        raise FNormalError(_contradiction(enhanced))
+    if recipe.mode == "displace":
+        return displace(enhanced, recipe.blend_scale_mm, recipe.max_shift_mm)
+    return enhanced
+
+
+def doubts(placed: Placed, enhanced: Enhanced) -> Iterator[str]:
+    """What the user should know of a result."""
+    if said := placed.doubt():
+        yield said
+    if enhanced.agreeing < _DOUBTFUL_AGREEING:
+        yield (
+            f"only {100 * enhanced.agreeing:.0f} % of the visible vertices take the photo's normals, the others"
+            " contradict the mesh's; look at the result"
+        )
+    if said := placed.other_expression():
+        yield said
+
+
+def _contradiction(enhanced: Enhanced) -> str:
+    """Why hardly any vertex takes a normal of the map, and what may help."""
+    shown = enhanced.seen > 0.5
+    share = f"only {100 * enhanced.agreeing:.1f} % of the visible vertices agree with the normal map"
+    if shown.any():
+        frame, there, here = likely_frame(enhanced.pred_normals[shown], enhanced.before.normals[shown])
+        if there < here - _CLEAR_DEG:
+            return (
+                f"{share}: its axes seem to be {frame}, {there:.0f} degrees from the mesh instead of"
+                f" {here:.0f}; give --normals-frame {frame}"
+            )
+    return f"{share}; is it this photo's map, and this face's mesh?"
+
+
+def enhance(
+    picture: U8,
+    mesh: Mesh | None = None,
+    *,
+    predictor: Predictor | None = None,
+    face: FaceBox | None = None,
+    recipe: Recipe | None = None,
+) -> Enhanced:
+    """The normals that a photo shows, on a coarse mesh of the face (section 4, Figs. 1 and 5).
+
+    Args:
+        picture: RGB. uint8 [H, W, 3]
+        mesh: In any frame, see :func:`fnormal.geometry.meshfile.read_mesh`; None for MediaPipe's FaceMesh.
+        predictor: Finds faces and predicts normals; None for the weights that come with fnormal.
+        face: Which face; None to try all.
+        recipe: What is done.
+
+    Returns:
+        The first face that the mesh fits, in the photo's pixel frame: x right, y up from the bottom row,
+        z toward the viewer, pixels. ``after.vertices`` [V, 3], ``after.normals`` [V, 3], ``weights`` [V].
+
+    Raises:
+        FNormalError: There is no face, or the mesh does not fit it.
+    """
+    from fnormal.prediction.predictor import Predictor
+
+    predictor = predictor or Predictor()
+    faces = [face] if face is not None else predictor.find_faces(picture, "the picture", None)
+    recipe = recipe or Recipe()
+
+    @lru_cache
+    def normals_of(number: int) -> FaceNormals:
+        return predictor.predict(picture, [faces[number]], scale=ENHANCE_CROP_SCALE, forehead=True)[0]
+
     with open_renderer("auto", supersample=1) as renderer:
-        coarse, alignment = coarse_mesh(renderer, picture, face, mesh)
-        enhanced = append_normals(renderer, coarse, alignment, normals)
-    with open_renderer("auto") as renderer:
-        return enhanced, before_after(renderer, picture, normals, enhanced)
+        placed = place(renderer, picture, faces, mesh, "the mesh", normals_of, recipe)[0]
+        return enhance_placed(renderer, placed, normals_of(placed.number - 1), recipe)

@@ -23,6 +23,8 @@ from fnormal.geometry.mesh import Mesh
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.drawing import Renderer
 
+_OTHER_MOUTH = 0.2  # difference in distances of the eyes; landmarks alone differ by half of it
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -53,6 +55,31 @@ class Placed:
             f"the mesh lies {alignment.residual_px:.1f} px off the face's landmarks, {100 * alignment.residual:.1f} %"
             " of the face; look at the result"
         )
+
+    def other_expression(self) -> str:
+        """A warning where the photo's mouth is another one than the mesh's, else nothing."""
+        photo, mesh = (_mouth_of(points) for points in (self.face.landmarks, self.points[:, :2]))
+        if self.coarse.alignment is None or abs(photo - mesh).max() < _OTHER_MOUTH:
+            return ""
+        gap, width = photo - mesh
+        what = (
+            ("open" if gap > 0 else "closed")
+            if abs(gap) > abs(width)
+            else ("wide" if width > 0 else "narrow")
+        )
+        return (
+            f"the photo's mouth is {what}, the mesh's is not: normals move lips by millimetres only, so take a"
+            " mesh fitted to this expression"
+        )
+
+
+def _mouth_of(points: F32) -> F32:
+    """How far a mouth is open, and how wide it is, in distances of the eyes. [2]"""
+    right, left = eyes_of(points)
+    eyes = max(float(np.linalg.norm(left - right)), 1e-9)
+    gap = np.linalg.norm(points[[61, 62, 63]] - points[[67, 66, 65]], axis=1).mean()
+    width = np.linalg.norm(points[54] - points[48])
+    return np.asarray([gap / eyes, width / eyes], np.float32)
 
 
 def place_default(picture: U8, face: FaceBox, number: int, rounds: int | None) -> Placed:

@@ -23,7 +23,9 @@ _SIDE_PX = 192
 _ROUNDS = 12
 _BLUR = 0.10  # of the crop's side: wider forms, in which networks err, do not count
 _FINE = 0.008  # of the crop's side: what is finer is noise
-_HELD = np.array([0.02, 0.02, 0.02, 0.3, 0.3, 0.05])  # weight of staying: shift x, y, log scale, pitch, yaw, roll
+_HELD = np.array(
+    [0.02, 0.02, 0.02, 0.3, 0.3, 0.05]
+)  # weight of staying: shift x, y, log scale, pitch, yaw, roll
 _MOST_SCALE = 0.12  # log, from what the landmarks say
 _LEAST_PX = 800  # of the mesh in the mask
 

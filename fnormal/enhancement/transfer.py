@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fnormal.arrays import F32
+from fnormal.arrays import F32, Bools
 from fnormal.enhancement.blend import Shown, blend, sample, smooth, vertex_weights
 from fnormal.enhancement.coarse import Coarse
 from fnormal.enhancement.displace import displacements
@@ -28,7 +28,8 @@ class Enhanced:
         after: The subdivided mesh with the photo's normals, its vertices moved or not.
         pred_normals: The prediction at its vertices, 0 where there is none. [V, 3]
         weights: How far each vertex trusts the prediction. [V]
-        seen: Which vertices the photo shows inside the mask. [V]
+        seen: How well the photo shows each inside the mask, 0..1. [V]
+        visible: Which vertices the camera sees at all. bool [V]
         covered: Share of the hull of the face's landmarks that the mesh covers.
         px_per_mm: Of the photo, by the distance of the eyes.
     """
@@ -38,6 +39,7 @@ class Enhanced:
     pred_normals: F32
     weights: F32
     seen: F32
+    visible: Bools
     covered: float
     px_per_mm: float
 
@@ -79,7 +81,7 @@ def append_normals(renderer: Renderer, coarse: Coarse, result: FaceNormals, px_a
     nearest = cv2.dilate(np.where(view.mask, view.z, -np.inf).astype(np.float32), np.ones((3, 3)))
     at = np.rint(camera.project(mesh.vertices)[:, :2]).astype(int)
     inside = ((at >= 0) & (at < camera.width_px)).all(axis=1)
-    front = np.full(len(at), np.inf, np.float32)
+    front = np.full(len(at), -np.inf, np.float32)  # outside the crop nothing is known to lie in front
     front[inside] = nearest[at[inside, 1], at[inside, 0]]
     xy = np.stack([mesh.vertices[:, 0], height - 1 - mesh.vertices[:, 1]], axis=1)
     in_part = np.asarray(xy - np.array(result.corner_px, np.float32), np.float32)
@@ -88,7 +90,10 @@ def append_normals(renderer: Renderer, coarse: Coarse, result: FaceNormals, px_a
     weights, seen = vertex_weights(mesh.vertices, mesh.normals, pred, shown)
     weights = smooth(weights, mesh.faces) * (np.linalg.norm(pred, axis=1) > 0.5)
     after = replace(mesh, normals=blend(mesh.normals, pred, weights))
-    return Enhanced(coarse, after, pred, weights, seen, _covered(view.mask, camera, result), px_a_mm)
+    behind = mesh.vertices[:, 2] < front - 2 * shown.tolerance_px
+    visible = ~behind & (mesh.normals[:, 2] > 0)
+    covered = _covered(view.mask, camera, result)
+    return Enhanced(coarse, after, pred, weights, seen, visible, covered, px_a_mm)
 
 
 def displace(enhanced: Enhanced, blend_scale_mm: float, max_shift_mm: float) -> Enhanced:
@@ -102,7 +107,7 @@ def displace(enhanced: Enhanced, blend_scale_mm: float, max_shift_mm: float) -> 
     return replace(enhanced, after=replace(enhanced.after, vertices=vertices, normals=normals))
 
 
-def _covered(mask: F32, camera: Camera, result: FaceNormals) -> float:
+def _covered(mask: Bools, camera: Camera, result: FaceNormals) -> float:
     """Share of the face's hull, inside the crop, that the drawn mesh covers."""
     if result.face is None:
         return 1.0

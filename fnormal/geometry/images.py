@@ -25,6 +25,16 @@ def resize_image(image: Array, size_px: int, *, cubic: bool = False) -> Array:
     return np.asarray(cv2.resize(image, (size_px, size_px), interpolation=method))
 
 
+def resize_to_fit(picture: Array, most_px: int) -> Array:
+    """A picture [H, W, ...] whose longer side is at most ``most_px``, averaged where it shrinks."""
+    import cv2
+
+    scale = most_px / max(picture.shape[:2])
+    if scale >= 1:
+        return picture
+    return np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+
+
 def resize_points(points: Array, factor: float) -> F32:
     """Pixels [..., 2] of a picture, moved with it when its side grows by ``factor``; centres are integers."""
     return np.asarray((np.asarray(points) + 0.5) * factor - 0.5, np.float32)

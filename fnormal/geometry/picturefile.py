@@ -152,6 +152,11 @@ def encode_png(pixels: Array, text: dict[str, str] | None = None) -> bytes:
     return _with_text(_encode(".png", pixels), text or {})
 
 
+def encode_jpeg(pixels: U8) -> bytes:
+    """RGB pixels [H, W, 3] as JPEG of quality 95."""
+    return _encode(".jpg", pixels)
+
+
 def _encode(ending: str, pixels: Array) -> bytes:
     import cv2
 

