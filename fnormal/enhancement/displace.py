@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from fnormal.arrays import F32, F64
+from fnormal.enhancement.solving import conjugate_gradients
 from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.normals import unit
 
 _LEAST_FACING = 0.15  # n_z below which an edge tells nothing of a move along the view ray
-_ROUNDS, _TOLERANCE = 600, 1e-3  # leaves a hundredth of a millimetre
 
 
 def displacements(mesh: Mesh, normals: F32, blend_scale_px: float, max_shift_px: float) -> F32:
@@ -27,7 +27,6 @@ def displacements(mesh: Mesh, normals: F32, blend_scale_px: float, max_shift_px:
         max_shift_px: No vertex moves farther; larger moves are eased into it.
     """
     from scipy.sparse import coo_matrix, diags
-    from scipy.sparse.linalg import cg
 
     sides = np.sort(mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
     sides = np.unique(sides, axis=0)
@@ -51,9 +50,7 @@ def displacements(mesh: Mesh, normals: F32, blend_scale_px: float, max_shift_px:
     ).tocsr()
     length = float(np.linalg.norm(edge, axis=1).mean())
     matrix = (across.T @ across + (length / blend_scale_px) ** 2 * diags(np.ones(n))).tocsr()
-    inverse = diags(1 / matrix.diagonal())
-    solution, _ = cg(matrix, across.T @ gap, rtol=_TOLERANCE, maxiter=_ROUNDS, M=inverse)
-    return np.asarray(_eased(solution, max_shift_px), np.float32)
+    return np.asarray(_eased(conjugate_gradients(matrix, across.T @ gap), max_shift_px), np.float32)
 
 
 def _eased(shift: F64, most: float) -> F64:

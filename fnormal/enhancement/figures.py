@@ -18,9 +18,9 @@ from fnormal.render.lighting import Lighting, lamp, raking_light
 
 _PANEL_PX, _GIF_PX = 360, 320
 _SIDE_VIEW_DEG = 35.0
-_AROUND = 1.75  # side of a view / larger side of the landmarks' box: the face and its forehead
+_AROUND = 1.5  # side of a view / larger side of the landmarks' box: the face and its forehead
 _GREY = 0.62  # sRGB of the clay in the before/after picture
-_OTHER_LIGHT = (0.7, 0.15, 0.5)
+_OTHER_LIGHT = (0.55, -0.1, 0.65)
 _FRAMES, _FRAME_MS = 24, 80
 
 

@@ -63,14 +63,15 @@ class Extras:
         notes: Stored on the scene, such as the matrix back to the photo.
         normal_map: Tangent-space normals over the vertex normals, green up. [H, W, 3]
         hidden: Faces that the photo does not show: they get neither texture nor normal map. bool [F]
-        camera: Orthographic camera that shows the mesh as the photo does: half width, half height, and the
-            position, all in metres.
+        lens: glTF's entry of a camera that shows the mesh as the photo does,
+        eye: and where it stands, in metres.
     """
 
     notes: dict[str, Any]
     normal_map: F32 | None = None
     hidden: Bools | None = None
-    camera: tuple[float, float, tuple[float, float, float]] | None = None
+    lens: dict[str, Any] | None = None
+    eye: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 def encode_glb(mesh: Mesh, extras: Extras) -> bytes:
@@ -157,13 +158,26 @@ class _Images:
 
 
 def _camera_entries(extras: Extras) -> dict[str, Any]:
-    if extras.camera is None:
+    if extras.lens is None:
         return {}
-    half_width, half_height, position = extras.camera
-    lens = {"xmag": half_width, "ymag": half_height, "znear": 0.01, "zfar": 10.0}
     return {
-        "cameras": [{"type": "orthographic", "name": "photo", "orthographic": lens}],
-        "camera_node": {"camera": 0, "name": "photo", "translation": list(position)},
+        "cameras": [{"name": "photo", **extras.lens}],
+        "camera_node": {"camera": 0, "name": "photo", "translation": list(extras.eye)},
+    }
+
+
+def orthographic(half_width: float, half_height: float) -> dict[str, Any]:
+    """A lens without perspective, by its halves in metres."""
+    sizes = {"xmag": half_width, "ymag": half_height, "znear": 0.01, "zfar": 10.0}
+    return {"type": "orthographic", "orthographic": sizes}
+
+
+def perspective(height_over_focal: float, aspect: float) -> dict[str, Any]:
+    """A pinhole lens, by its picture's height / focal length, and width / height."""
+    angle = 2 * float(np.arctan(height_over_focal / 2))
+    return {
+        "type": "perspective",
+        "perspective": {"yfov": angle, "aspectRatio": aspect, "znear": 0.01, "zfar": 20.0},
     }
 
 

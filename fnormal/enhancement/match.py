@@ -1,4 +1,4 @@
-"""Which head of a mesh file is which face of the photo: every pair is tried, residuals decide, or nothing does."""
+"""Which head of a mesh file is which face of the photo: all pairs are tried, residuals and forms decide."""
 
 from __future__ import annotations
 
@@ -119,9 +119,9 @@ def _believed(pair: Pair) -> Pair:
         fit.residual > MAX_RESIDUAL and pair.agreement < _SURE_AGREEMENT
     ):
         raise FNormalError(
-            f"the mesh does not fit the face: the best alignment ({fit.kind}) leaves {fit.residual_px:.1f} px,"
-            f" {100 * fit.residual:.1f} % of the face, and the forms agree by {pair.agreement:.2f};"
-            " give this photo's own mesh"
+            f"the mesh does not fit the face: the best alignment ({fit.kind}) leaves"
+            f" {fit.residual_px:.1f} px, {100 * fit.residual:.1f} % of the face, and the forms agree by"
+            f" {pair.agreement:.2f}; give this photo's own mesh"
         )
     return pair
 

@@ -16,7 +16,6 @@ from fnormal.faces.facemesh import landmarks_68
 from fnormal.faces.headpose import mean_points
 from fnormal.faces.ladder import find_all_faces
 from fnormal.geometry.mesh import Mesh, vertex_normals
-from fnormal.geometry.pose import weak_perspective
 from fnormal.render.camera import frame_face, rotation_about
 from fnormal.render.drawing import Render, Renderer
 from fnormal.render.landmarks import lifted

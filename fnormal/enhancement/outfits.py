@@ -11,7 +11,7 @@ from fnormal import __version__
 from fnormal.arrays import F32, F64, U8
 from fnormal.enhancement.bake import residual_map
 from fnormal.enhancement.blend import sample
-from fnormal.enhancement.gltf import Extras, encode_glb
+from fnormal.enhancement.gltf import Extras, encode_glb, orthographic
 from fnormal.enhancement.placing import Placed
 from fnormal.enhancement.transfer import Enhanced
 from fnormal.geometry.mesh import Mesh
@@ -60,12 +60,14 @@ class Scene:
         matrix[:3, 3] = (alignment.offset - self.center) * self.metres
         return matrix
 
-    def camera(self, mesh: Mesh) -> tuple[float, float, tuple[float, float, float]]:
-        """The orthographic camera in which the mesh lies over the photo: see :class:`Extras`."""
+    def lens(self) -> dict[str, Any]:
+        """The camera in which the mesh lies over the photo."""
+        return orthographic(self.width_px * self.metres / 2, self.height_px * self.metres / 2)
+
+    def eye(self, mesh: Mesh) -> tuple[float, float, float]:
+        """Where it stands, before a mesh in metres."""
         middle = (np.array([self.width_px - 1, self.height_px - 1]) / 2 - self.center[:2]) * self.metres
-        z = float(mesh.vertices[:, 2].max()) + _CAMERA_M
-        half = self.width_px * self.metres / 2, self.height_px * self.metres / 2
-        return *half, (float(middle[0]), float(middle[1]), z)
+        return float(middle[0]), float(middle[1]), float(mesh.vertices[:, 2].max()) + _CAMERA_M
 
 
 def scene_of(placed: Placed, enhanced: Enhanced, picture: U8) -> Scene:
@@ -101,7 +103,7 @@ def glb_of(
         notes: For whoever reads the file.
     """
     mesh = enhanced.after
-    hidden = ~enhanced.visible[mesh.faces].any(axis=1)
+    hidden = np.asarray(~enhanced.visible[mesh.faces].any(axis=1))
     if texture == "mesh" and mesh.texture is not None and mesh.uv is not None:
         size, apart = (uv_size_px, uv_size_px), None
     else:
@@ -110,7 +112,7 @@ def glb_of(
         size = _texture_size(part.shape[0], part.shape[1])
     left, _ = residual_map(enhanced, mesh, mesh.faces[~hidden], result, size[1], size[0])
     scaled = scene(mesh)
-    return encode_glb(scaled, Extras(notes, left, apart, scene.camera(scaled)))
+    return encode_glb(scaled, Extras(notes, left, apart, scene.lens(), scene.eye(scaled)))
 
 
 def _texture_size(height: int, width: int) -> tuple[int, int]:
@@ -150,15 +152,15 @@ def obj_of(mesh: Mesh, name: str, texture_name: str) -> tuple[bytes, bytes]:
 def with_photo_colors(mesh: Mesh, picture: U8) -> Mesh:
     """Vertex colours of the photo, for files without texture."""
     xy = np.stack([mesh.vertices[:, 0], picture.shape[0] - 1 - mesh.vertices[:, 1]], axis=1)
-    colors = sample(picture, np.asarray(xy, np.float32)).astype(np.float32) / 255
-    return replace(mesh, colors=colors, texture=None, uv=None)
+    colors = sample(picture.astype(np.float32), np.asarray(xy, np.float32)) / np.float32(255)
+    return replace(mesh, colors=np.asarray(colors, np.float32), texture=None, uv=None)
 
 
 def describe(placed: Placed, enhanced: Enhanced, scene: Scene, recipe: dict[str, Any]) -> dict[str, Any]:
     """What a reader of the files must know: every parameter and residual."""
     touched = enhanced.weights > 0.5
     changed = angular_error_deg(enhanced.before.normals, enhanced.after.normals)
-    shift = enhanced.after.vertices[:, 2] - enhanced.before.vertices[:, 2]
+    shift_mm = np.abs(enhanced.after.vertices - enhanced.before.vertices)[:, 2] / enhanced.px_per_mm
     alignment = placed.coarse.alignment
     to_scene = scene.of_file(placed)
     return {
@@ -176,8 +178,8 @@ def describe(placed: Placed, enhanced: Enhanced, scene: Scene, recipe: dict[str,
         "enhanced_share": enhanced.share,
         "agreeing_share": enhanced.agreeing,
         "mean_change_deg": float(changed[touched].mean()) if touched.any() else 0.0,
-        "mean_shift_mm": round(float(np.abs(shift[touched]).mean()) / enhanced.px_per_mm, 4) if touched.any() else 0.0,
-        "max_shift_mm": round(float(np.abs(shift).max()) / enhanced.px_per_mm, 4),
+        "mean_shift_mm": round(float(shift_mm[touched].mean()) if touched.any() else 0.0, 4),
+        "max_shift_mm": round(float(shift_mm.max()), 4),
         "px_per_mm": round(enhanced.px_per_mm, 5),
         "recipe": recipe,
     }  # fmt: skip

@@ -87,8 +87,8 @@ def doubts(placed: Placed, enhanced: Enhanced) -> Iterator[str]:
         yield said
     if enhanced.agreeing < _DOUBTFUL_AGREEING:
         yield (
-            f"only {100 * enhanced.agreeing:.0f} % of the visible vertices take the photo's normals, the others"
-            " contradict the mesh's; look at the result"
+            f"only {100 * enhanced.agreeing:.0f} % of the visible vertices take the photo's normals, which"
+            " contradict the mesh elsewhere; look at the result"
         )
     if said := placed.other_expression():
         yield said

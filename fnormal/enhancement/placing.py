@@ -52,8 +52,8 @@ class Placed:
         if alignment is None or alignment.residual <= DOUBTFUL_RESIDUAL:
             return ""
         return (
-            f"the mesh lies {alignment.residual_px:.1f} px off the face's landmarks, {100 * alignment.residual:.1f} %"
-            " of the face; look at the result"
+            f"the mesh lies {alignment.residual_px:.1f} px off the face's landmarks,"
+            f" {100 * alignment.residual:.1f} % of the face; look at the result"
         )
 
     def other_expression(self) -> str:
@@ -68,8 +68,8 @@ class Placed:
             else ("wide" if width > 0 else "narrow")
         )
         return (
-            f"the photo's mouth is {what}, the mesh's is not: normals move lips by millimetres only, so take a"
-            " mesh fitted to this expression"
+            f"the photo's mouth is {what}, the mesh's is not: normals move lips by millimetres only, so take"
+            " a mesh fitted to this expression"
         )
 
 
@@ -165,4 +165,5 @@ def described(alignment: Alignment | None) -> str:
     """How a mesh was laid over the photo, in words."""
     if alignment is None:
         return "MediaPipe's FaceMesh"
-    return f"{alignment.kind}, residual {alignment.residual_px:.1f} px ({100 * alignment.residual:.1f} % of the face)"
+    share = f"{100 * alignment.residual:.1f} % of the face"
+    return f"{alignment.kind}, residual {alignment.residual_px:.1f} px ({share})"

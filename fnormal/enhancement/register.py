@@ -12,10 +12,9 @@ import numpy as np
 
 from fnormal.arrays import F32, F64, Bools
 from fnormal.enhancement.align import Alignment, outward
-from fnormal.enhancement.blend import sample
+from fnormal.enhancement.square import Square, square_of, wide
 from fnormal.geometry.mesh import Mesh, vertex_normals
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.render.camera import Camera
 from fnormal.render.drawing import Renderer
 from fnormal.render.lighting import headlight
 
@@ -55,7 +54,8 @@ def register(
         result: Normals of the face.
         rounds: Of Gauss and Newton; 0 only measures the agreement.
     """
-    pred, mask, to_px = _looked(result)
+    square = square_of(result, _SIDE_PX)
+    pred, mask, camera = square.normals, square.mask, square.camera()
     best = Registered(alignment, -1.0)
     current = alignment
     vertices = alignment(mesh.vertices)
@@ -63,7 +63,6 @@ def register(
     for number in range(rounds + 1):
         placed = current(mesh.vertices)
         renderer.load(replace(mesh, vertices=placed, faces=faces, normals=vertex_normals(placed, faces)))
-        camera = _camera(to_px)
         view = renderer.render(camera, headlight())
         both = _inner(view.mask & mask)
         if both.sum() < _LEAST_PX:
@@ -76,50 +75,24 @@ def register(
         if number == rounds:
             break
         step = _step(view.normals, fine, wanted, view.z / camera.half_width, both)
-        current = _moved(current, step, to_px)
+        current = _moved(current, step, square)
         if _too_far(current, alignment):
             break
     return best
-
-
-def _looked(result: FaceNormals) -> tuple[F32, Bools, tuple[float, float, float]]:
-    """Predicted normals and mask in a small square, and its corner (y up) and side in the photo."""
-    rows, columns = np.nonzero(result.part_mask)
-    x, y = result.corner_px
-    middle = np.array([columns.min() + columns.max(), rows.min() + rows.max()]) / 2
-    side = 1.1 * max(np.ptp(columns), np.ptp(rows)) + 2
-    at = (np.arange(_SIDE_PX) + 0.5) / _SIDE_PX * side - 0.5 + (middle - (side - 1) / 2)[:, None]
-    grid = np.stack(np.meshgrid(at[0], at[1]), axis=-1).astype(np.float32).reshape(-1, 2)
-    pred = sample(result.part_normals, grid).reshape(_SIDE_PX, _SIDE_PX, 3)
-    mask = sample(result.part_mask.astype(np.float32), grid).reshape(_SIDE_PX, _SIDE_PX) > 0.5
-    height = result.shape[0]
-    return pred, mask, (float(middle[0] + x), float(height - 1 - (middle[1] + y)), float(side))
-
-
-def _camera(to_px: tuple[float, float, float]) -> Camera:
-    x, y, side = to_px
-    return Camera(np.eye(3, dtype=np.float32), (x, y), side / 2, _SIDE_PX, _SIDE_PX)
 
 
 def _inner(mask: Bools) -> Bools:
     import cv2
 
     size = 2 * round(0.02 * _SIDE_PX) + 1
-    return cv2.erode(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    inner: Bools = cv2.erode(mask.astype(np.uint8), np.ones((size, size), np.uint8)) > 0
+    return inner
 
 
 def _fine(normals: F32, mask: Bools) -> F32:
     """Normals less their wide forms, by blurs that do not look over the mask's rim. [S, S, 3]"""
-    import cv2
-
-    weight = mask.astype(np.float32)
-
-    def blurred(sigma: float) -> F32:
-        total = cv2.GaussianBlur(normals * weight[..., None], (0, 0), sigma * _SIDE_PX)
-        share = cv2.GaussianBlur(weight, (0, 0), sigma * _SIDE_PX)
-        return np.asarray(total / np.maximum(share, 1e-3)[..., None], np.float32)
-
-    return blurred(_FINE) - blurred(_BLUR)
+    weights = mask.astype(np.float32)
+    return wide(normals, weights, _FINE * _SIDE_PX) - wide(normals, weights, _BLUR * _SIDE_PX)
 
 
 def _correlation(a: F32, b: F32) -> float:
@@ -133,7 +106,7 @@ def _step(normals: F32, fine: F32, wanted: F32, z: F32, both: Bools) -> F64:
     Lengths are halves of the square's side.
     """
     half = _SIDE_PX / 2
-    down, right = np.gradient(fine, axis=(0, 1))
+    down, right = (np.gradient(fine, axis=axis) for axis in (0, 1))
     grad_x, grad_y = right[both] * half, -down[both] * half
     row, column = np.nonzero(both)
     x, y = (column - half + 0.5) / half, (half - 0.5 - row) / half
@@ -152,7 +125,7 @@ def _step(normals: F32, fine: F32, wanted: F32, z: F32, both: Bools) -> F64:
         columns.append(change.reshape(-1))
     matrix = np.stack(columns, axis=1).astype(np.float64)
     # the network's fine forms are weaker or stronger than the mesh's: compare at one strength
-    gain = float(np.linalg.norm(wanted[both]) / max(np.linalg.norm(fine[both]), 1e-9))
+    gain = float(np.linalg.norm(wanted[both])) / max(float(np.linalg.norm(fine[both])), 1e-9)
     gap = (wanted[both] / max(gain, 1e-6) - fine[both]).reshape(-1).astype(np.float64)
     size = np.abs(gap) + 1e-3
     robust = np.minimum(1.0, 2 * np.median(size) / size)
@@ -161,18 +134,17 @@ def _step(normals: F32, fine: F32, wanted: F32, z: F32, both: Bools) -> F64:
     return np.asarray(np.linalg.solve(normal + held, matrix.T @ (robust * gap)))
 
 
-def _moved(alignment: Alignment, step: F64, to_px: tuple[float, float, float]) -> Alignment:
-    x, y, side = to_px
+def _moved(alignment: Alignment, step: F64, square: Square) -> Alignment:
     shift_x, shift_y, log_scale, pitch, yaw, roll = np.clip(step, -0.1, 0.1)
     spin = np.array([[0, -roll, yaw], [roll, 0, -pitch], [-yaw, pitch, 0]])
     u, _, vt = np.linalg.svd(np.eye(3) + spin)
     turn = np.exp(log_scale) * (u @ vt)
     # the middle of the surface in depth is what turns are about
-    pivot = np.array([x, y, 0.0])
+    pivot = np.array([*square.middle, 0.0])
     linear = turn @ alignment.linear
-    offset = turn @ (alignment.offset - pivot) + pivot + np.array([shift_x, shift_y, 0]) * side / 2
+    offset = turn @ (alignment.offset - pivot) + pivot + np.array([shift_x, shift_y, 0]) * square.side_px / 2
     return replace(alignment, linear=linear, offset=offset)
 
 
 def _too_far(current: Alignment, first: Alignment) -> bool:
-    return abs(np.log(current.scale / first.scale)) > _MOST_SCALE
+    return bool(abs(np.log(current.scale / first.scale)) > _MOST_SCALE)

@@ -39,8 +39,18 @@ class Crop:
 
     def cut(self, picture: Array) -> Array:
         """Cut and resize a picture [H, W, ...] -> [size, size, ...]; booleans by nearest neighbour."""
-        part = picture[self.y_px : self.y_px + self.side_px, self.x_px : self.x_px + self.side_px]
-        return _resize(part, self.size_px)
+        return _resize(self.part(picture), self.size_px)
+
+    def part(self, picture: Array) -> Array:
+        """The square of a picture [H, W, ...] in its own pixels; what lies outside repeats the edge."""
+        rows, columns = (
+            np.clip(np.arange(first, first + self.side_px), 0, size - 1)
+            for first, size in ((self.y_px, picture.shape[0]), (self.x_px, picture.shape[1]))
+        )
+        inside = rows[-1] - rows[0] == columns[-1] - columns[0] == self.side_px - 1
+        if inside:  # a view, not a copy
+            return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        return picture[rows[:, None], columns]
 
     def paste(self, crop: Array, height_px: int, width_px: int) -> Array:
         """Put a crop [size, size, ...] of booleans or vectors back into a picture of zeros [H, W, ...].

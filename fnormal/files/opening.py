@@ -57,6 +57,8 @@ class Kind:
 
 PICTURE = Kind("picture", 1000 * _MB, "give a PNG or JPEG file")
 VIDEO = Kind("video", 1 << 40, "give MP4, MOV, MKV, AVI or WebM")
+DEPTH_MAP = Kind("depth map", 4000 * _MB, "give PNG16, TIFF, NPY, MAT, PLY or PCD")
+INTRINSICS = Kind("camera file", 10 * _MB, "give JSON with fx, fy, cx, cy, width and height")
 NORMAL_MAP = Kind("normal map", 4000 * _MB, "give PNG, NPY, NPZ, MAT, float TIFF or EXR")
 LANDMARKS = Kind("landmarks", 16 * _MB, "give 68 points as .npy, .json, .pts, .mat or .txt")
 LAYOUT = Kind("layout", _MB, "check --layout")

@@ -91,7 +91,7 @@ class DepthOptions:
 class Enhance:
     """Put a photo's normals onto a coarse mesh, or fuse them with a depth map (Figs. 1, 5, 10).
 
-    Writes GLB, OBJ, PLY, a before/after picture and a JSON of how it came about; several faces, several meshes.
+    Writes GLB, OBJ, PLY, a before/after picture and a JSON of how it came about.
 
     Example: `fnormal enhance face.jpg --mesh prn.obj --out enhanced/`
     """

@@ -1,0 +1,230 @@
+"""Predicted normals and a noisy depth map -> metric depth: the detail of the one, the place of the other.
+
+Camera frame: x right, y up, z toward the viewer, the camera at the origin; depth is the distance along -z.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fnormal.arrays import F32, F64, Bools
+from fnormal.config import DEPTH_WEIGHT
+from fnormal.enhancement.reconcile import reconciled
+from fnormal.enhancement.solving import conjugate_gradients
+from fnormal.geometry.normals import unit
+
+_JUMP_M, _JUMP_AT_M = 0.006, 0.7  # neighbours whose depth differs by more are not one surface; grows with Z^2
+_LEAST_FACING = 0.15  # cosine to the ray below which a normal tells nothing of depth
+_RIM = 0.08  # of the mask's width: there the fused depth goes over into the measured one
+_SLOPE_ERROR = 0.1  # of a plane fitted to noise, at which its slope is taken for better than a prediction's
+_SIGMAS_PX = (1.5, 12.0)
+_BILATERAL_NOISE, _BILATERAL_M, _BILATERAL_PX = 4.0, 0.004, 3.0
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Depth on a grid of photo pixels.
+
+    Attributes:
+        metres: 0 where there is none. [H, W]
+        normals: Unit, camera frame, 0 where there is none. [H, W, 3]
+        confidence: How much the prediction shaped it: 0 is measured depth alone, 1 inside the mask. [H, W]
+    """
+
+    metres: F32
+    normals: F32
+    confidence: F32
+
+
+def grid_points(metres: F32, rays: F64) -> F32:
+    """Depth [H, W] and rays [H, W, 2] (y down) as points in the camera frame. [H, W, 3]"""
+    z = metres.astype(np.float64)
+    return np.stack([rays[..., 0] * z, -rays[..., 1] * z, -z], axis=-1).astype(np.float32)
+
+
+def camera_normals(normals: F32, ray: F64) -> F32:
+    """Normals of a crop, which the network sees as if it lay on the camera's axis, in the camera frame.
+
+    The crop's own viewing direction is the ray to its middle: the smallest rotation that takes the axis there
+    turns the normals, without which they are off by the ray's angle.
+
+    Args:
+        normals: [..., 3]
+        ray: To the crop's middle, y down. [2]
+    """
+    to_viewer = np.array([-ray[0], ray[1], 1.0])
+    to_viewer /= np.linalg.norm(to_viewer)
+    axis = np.array([0.0, 0, 1])
+    v, c = np.cross(axis, to_viewer), float(axis @ to_viewer)
+    skew = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    turn = np.eye(3) + skew + skew @ skew / (1 + c)
+    return np.asarray(normals @ turn.T, np.float32)
+
+
+def own_normals(points: F32, known: Bools) -> F32:
+    """Normals of a grid of points by its neighbours' differences, toward the camera. [H, W, 3]"""
+    across, down = np.gradient(points, axis=1), np.gradient(points, axis=0)
+    normals = unit(np.cross(down, across))
+    normals = np.where(np.sum(normals * points, axis=-1, keepdims=True) > 0, -normals, normals)
+    import cv2
+
+    inner = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return np.asarray(normals * inner[..., None], np.float32)
+
+
+def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | None = None) -> Fused:
+    """Least squares in metric depth: neighbours lie orthogonal to their normals, and near what was measured.
+
+    For neighbours p, q with the mean normal n and rays r: ``n . (Z_q r_q - Z_p r_p) = 0``; for every measured
+    pixel ``w (Z_p - D_p) = 0``. Both are linear in Z. The prediction's wide forms are replaced by the depth
+    map's first: over many pixels its noise averages out, and a network's error does not.
+
+    Args:
+        metres: Measured depth on the grid, 0 for holes. [H, W]
+        normals: Predicted, camera frame. [H, W, 3]
+        mask: The face. [H, W]
+        rays: Of the grid's pixels, y down. [H, W, 2]
+        samples: How many measurements stand behind each pixel of the grid: less than 1 where the depth map is
+            coarser than the grid. [H, W]; 1 by default.
+    """
+    from scipy.sparse import coo_matrix, diags
+
+    known = metres > 0
+    share = np.ones(mask.shape, np.float32) if samples is None else samples
+    noise_m = noise_of(metres, mask)
+    sigma_px = _smoothing_px(noise_m, metres, mask, rays, share)
+    planes, measured = local_planes(metres, known, rays, sigma_px)
+    calm = np.where(known, denoised(metres, noise_m), 0)
+    start = np.where(known, calm, planes * mask)
+    both = mask & (np.linalg.norm(normals, axis=-1) > 0.5) & measured.any(axis=-1)
+    too_much = reconciled(normals, measured, both, sigma_px, 1.0)
+    normals = unit(np.where(both[..., None], normals - too_much, normals))
+    inside = mask & (start > 0) & (np.linalg.norm(normals, axis=-1) > 0.5)
+    number = np.full(mask.shape, -1)
+    number[inside] = np.arange(int(inside.sum()))
+    directions = np.stack([rays[..., 0], -rays[..., 1], -np.ones(mask.shape)], axis=-1)
+    row_p, row_q, value_p, value_q = [], [], [], []
+    for p, q in (((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+                 ((slice(None, -1), slice(None)), (slice(1, None), slice(None)))):  # fmt: skip
+        middle = unit(normals[p] + normals[q]).astype(np.float64)
+        at_p, at_q = (np.sum(middle * directions[side], axis=-1) for side in (p, q))
+        near = (start[p] + start[q]) / 2
+        jump = np.abs(start[p] - start[q]) > _JUMP_M * np.maximum((near / _JUMP_AT_M) ** 2, 0.3)
+        facing = np.abs(at_p) / np.linalg.norm(directions[p], axis=-1) > _LEAST_FACING
+        pair = inside[p] & inside[q] & ~jump & facing
+        row_p.append(number[p][pair])
+        row_q.append(number[q][pair])
+        value_p.append(-at_p[pair])
+        value_q.append(at_q[pair])
+    i, j = np.concatenate(row_p), np.concatenate(row_q)
+    rows = np.arange(len(i))
+    entries = np.concatenate([*value_p, *value_q])
+    count = int(inside.sum())
+    pairs = coo_matrix(
+        (entries, (np.concatenate([rows, rows]), np.concatenate([i, j]))), shape=(len(i), count)
+    )
+    pairs = pairs.tocsr()
+    held = (DEPTH_WEIGHT**2 * np.where(known, share, 0.0))[inside] + 1e-9
+    matrix = (pairs.T @ pairs + diags(held)).tocsr()
+    first = start[inside].astype(np.float64)
+    # solved for the difference to the start: what is left is small, and so is the tolerance
+    right = held * (np.where(known, calm, start)[inside] - first) - pairs.T @ (pairs @ first)
+    solution = first + conjugate_gradients(matrix, right, tolerance=1e-3)
+    fused = np.zeros(mask.shape, np.float32)
+    fused[inside] = solution
+    return _joined(metres, fused, normals, inside, measured)
+
+
+def local_planes(metres: F32, known: Bools, rays: F64, sigma_px: float) -> tuple[F32, F32]:
+    """Depth and normals of planes fitted to the neighbourhood of each pixel: smooth, and right at rims too.
+
+    Planes are linear in 1 / Z over the picture. Holes take the planes of what lies around them.
+
+    Args:
+        metres: [H, W]
+        known: Where there is any. [H, W]
+        rays: [H, W, 2]
+        sigma_px: Of the Gaussian weights.
+
+    Returns:
+        Depth [H, W] and unit normals, camera frame [H, W, 3]; 0 where nothing is near.
+    """
+    import cv2
+
+    inverse = np.where(known, 1 / np.where(known, metres, 1), 0).astype(np.float64)
+    middle = np.median(rays[known], axis=0) if known.any() else np.zeros(2)
+    x, y = (rays - middle)[..., 0], (rays - middle)[..., 1]
+    weight = known.astype(np.float64)
+
+    def blurred(values: F64) -> F64:
+        return np.asarray(cv2.GaussianBlur(values * weight, (0, 0), sigma_px))
+
+    total = blurred(np.ones_like(x))
+    safe = np.maximum(total, 1e-9)
+    mx, my, mz = blurred(x) / safe, blurred(y) / safe, blurred(inverse) / safe
+    xx, xy, yy = (
+        blurred(x * x) / safe - mx * mx,
+        blurred(x * y) / safe - mx * my,
+        blurred(y * y) / safe - my * my,
+    )
+    xz, yz = blurred(x * inverse) / safe - mx * mz, blurred(y * inverse) / safe - my * mz
+    spacing = float(np.abs(np.gradient(rays[..., 0], axis=1)).mean())
+    least = 0.02 * (spacing * sigma_px) ** 2  # a neighbourhood on a line has no slope across it
+    xx, yy = xx + least, yy + least
+    area = xx * yy - xy * xy
+    slope_x, slope_y = (xz * yy - yz * xy) / area, (yz * xx - xz * xy) / area
+    value = mz + slope_x * (x - mx) + slope_y * (y - my)
+    near = (total > 0.02) & (value > 1e-3)
+    depth = np.where(near, 1 / np.where(near, value, 1), 0)
+    along = value - slope_x * rays[..., 0] - slope_y * rays[..., 1]
+    normals = unit(np.stack([-slope_x, slope_y, along], axis=-1)) * near[..., None]
+    return depth.astype(np.float32), np.asarray(normals, np.float32)
+
+
+def noise_of(metres: F32, mask: Bools) -> float:
+    """Standard deviation of the depth's noise, by second differences, which hardly see the face."""
+    import cv2
+
+    known = mask & (metres > 0)
+    inner = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    if inner.sum() < 50:
+        return 0.001
+    rough = cv2.Laplacian(metres, cv2.CV_32F)
+    return float(np.median(np.abs(rough[inner]))) / 0.6745 / float(np.sqrt(20))
+
+
+def denoised(metres: F32, noise_m: float) -> F32:
+    """Depth after a bilateral filter that keeps jumps and is as wide as the noise asks for. [H, W]"""
+    import cv2
+
+    reach = max(_BILATERAL_NOISE * noise_m, _BILATERAL_M)
+    return np.asarray(cv2.bilateralFilter(metres, 0, reach, _BILATERAL_PX))
+
+
+def _smoothing_px(noise_m: float, metres: F32, mask: Bools, rays: F64, share: F32) -> float:
+    """How wide planes must be so that their slopes are better than a network's."""
+    known = mask & (metres > 0)
+    if not known.any():
+        return _SIGMAS_PX[1]
+    spacing = float(np.abs(np.gradient(rays[..., 0], axis=1)).mean()) * float(np.median(metres[known]))
+    # the slope of a plane fitted with sigma s errs by noise / (s^2 sqrt(8 pi) spacing)
+    sigma = np.sqrt(noise_m / (np.sqrt(8 * np.pi) * spacing * _SLOPE_ERROR))
+    density = float(np.clip(share[known].mean(), 0.01, 1))
+    return float(np.clip(sigma / density**0.25, *_SIGMAS_PX))
+
+
+def _joined(metres: F32, fused: F32, normals: F32, inside: Bools, measured: F32) -> Fused:
+    """Fused depth inside, measured depth around, and a soft change at the rim."""
+    import cv2
+
+    from_rim = cv2.distanceTransform(np.pad(inside, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    width = max(_RIM * float(np.sqrt(inside.sum())), 1.0)
+    confidence = np.clip(from_rim / width, 0, 1)
+    confidence = (confidence * confidence * (3 - 2 * confidence)).astype(np.float32)
+    known = metres > 0
+    confidence[inside & ~known] = 1.0  # holes have nothing else
+    mixed = np.where(inside, confidence * fused + (1 - confidence) * metres, metres).astype(np.float32)
+    blended = unit(confidence[..., None] * normals + (1 - confidence[..., None]) * measured)
+    return Fused(mixed, np.asarray(blended * (mixed > 0)[..., None], np.float32), confidence * inside)
