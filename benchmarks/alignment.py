@@ -4,8 +4,8 @@
 
 Each case writes a head in one of 48 axes, wound outward or inward, in pixels of the photo, millimetres or
 metres, as a topology that fnormal knows or without its neck, turned by a yaw or as the photo shows it; the
-photo shows one face or three, the file holds one head or three. Right is a mean error of the eyes, nose and mouth
-below 2 % of the distance of the eyes; "near" below 5 %, "off" below 10 %, then wrong.
+photo shows one face or three, the file holds one head or three. Right is a mean error of the eyes, nose and
+mouth below 2 % of the distance of the eyes; "near" below 5 %, "off" below 10 %, then wrong.
 """
 
 from __future__ import annotations
@@ -150,7 +150,8 @@ def main() -> None:
                 frame = "image"
             triangles = np.concatenate(tris)[:, ::-1] if inward else np.concatenate(tris)
             mesh = make_mesh(vertices, triangles)
-            about = f"{frame:>8} {unit:>2} {'known' if known else 'found'} {'in' if inward else 'out'} photo {in_photo} file {in_file}"
+            about = f"{frame:>8} {unit:>2} {'known' if known else 'found'} {'in' if inward else 'out'}"
+            about += f" photo {in_photo} file {in_file}"
             truth = [shapes[k] * placed[k][0] + placed[k][1] for k in range(in_file)]
             number = np.arange(len(shapes[0])) if known else np.searchsorted(used, np.arange(len(shapes[0])))
             normals = lru_cache(partial(normals_of, predictor, picture, found))

@@ -4,8 +4,8 @@
 
 Photos of heads at 0.5, 0.8 and 1.2 m, on the camera's axis and 15 degrees beside it, with the noise of Kinect
 v1 (quantised disparity, sigma 0.5 of a step) and v2 (time of flight, sigma growing with the square of the
-distance and the slant). Root mean square error in mm of the raw depth, of a bilateral filter of it, and of the
-fused depth, in the mask of the prediction; degrees of the normals of each surface.
+distance and the slant). Root mean square error in mm of the raw depth, of a bilateral filter of it, and of
+the fused depth, in the mask of the prediction; degrees of the normals of each surface.
 """
 
 from __future__ import annotations

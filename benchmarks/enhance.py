@@ -4,11 +4,11 @@
     python -m benchmarks.enhance ... --tune    other heads, several blend scales
 
 A head is photographed at yaw 0 under two lights and at 20 and 40 degrees under one. Its coarse mesh is the
-head itself, smoothed by 6 mm, with 2 mm of made-up shape error, exactly over the photo. Rows: the coarse mesh;
-the paper's appended normals; displaced vertices with the moved surface's own normals; the same with the normals
-that are written; the true normals in the place of the predicted ones (oracle); another head's prediction
-(placebo). Degrees in the photo's view and 30 degrees beside it, inside the mask of the prediction; mm from the
-true surface along its normal, without any re-alignment, and what is narrower than 20 mm of it.
+head itself, smoothed by 6 mm, with 2 mm of made-up shape error, exactly over the photo. Rows: the coarse
+mesh; the paper's appended normals; displaced vertices with the moved surface's own normals; the same with
+the normals that are written; the true normals in the place of the predicted ones (oracle); another head's
+prediction (placebo). Degrees in the photo's view and 30 degrees beside it, inside the mask of the prediction;
+mm from the true surface along its normal, without any re-alignment, and what is narrower than 20 mm of it.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def main() -> None:
             scans += [(name, reader.load(i)) for i in range(options.heads)]
     if options.lps is not None and not options.tune:
         layout = Path(__file__).parents[1] / "scripts" / "lee_perry_smith.toml"
-        scan = open_reader(SCANS, "folder", options.lps, {"layout": layout})
+        scan = open_reader(SCANS, "folder", options.lps, {"layout": layout, "scans": None, "axes": None})
         scans.append(("lee perry-smith", scan.load(0)))
     predictor, rng = Predictor(), np.random.default_rng(seed)
     ways = [(BLEND_SCALE_MM, RECONCILE_MM, RECONCILE_SHARE)]

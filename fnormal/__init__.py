@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from fnormal.enhancement.pipeline import enhance
+    from fnormal.enhancement.transfer import Enhanced
     from fnormal.errors import FNormalError
+    from fnormal.geometry.meshfile import read_mesh
     from fnormal.network.checkpoint import load_model
     from fnormal.prediction.face_normals import FaceNormals
     from fnormal.prediction.predictor import Predictor
@@ -18,8 +21,14 @@ _HOMES = {
     "FNormalError": "fnormal.errors",
     "Predictor": "fnormal.prediction.predictor",
     "FaceNormals": "fnormal.prediction.face_normals",
+    "Enhanced": "fnormal.enhancement.transfer",
+    "enhance": "fnormal.enhancement.pipeline",
+    "read_mesh": "fnormal.geometry.meshfile",
 }
-__all__ = ["FNormalError", "FaceNormals", "Predictor", "__version__", "load_model"]
+__all__ = [
+    "Enhanced", "FNormalError", "FaceNormals", "Predictor", "__version__", "enhance", "load_model",
+    "read_mesh",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

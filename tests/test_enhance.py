@@ -8,10 +8,11 @@ import pytest
 import trimesh
 
 from fnormal.commands.enhance import enhance
-from fnormal.enhancement.align import align, outward
+from fnormal.enhancement.align import Alignment, align, outward
 from fnormal.enhancement.blend import Shown, blend, sample, smooth, vertex_weights
-from fnormal.enhancement.coarse import photo_texture
-from fnormal.enhancement.gltf import encode_glb
+from fnormal.enhancement.coarse import aligned_coarse
+from fnormal.enhancement.gltf import Extras, encode_glb
+from fnormal.enhancement.outfits import photo_texture
 from fnormal.enhancement.topology import landmark_vertices
 from fnormal.enhancement.transfer import append_normals
 from fnormal.errors import FNormalError
@@ -20,7 +21,7 @@ from fnormal.geometry.mesh import make_mesh
 from fnormal.geometry.meshfile import read_mesh
 from fnormal.geometry.normal_maps import read_normals, write_normals
 from fnormal.geometry.normals import angular_error_deg, unit
-from fnormal.options.faces import Enhance
+from fnormal.options.enhance import Enhance, MeshOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import rotation_about
@@ -63,7 +64,7 @@ def seen(points: np.ndarray, height: int) -> np.ndarray:
         ("3DDFA", lambda p, h: p + np.array([0, 1, 0])),
         ("y down", lambda p, h: p * [1, -1, 1] + [0, h - 1, 0]),
         ("scale and shift", lambda p, h: (p - [3, 900, 0]) * 0.3),  # PRNet's bug over 1000 px
-        ("scale and shift, y down", lambda p, h: p * [0.5, -0.5, 0.5]),
+        ("scale and shift of axes x,-y,z", lambda p, h: p * [0.5, -0.5, 0.5]),
         ("weak-perspective", lambda p, h: 0.01 * p @ rotation_about(np.array([1, 2, 0.5]), 0.6)),
     ],
 )
@@ -121,7 +122,8 @@ def test_weights_fall_where_the_photo_does_not_show_the_vertex() -> None:
         (vertices[:, :2] * (1, -1) + (0, 99)).astype(np.float32), mask, np.zeros(6, np.float32), 100.0
     )
     arrays = (array.astype(np.float32) for array in (vertices, normals, pred))
-    weights = vertex_weights(*arrays, shown)
+    weights, seen = vertex_weights(*arrays, shown)
+    assert seen[4] == 1, "a vertex that contradicts is seen all the same"
     assert weights[0] == 1
     assert weights[[1, 2, 4, 5]].tolist() == [0, 0, 0, 0], "hidden, grazing, contradicted, outside"
     assert 0 < weights[3] < 0.7, "fading at the rim"
@@ -175,7 +177,8 @@ def test_appended_normals_are_the_photos_and_only_where_it_sees() -> None:
     mask = np.ones((256, 256), bool)
     result = FaceNormals(wanted, mask, mask.astype(np.float32), Crop(0, 0, 256), None)
     with open_renderer("auto", supersample=1) as renderer:
-        done = append_normals(renderer, mesh, None, result)
+        exact = Alignment("exact", np.eye(3), np.zeros(3), 0.0, 1.0, is_written=True)
+        done = append_normals(renderer, aligned_coarse(mesh, exact, rounds=0), result, 1.0)
     n = len(front)
     expected = wanted[255 - front[:, 1].astype(int), front[:, 0].astype(int)]
     assert angular_error_deg(done.after.normals[:n], expected).max() < 0.1
@@ -190,7 +193,7 @@ def test_glb_opens_elsewhere_with_its_normals(tmp_path: Path) -> None:
     for parts in ({"uv": uv, "texture": picture}, {"colors": np.full((len(uv), 3), 0.5, np.float32)}, {}):
         mesh = make_mesh(s.vertices, s.faces, normals=bent, **parts)
         path = tmp_path / "m.glb"
-        path.write_bytes(encode_glb(mesh, {"to_photo_px": [[1]]}))
+        path.write_bytes(encode_glb(mesh, Extras({"to_photo_px": [[1]]})))
         back = trimesh.load(path, process=False, force="mesh")
         assert back.vertices == pytest.approx(mesh.vertices, abs=1e-6)
         assert back.faces.tolist() == mesh.faces.tolist()
@@ -215,12 +218,13 @@ def test_the_main_job_on_a_real_photo(
     mesh = None
     if kind == "prnet":
         mesh = request.getfixturevalue("shared_data") / "prnet" / "canonical_like_prnet.obj"
-    steps = list(enhance(Enhance(photo=astronaut, out=tmp_path, mesh=mesh)))
+    steps = list(enhance(Enhance(photos=[astronaut], out=tmp_path, mesh=MeshOptions(mesh=mesh))))
     paths = [Path(result.text) for step in steps for result in step.results]
     paths += [path for step in steps for path in step.written]
     assert {p.name for p in paths} == {
         "astronaut_normals.png", "astronaut_mask.png", "astronaut.json", "astronaut_enhanced.glb",
         "astronaut_enhanced.ply", "astronaut_enhanced.json", "astronaut_before_after.png",
+        "astronaut_enhanced.obj", "astronaut_enhanced.mtl", "astronaut_enhanced_color.jpg",
     }  # fmt: skip
     assert {p.name for p in tmp_path.iterdir()} == {p.name for p in paths}
     normals, mask = read_normals(tmp_path / "astronaut_normals.png")
@@ -241,9 +245,9 @@ def test_given_normals_replace_the_prediction(astronaut: Path, tmp_path: Path) -
     toward[..., 2] = 1
     path = tmp_path / "flat.png"
     write_normals(path, toward, np.ones((512, 512), bool), frame="opencv", format="png16", note={})
-    list(enhance(Enhance(photo=astronaut, out=tmp_path / "out", normals=path)))
+    list(enhance(Enhance(photos=[astronaut], out=tmp_path / "out", normals=path)))
     normals, mask = read_normals(tmp_path / "out" / "astronaut_normals.png")
     assert angular_error_deg(normals[mask], np.array([0, 0, 1])).max() < 0.01
     write_normals(path, toward[:99], np.ones((99, 512), bool), frame="opengl", format="png16", note={})
     with pytest.raises(FNormalError, match="512x99, the photo 512x512"):
-        list(enhance(Enhance(photo=astronaut, out=tmp_path / "out", normals=path)))
+        list(enhance(Enhance(photos=[astronaut], out=tmp_path / "out", normals=path)))

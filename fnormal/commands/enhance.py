@@ -230,7 +230,9 @@ def _write_one(
     started = time.monotonic()
     placed = replace(placed, number=number)
     files = dict(
-        write_enhanced(stem, tools.painter, placed, enhanced, normals, picture, _recipe(options), wanted)
+        write_enhanced(
+            stem, tools.painter, placed, enhanced, enhanced.result, picture, _recipe(options), wanted
+        )
     )
     seconds["write"] = round(time.monotonic() - started, 3)
     alignment = placed.coarse.alignment

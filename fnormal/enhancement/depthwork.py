@@ -187,13 +187,15 @@ def shaded_pictures(result: DepthResult, picture: U8) -> U8:
 
 def _shade(normals: F32) -> U8:
     light = _LIGHT / np.linalg.norm(_LIGHT)
-    value = 0.12 + 0.88 * np.clip(normals @ light, 0, 1) ** (1 / 1.6)
+    value = 0.1 + 0.9 * np.clip(normals @ light, 0, 1)
     grey = np.where((normals != 0).any(axis=-1), value, 1.0)
-    return np.rint(255 * np.repeat(grey[..., None], 3, axis=-1)).astype(np.uint8)
+    shade: U8 = np.rint(255 * np.repeat(grey[..., None], 3, axis=-1)).astype(np.uint8)
+    return shade
 
 
 def _sized(picture: U8) -> U8:
     import cv2
 
     method = cv2.INTER_AREA if picture.shape[0] > _PANEL_PX else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, (_PANEL_PX, _PANEL_PX), interpolation=method))
+    sized: U8 = cv2.resize(picture, (_PANEL_PX, _PANEL_PX), interpolation=method)
+    return sized

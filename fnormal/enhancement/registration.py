@@ -11,6 +11,7 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.depthfile import Depth
 from fnormal.geometry.intrinsics import Intrinsics
 
+_LEAST_GAP = 0.85  # pixels of that raster between neighbouring points: each pixel gets one
 _MOST_SIDE_PX = 1024  # of a raster into which points are drawn: it must not be finer than they are
 _ALIGNED_PX = 0.03  # of the face: edges of depth and photo that are farther apart are told
 
@@ -62,10 +63,20 @@ def laid_over(
     if to_photo is not None:
         points = points @ to_photo[:3, :3].T + to_photo[:3, 3]
     points = points[points[:, 2] > 0.05]
-    density = float(np.sqrt(max(len(points), 1) / (height * width)))
-    scale = min(density * 0.9, 1.0, _MOST_SIDE_PX / max(height, width))
+    scale = min(_MOST_SIDE_PX / max(height, width), _LEAST_GAP / _gap_px(points, photo_camera), 1.0)
     camera = photo_camera.scaled(max(round(width * scale), 8), max(round(height * scale), 8))
     return OnPhoto(_drawn(points, camera), camera, camera.width_px / width)
+
+
+def _gap_px(points: F64, camera: Intrinsics) -> float:
+    """Median distance of neighbouring points in the photo, in its pixels."""
+    from scipy.spatial import cKDTree
+
+    if len(points) < 4:
+        return 1.0
+    pixels = camera.project(points)
+    some = pixels[:: max(1, len(pixels) // 2000)]
+    return max(float(np.median(cKDTree(pixels).query(some, 2)[0][:, 1])), 1e-3)
 
 
 def _drawn(points: F64, camera: Intrinsics) -> F32:

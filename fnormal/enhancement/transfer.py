@@ -32,6 +32,7 @@ class Enhanced:
         visible: Which vertices the camera sees at all. bool [V]
         covered: Share of the hull of the face's landmarks that the mesh covers.
         px_per_mm: Of the photo, by the distance of the eyes.
+        result: The normals that were put onto it.
     """
 
     coarse: Coarse
@@ -42,6 +43,7 @@ class Enhanced:
     visible: Bools
     covered: float
     px_per_mm: float
+    result: FaceNormals
 
     @property
     def before(self) -> Mesh:
@@ -93,7 +95,7 @@ def append_normals(renderer: Renderer, coarse: Coarse, result: FaceNormals, px_a
     behind = mesh.vertices[:, 2] < front - 2 * shown.tolerance_px
     visible = ~behind & (mesh.normals[:, 2] > 0)
     covered = _covered(view.mask, camera, result)
-    return Enhanced(coarse, after, pred, weights, seen, visible, covered, px_a_mm)
+    return Enhanced(coarse, after, pred, weights, seen, visible, covered, px_a_mm, result)
 
 
 def displace(enhanced: Enhanced, blend_scale_mm: float, max_shift_mm: float) -> Enhanced:

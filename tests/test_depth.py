@@ -1,0 +1,280 @@
+"""Depth cameras: files, lenses, registration and fusion."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import trimesh
+
+from fnormal.enhancement.depthwork import fuse_face
+from fnormal.enhancement.fusion import camera_normals, fuse, grid_points, local_planes, own_normals
+from fnormal.enhancement.registration import OnPhoto, edges_apart, laid_over
+from fnormal.errors import FNormalError
+from fnormal.faces.crop import Crop
+from fnormal.faces.detect import FaceBox
+from fnormal.geometry.depthfile import Depth, read_depth
+from fnormal.geometry.intrinsics import PRESETS, Intrinsics, guessed_intrinsics, read_intrinsics
+from fnormal.geometry.meshfile import read_mesh
+from fnormal.geometry.normals import angular_error_deg, unit
+from fnormal.prediction.face_normals import FaceNormals
+from tests.test_readers import run
+
+CAMERA = Intrinsics(320, 240, 300.0, 300.0, 159.5, 119.5)
+
+
+def ball_depth(
+    camera: Intrinsics, middle: tuple[float, float, float] = (0.0, 0.0, 0.8), radius: float = 0.1
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Depth of a ball before a camera (y down), its normals (y up, to the viewer), and the rays."""
+    rows, columns = np.mgrid[: camera.height_px, : camera.width_px]
+    rays = camera.rays(np.stack([columns, rows], axis=-1))
+    directions = np.concatenate([rays, np.ones((*rays.shape[:2], 1))], axis=-1)
+    a = (directions**2).sum(axis=-1)
+    b = directions @ np.array(middle)
+    c = float(np.dot(middle, middle)) - radius**2
+    inside = b**2 - a * c
+    depth = np.where(inside > 0, (b - np.sqrt(np.maximum(inside, 0))) / a, 0)
+    normals = (directions * depth[..., None] - middle) / radius * (1, -1, -1)
+    return depth.astype(np.float32), unit(normals * (depth > 0)[..., None]), rays
+
+
+# files
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "npy", "npy_mm", "npz", "mat"])
+def test_depth_files_are_metres(tmp_path: Path, kind: str) -> None:
+    from scipy.io import savemat
+
+    depth, _, _ = ball_depth(CAMERA)
+    mm = np.rint(depth * 1000).astype(np.uint16)
+    path = tmp_path / f"d.{kind.split('_')[0]}"
+    if kind in ("png", "tiff"):
+        assert cv2.imwrite(str(path), mm)
+    elif kind == "npz":
+        np.savez(path, depth=depth)
+    elif kind == "mat":
+        savemat(path, {"depth": depth})
+    else:
+        np.save(path, mm if kind == "npy_mm" else depth)
+    read = read_depth(path)
+    assert read.metres is not None
+    assert read.metres == pytest.approx(depth, abs=0.0006)
+    assert read_depth(path, 5000.0).metres.max() < depth.max() or kind in ("npy", "npz", "mat")  # type: ignore[union-attr]
+
+
+def test_clouds_of_ply_and_pcd_are_points(tmp_path: Path) -> None:
+    depth, _, rays = ball_depth(CAMERA)
+    points = (grid_points(depth, rays) * (1, -1, -1))[depth > 0]
+    trimesh.PointCloud(points).export(tmp_path / "c.ply")
+    header = (
+        "VERSION .7\nFIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F U\nCOUNT 1 1 1 1\n"
+        f"WIDTH {len(points)}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {len(points)}\nDATA "
+    )
+    rows = np.zeros(len(points), [("xyz", "<f4", (3,)), ("rgb", "<u4")])
+    rows["xyz"] = points
+    (tmp_path / "b.pcd").write_bytes(f"# .PCD\n{header}binary\n".encode() + rows.tobytes())
+    text = "\n".join(f"{x:.6f} {y:.6f} {z:.6f} 0" for x, y, z in points)
+    (tmp_path / "a.pcd").write_text(f"{header}ascii\n{text}\n")
+    for name in ("c.ply", "b.pcd", "a.pcd"):
+        cloud = read_depth(tmp_path / name).cloud
+        assert cloud is not None
+        assert cloud == pytest.approx(points.astype(np.float64), abs=1e-5)
+    (tmp_path / "z.pcd").write_bytes(f"{header}binary_compressed\n".encode() + b"0" * 99)
+    with pytest.raises(FNormalError, match="binary or ascii"):
+        read_depth(tmp_path / "z.pcd")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("a.npy", np.zeros((4, 4), np.float32), "no depth"),
+        ("a.npy", np.ones((4, 4, 3), np.float32) * np.float32([1, 2, 3]), "not one channel"),
+        ("a.png", np.full((4, 4), 9, np.uint8), "8 bits"),
+    ],
+)
+def test_what_is_no_depth_is_one_line(tmp_path: Path, name: str, array: np.ndarray, said: str) -> None:
+    path = tmp_path / name
+    if name.endswith("npy"):
+        np.save(path, array)
+    else:
+        assert cv2.imwrite(str(path), array)
+    with pytest.raises(FNormalError, match=said):
+        read_depth(path)
+
+
+# cameras
+
+
+def test_rays_and_pixels_are_each_others_inverse_through_the_lens() -> None:
+    camera = PRESETS["kinect-v2"]
+    rng = np.random.default_rng(0)
+    pixels = rng.uniform((60, 60), (440, 360), (50, 2))
+    rays = camera.rays(pixels)
+    again = camera.project(np.concatenate([rays, np.ones((50, 1))], axis=1) * rng.uniform(0.5, 2, (50, 1)))
+    assert again == pytest.approx(pixels, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"fx": 300, "fy": 310, "cx": 160, "cy": 121, "width": 320, "height": 240},
+        {"K": [[300, 0, 160], [0, 310, 121], [0, 0, 1]], "size_wh": [320, 240]},
+        {"intrinsic_matrix": [300, 0, 0, 0, 310, 0, 160, 121, 1], "width": 320, "height": 240},
+        {"fx": 300, "fy": 310, "ppx": 160, "ppy": 121, "coeffs": [0, 0, 0, 0, 0]},
+    ],
+)
+def test_everybodys_camera_files(tmp_path: Path, stated: dict[str, object]) -> None:
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps(stated))
+    camera = read_intrinsics(str(path), 320, 240)
+    assert (camera.fx, camera.fy, camera.cx, camera.cy) == (300, 310, 160, 121)
+    double = camera.scaled(640, 480)
+    assert (double.fx, double.cx) == (600, 320.5), "pixel centres are integers"
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("{}", "has no camera"),
+        ('{"fx": 3000, "fy": 3000, "cx": 1900, "cy": 1000}', "cannot belong to 320x240"),
+        ('{"fx": 300, "cx": 160, "cy": 120, "width": 512, "height": 424}', "another shape"),
+        ('{"fx": 0, "cx": 160, "cy": 120}', "none"),
+        ("[1]", "JSON"),
+        ("{", "camera file"),
+    ],
+)
+def test_cameras_that_cannot_be_are_one_line(tmp_path: Path, stated: str, said: str) -> None:
+    path = tmp_path / "k.json"
+    path.write_text(stated)
+    with pytest.raises(FNormalError, match=said):
+        read_intrinsics(str(path), 320, 240)
+    with pytest.raises(FNormalError, match="kinect-v2"):
+        read_intrinsics("kinect-v9", 320, 240)
+
+
+# registration
+
+
+def test_depth_is_drawn_into_another_cameras_picture() -> None:
+    """A depth camera 25 mm beside the photo's, of another size: the ball's depth agrees to a millimetre."""
+    depth_camera = Intrinsics(200, 160, 180.0, 180.0, 99.5, 79.5, (0.05, -0.02, 0, 0, 0))
+    shift = np.array([0.025, 0.0, 0.0])
+    depth, _, _ = ball_depth(depth_camera)
+    extrinsics = np.eye(4)
+    extrinsics[:3, 3] = shift
+    truth, _, _ = ball_depth(CAMERA, (0.025, 0.0, 0.8))
+    photo = np.zeros((240, 320, 3), np.uint8)
+    on_photo = laid_over(Depth(depth, None, 1.0), photo, depth_camera, CAMERA, extrinsics)
+    height, width = on_photo.metres.shape
+    wanted = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST)
+    both = cv2.erode(((on_photo.metres > 0) & (wanted > 0)).astype(np.uint8), np.ones((9, 9))) > 0
+    assert both.sum() > 200
+    assert np.abs(on_photo.metres - wanted)[both].mean() < 0.001
+    behind = np.eye(4)
+    behind[2, 3] = -5.0
+    with pytest.raises(FNormalError, match="no point of the depth"):
+        laid_over(Depth(depth, None, 1.0), photo, depth_camera, CAMERA, behind)
+
+
+def test_edges_that_lie_apart_are_told() -> None:
+    depth, normals, _ = ball_depth(CAMERA)
+    light = 40 + 160 * np.clip(normals @ unit(np.array([-0.5, 0.4, 0.7])), 0, 1) * (depth > 0)
+    photo = np.repeat(light[..., None], 3, axis=-1).astype(np.uint8)
+    box = (122.0, 82.0, 198.0, 158.0)
+    on_photo = OnPhoto(np.where(depth > 0, depth, 1.5).astype(np.float32), CAMERA, 1.0)
+    assert np.hypot(*edges_apart(on_photo, photo, box)) <= 1.5
+    moved = OnPhoto(np.roll(on_photo.metres, -7, axis=1), CAMERA, 1.0)
+    assert edges_apart(moved, photo, box)[0] == pytest.approx(7, abs=1.5)
+
+
+# fusion
+
+
+def test_planes_are_exact_and_their_normals_too() -> None:
+    """A slanted plane before the camera, with a hole: no blur at its rim, the hole closed."""
+    rows, columns = np.mgrid[:120, :160]
+    camera = Intrinsics(160, 120, 150.0, 150.0, 79.5, 59.5)
+    rays = camera.rays(np.stack([columns, rows], axis=-1))
+    normal = unit(np.array([0.4, 0.2, 0.9]))
+    point = np.array([0.0, 0.0, -0.7])
+    directions = np.stack([rays[..., 0], -rays[..., 1], -np.ones(rays.shape[:2])], axis=-1)
+    depth = ((point @ normal) / (directions @ normal)).astype(np.float32)
+    known = np.ones(depth.shape, bool)
+    known[50:60, 70:80] = False
+    found, normals = local_planes(np.where(known, depth, 0), known, rays, 6.0)
+    inner = np.s_[12:-12, 12:-12]
+    assert np.abs(found - depth)[inner].max() < 0.0008
+    assert angular_error_deg(normals, normal)[inner].max() < 1.0
+    assert angular_error_deg(own_normals(grid_points(depth, rays), known)[30:40, 30:40], normal).max() < 0.1
+
+
+def test_normals_of_a_crop_are_turned_to_its_ray() -> None:
+    """What looks at the viewer in a crop 15 degrees beside the axis looks along that ray."""
+    ray = np.array([np.tan(np.radians(15.0)), 0.0])
+    turned = camera_normals(np.array([[0.0, 0, 1]], np.float32), ray)
+    assert turned[0] == pytest.approx([-np.sin(np.radians(15)), 0, np.cos(np.radians(15))], abs=1e-6)
+
+
+@pytest.mark.parametrize("beside", [0.0, 0.2])
+def test_noise_is_halved_and_detail_comes_from_the_normals(beside: float) -> None:
+    """A ball with waves that the noise hides: depth and normals both gain, on and off the camera's axis."""
+    depth, normals, rays = ball_depth(CAMERA, (beside, 0.0, 0.8), 0.12)
+    mask = cv2.erode((depth > 0).astype(np.uint8), np.ones((13, 13))) > 0
+    rng = np.random.default_rng(0)
+    raw = np.where(depth > 0, depth + rng.normal(0, 0.002, depth.shape), 0).astype(np.float32)
+    fused = fuse(raw, normals, mask, rays)
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((25, 25))) > 0
+
+    def rms(metres: np.ndarray) -> float:
+        return float(np.sqrt(((metres - depth)[inner] ** 2).mean()))
+
+    assert rms(fused.metres) < 0.5 * rms(raw)
+    own = own_normals(grid_points(fused.metres, rays), fused.metres > 0)
+    assert angular_error_deg(own[inner], normals[inner]).mean() < 6
+    rim = mask & ~(cv2.erode(mask.astype(np.uint8), np.ones((3, 3))) > 0)
+    assert np.abs(fused.metres - raw)[rim].mean() < 0.0003, "no step where the mask ends"
+    assert np.array_equal(fused.metres[~mask], raw[~mask])
+
+
+def test_a_wrong_scale_is_refused() -> None:
+    depth, normals, _ = ball_depth(CAMERA)
+    mask = depth > 0
+    face = FaceBox.around(np.array([[120, 80], [200, 160]], np.float32), 1.0)
+    result = FaceNormals(normals, mask, mask.astype(np.float32), Crop(100, 60, 120), face)
+    good = fuse_face(OnPhoto(depth, CAMERA, 1.0), CAMERA, result)
+    assert good.fused.metres.max() < 0.9
+    for factor in (0.1, 10):
+        with pytest.raises(FNormalError, match="--depth-scale"):
+            fuse_face(OnPhoto(depth * np.float32(factor), CAMERA, 1.0), CAMERA, result)
+    with pytest.raises(FNormalError, match="of the face has depth"):
+        fuse_face(OnPhoto(np.where(normals[..., 0] > 0.5, depth, 0), CAMERA, 1.0), CAMERA, result)
+
+
+def test_a_guessed_camera_says_so(shared_data: Path, tmp_path: Path) -> None:
+    """The mannequin: real depth; the fused mesh is a head 0.2 m high before the camera."""
+    folder = shared_data / "truedepth_mannequin"
+    photo, depth = folder / "frame_045.png", folder / "frame_045_depth_m.npy"
+    known = ("--depth", depth, "--intrinsics", folder / "intrinsics.json")
+    code, stdout, stderr = run("enhance", photo, *known, "--out", tmp_path, "--json")
+    assert code == 0, stderr
+    record = json.loads(stdout.splitlines()[-1])
+    assert 0.2 < record["face_distance_m"] < 0.5
+    mesh = read_mesh(Path(record["glb"]))
+    assert mesh.vertices[:, 2].max() < -0.2, "the camera is at the origin and looks along -z"
+    assert 0.1 < np.ptp(mesh.vertices[:, 1]) < 0.3
+    code16 = cv2.imread(record["depth"], cv2.IMREAD_UNCHANGED)
+    assert code16.dtype == np.uint16
+    fused = np.load(record["depth_m"])
+    assert code16 == pytest.approx(fused * 1000, abs=0.51)
+    assert fused.shape == (320, 240)
+    out = tmp_path / "o"
+    code, _, stderr = run("enhance", photo, "--depth", depth, "--out", out)
+    assert "no --intrinsics" in stderr
+    code, _, stderr = run("enhance", photo, "--depth", depth, "--depth-scale", 1000, "--out", tmp_path / "p")
+    assert (code, "--depth-scale" in stderr) == (1, True)
+    assert not (tmp_path / "p").exists() or not list((tmp_path / "p").glob("*.glb"))
+    assert guessed_intrinsics(240, 320).is_nominal
