@@ -99,9 +99,7 @@ def test_meshes_that_do_not_fit_are_one_line(astronaut: Path, tmp_path: Path) ->
     trimesh.creation.box().export(tmp_path / "box.obj")
     (tmp_path / "broken.obj").write_text("v 0 0\nf 1 2 9\n")
     out = tmp_path / "out"
-    assert "no face on a frontal view" in refused(
-        "enhance", astronaut, "--mesh", tmp_path / "box.obj", "--out", out
-    )
+    assert "no face is seen on" in refused("enhance", astronaut, "--mesh", tmp_path / "box.obj", "--out", out)
     assert "broken.obj" in refused("enhance", astronaut, "--mesh", tmp_path / "broken.obj", "--out", out)
     assert "no such mesh" in refused("enhance", astronaut, "--mesh", tmp_path / "none.obj", "--out", out)
     assert not out.exists()

@@ -249,11 +249,6 @@ def _poses(source: F64, target: F64, extent: float) -> list[Alignment]:
     return fits
 
 
-def facing_share(normals: F32) -> float:
-    """Share of normals [K, 3] that look at the viewer."""
-    return float((normals[:, 2] > 0).mean())
-
-
 def refitted(alignment: Alignment, points: F32, landmarks: F32, height_px: int) -> Alignment:
     """Scale and shift anew for points of one head or of several, the rotation kept.
 

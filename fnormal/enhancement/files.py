@@ -77,17 +77,7 @@ def write_enhanced(
     recipe: Recipe,
     wanted: Wanted,
 ) -> Iterator[tuple[str, Path]]:
-    """Write the files, one after the other; what each is, and where.
-
-    Args:
-        stem: Path without suffix.
-        renderer: Draws the pictures.
-        placed: The coarse mesh over the photo.
-        enhanced: What became of it.
-        result: Normals of the face.
-        picture: The photo. [H, W, 3]
-        recipe: What was done.
-        wanted: Which files.
+    """Write the files under ``stem``, one after the other; what each is, and where.
 
     Raises:
         FNormalError: A file cannot be written, or ``bake`` is wanted of a mesh without texture coordinates.

@@ -86,8 +86,7 @@ def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | No
         normals: Predicted, camera frame. [H, W, 3]
         mask: The face. [H, W]
         rays: Of the grid's pixels, y down. [H, W, 2]
-        samples: How many measurements stand behind each pixel of the grid: less than 1 where the depth map is
-            coarser than the grid. [H, W]; 1 by default.
+        samples: Measurements behind each pixel: less than 1 where the depth map is the coarser. [H, W]
     """
     from scipy.sparse import coo_matrix, diags
 

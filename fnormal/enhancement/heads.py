@@ -95,7 +95,7 @@ def _homes(low: F64, high: F64, counts: Array) -> Array:
         elif size[piece] >= _LEAST_SIZE * size[order[0]] and counts[piece] >= _LEAST_VERTICES:
             heads.append(int(piece))
             home[piece] = piece
-    if len(heads) > _MOST_HEADS:  # loose triangles, not heads
+    if not 0 < len(heads) <= _MOST_HEADS:  # loose triangles, not heads
         return np.full(len(size), order[0])
     for piece in np.flatnonzero(home < 0):  # loose scraps: to the nearest head
         gaps = np.maximum(np.maximum(low[heads] - high[piece], low[piece] - high[heads]), 0)
