@@ -62,7 +62,7 @@ def test_the_readmes_commands_on_a_photo_run(
         (shell / "prn.obj").write_bytes(mesh.read_bytes())
     paths = sh(block).split()
     assert len(paths) in (6, 7, 10)
-    assert all((shell / path).stat().st_size > 100 for path in paths)
+    assert all((shell / path).stat().st_size > 60 for path in paths)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason="pip install --no-deps anny")
@@ -84,7 +84,7 @@ def test_recipes_name_commands_and_flags_that_exist(name: str, shell: Path) -> N
     (shell.parent / "bin" / "python").write_text("#!/bin/sh\n")  # what a recipe does beside the command line
     (shell.parent / "bin" / "python").chmod(0o755)
     (shell / "out").mkdir()
-    arguments = ["out", "weights.safetensors", "more.safetensors", "there", "five", "six"]
+    arguments = ["out", "weights.safetensors", "more.safetensors", "there", "five", "six", "seven"]
     done = subprocess.run(
         ["sh", str(ROOT / "scripts" / name), *arguments], capture_output=True, text=True, check=False
     )
