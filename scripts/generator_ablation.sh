@@ -39,6 +39,7 @@ row() {
             --optimizer muon --schedule one-cycle --lr 1.2e-3 --epochs 5 --normal-loss angle --gradient-weight 0.6 \
             --hull-share 0.6 --environments "$hdri" --ema 0.998 --cross-modal-every 1000000 --precision bf16 \
             --val "$hard" --seed "$seed" --threads 1 --workers 0 --init "$start" --out "$run" $resume "$@"
+        mkdir -p "$run"
         touch "$run/done"
     done
 }
