@@ -14,15 +14,14 @@ import argparse
 import time
 from collections import Counter, defaultdict
 from dataclasses import replace
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fnormal.arrays import F32, F64, U8
-from fnormal.config import ENHANCE_CROP_SCALE
-from fnormal.enhancement.placing import described, place_mesh
+from fnormal.enhancement.pipeline import predicted
+from fnormal.enhancement.placing import described, find_heads, place_heads
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.faces.ladder import find_all_faces
@@ -154,7 +153,7 @@ def main() -> None:
             about += f" photo {in_photo} file {in_file}"
             truth = [shapes[k] * placed[k][0] + placed[k][1] for k in range(in_file)]
             number = np.arange(len(shapes[0])) if known else np.searchsorted(used, np.arange(len(shapes[0])))
-            normals = lru_cache(partial(normals_of, predictor, picture, found))
+            normals = [predicted(predictor, picture, face) for face in found]
             verdict, note = judge(
                 renderer, mesh, found, normals, truth, [all_heads[i][2] for i in ids], number
             )
@@ -168,15 +167,18 @@ def main() -> None:
     print(f"{time.monotonic() - started:.0f} s")
 
 
-def normals_of(predictor: Predictor, picture: U8, found: list[FaceBox], number: int) -> FaceNormals:
-    return predictor.predict(picture, [found[number]], scale=ENHANCE_CROP_SCALE, forehead=True)[0]
-
-
 def judge(
-    renderer: Any, mesh: Mesh, found: list[FaceBox], normals: Any, truth: list[Any], marks: Any, number: Any
+    renderer: Any,
+    mesh: Mesh,
+    found: list[FaceBox],
+    normals: list[FaceNormals],
+    truth: list[Any],
+    marks: Any,
+    number: Any,
 ) -> tuple[str, str]:
     try:
-        results = place_mesh(renderer, mesh, "mesh.obj", found, normals, rounds=0)
+        heads = find_heads(renderer, mesh, "mesh.obj")
+        results = place_heads(renderer, heads, found, normals[0].shape[0], normals.__getitem__, rounds=0)
     except FNormalError as error:
         return "refused", str(error)[:110]
     worst, kinds = 0.0, []

@@ -20,9 +20,10 @@ import cv2
 import numpy as np
 
 from fnormal.arrays import F32
-from fnormal.config import DEPTH_WEIGHT, ENHANCE_CROP_SCALE, EYE_DISTANCE_MM
+from fnormal.config import DEPTH_WEIGHT, EYE_DISTANCE_MM
 from fnormal.enhancement import fusion
 from fnormal.enhancement.fusion import camera_normals, fuse, grid_points, own_normals
+from fnormal.enhancement.pipeline import predicted
 from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.geometry.intrinsics import Intrinsics
 from fnormal.geometry.normals import angular_error_deg
@@ -97,7 +98,7 @@ def main() -> None:
                     shot = photographed(scan, distance, beside, float(rng.uniform(-25, 25)), renderer)
                     picture, depth, normals, flat = shot
                     face = FaceBox.around(flat, 1.0)
-                    (result,) = predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)
+                    result = predicted(predictor, picture, face)
                     mask = result.mask & (depth > 0)
                     crop = result.crop
                     ray = CAMERA.rays(np.array([crop.x_px, crop.y_px]) + (crop.side_px - 1) / 2)

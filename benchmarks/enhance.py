@@ -28,7 +28,6 @@ import numpy as np
 from fnormal.arrays import F32, U8
 from fnormal.config import (
     BLEND_SCALE_MM,
-    ENHANCE_CROP_SCALE,
     EYE_DISTANCE_MM,
     MAX_SHIFT_MM,
     RECONCILE_MM,
@@ -36,6 +35,8 @@ from fnormal.config import (
 )
 from fnormal.enhancement.align import Alignment
 from fnormal.enhancement.coarse import aligned_coarse
+from fnormal.enhancement.heads import part_of
+from fnormal.enhancement.pipeline import predicted
 from fnormal.enhancement.reconcile import reconciled_with_mesh
 from fnormal.enhancement.transfer import append_normals, displace
 from fnormal.faces.detect import FaceBox, eyes_of
@@ -73,14 +74,7 @@ def front(mesh: Mesh, points: F32) -> Mesh:
     unit = float(np.linalg.norm(eyes[0] - eyes[1])) / EYE_DISTANCE_MM
     middle = points[17:].mean(axis=0)
     near = (np.abs(mesh.vertices - middle) < np.array([110, 120, 130]) * unit).all(axis=1)
-    faces = mesh.faces[near[mesh.faces].all(axis=1)]
-    used, faces = np.unique(faces, return_inverse=True)
-    colors = None if mesh.colors is None else mesh.colors[used]
-    uv = None if mesh.uv is None else mesh.uv[used]
-    faces = faces.reshape(-1, 3).astype(np.int32)
-    return replace(
-        mesh, vertices=mesh.vertices[used], faces=faces, normals=mesh.normals[used], colors=colors, uv=uv
-    )
+    return part_of(mesh, np.unique(mesh.faces[near[mesh.faces].all(axis=1)]))
 
 
 def coarsened(mesh: Mesh, mm: float, rng: np.random.Generator) -> Mesh:
@@ -238,9 +232,7 @@ def main() -> None:
 
                 scan = replace(scan, landmarks=lift_landmarks(renderer, scan.mesh, scan.name))
             for shot in shots(family, scan, renderer, rng):
-                (result,) = predictor.predict(
-                    shot.picture, [shot.face], scale=ENHANCE_CROP_SCALE, forehead=True
-                )
+                result = predicted(predictor, shot.picture, shot.face)
                 for way in ways:
                     rows = enhanced_rows(shot, result, before or result, renderer, way[0], way[1:])
                     for row in ROWS:

@@ -168,7 +168,7 @@ def test_depth_is_drawn_into_another_cameras_picture() -> None:
     extrinsics[:3, 3] = shift
     truth, _, _ = ball_depth(CAMERA, (0.025, 0.0, 0.8))
     photo = np.zeros((240, 320, 3), np.uint8)
-    on_photo = laid_over(Depth(depth, None, 1.0), photo, depth_camera, CAMERA, extrinsics)
+    on_photo = laid_over(Depth(depth, None), photo, depth_camera, CAMERA, extrinsics)
     height, width = on_photo.metres.shape
     wanted = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST)
     both = cv2.erode(((on_photo.metres > 0) & (wanted > 0)).astype(np.uint8), np.ones((9, 9))) > 0
@@ -177,7 +177,7 @@ def test_depth_is_drawn_into_another_cameras_picture() -> None:
     behind = np.eye(4)
     behind[2, 3] = -5.0
     with pytest.raises(FNormalError, match="no point of the depth"):
-        laid_over(Depth(depth, None, 1.0), photo, depth_camera, CAMERA, behind)
+        laid_over(Depth(depth, None), photo, depth_camera, CAMERA, behind)
 
 
 def test_edges_that_lie_apart_are_told() -> None:

@@ -162,6 +162,22 @@ def test_islands_bleed_over_their_rims() -> None:
     assert out[7, 14, 0] == 0
 
 
+def undone(
+    mesh: Mesh, tangent_map: np.ndarray, result: FaceNormals
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What a renderer makes of a tangent-space map: normals with and without it, the photo's, and where."""
+    assert mesh.uv is not None
+    values = np.concatenate([mesh.vertices, mesh.normals, vertex_tangents(mesh)], axis=1)
+    texels, mask = at_texels(mesh.faces, mesh.uv, values, *tangent_map.shape[1::-1])
+    some = mask & (np.linalg.norm(texels[..., :2] - 128, axis=-1) < 60)
+    normal, along = unit(texels[..., 3:6]), texels[..., 6:9]
+    along = unit(along - normal * np.sum(normal * along, axis=-1, keepdims=True))
+    across = np.cross(normal, along) * np.sign(texels[..., 9:])
+    with_map = tangent_map[..., :1] * along + tangent_map[..., 1:2] * across + tangent_map[..., 2:] * normal
+    column, row = texels[..., 0], SIZE - 1 - texels[..., 1]
+    return with_map, normal, cv2.remap(result.part_normals, column, row, cv2.INTER_LINEAR), some
+
+
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_baked_maps_are_the_wanted_normals_on_the_untouched_mesh(mirrored: bool) -> None:
     """Through a turned frame, through a mirrored UV island: tangent and object space agree to 0.5 degrees."""
@@ -173,35 +189,24 @@ def test_baked_maps_are_the_wanted_normals_on_the_untouched_mesh(mirrored: bool)
     turn = rotation_about(np.array([1.0, 2, 0.5]), 0.7).astype(np.float64)
     alignment = replace(exact(), linear=2.0 * turn)
     done = replace(done, coarse=replace(done.coarse, alignment=alignment))
-    maps = bake(done, result, 300)
-    base = done.coarse.base
-    assert base.uv is not None
-    values = np.concatenate([base.vertices, base.normals, vertex_tangents(base)], axis=1)
-    texels, mask = at_texels(base.faces, base.uv, values, 300, 300)
-    some = mask & (np.linalg.norm(texels[..., :2] - 128, axis=-1) < 60)
-    normal, along = unit(texels[..., 3:6]), texels[..., 6:9]
-    along = unit(along - normal * np.sum(normal * along, axis=-1, keepdims=True))
-    across = np.cross(normal, along) * np.sign(texels[..., 9:])
-    t = maps.tangent
-    rebuilt = t[..., :1] * along + t[..., 1:2] * across + t[..., 2:] * normal
-    column, row = texels[..., 0], SIZE - 1 - texels[..., 1]
-    wanted = cv2.remap(result.part_normals, column, row, cv2.INTER_LINEAR)
+    maps = bake(done, 300)
+    rebuilt, _, wanted, some = undone(done.coarse.base, maps.tangent, result)
     assert angular_error_deg(rebuilt[some], wanted[some]).mean() < 0.5
     assert angular_error_deg((maps.object @ turn.T)[some], wanted[some]).mean() < 0.5
 
 
 def test_baking_without_texture_coordinates_says_what_to_do() -> None:
-    done, result = enhanced_cap("shade", mesh=replace(cap(), uv=None))
+    done, _ = enhanced_cap("shade", mesh=replace(cap(), uv=None))
     with pytest.raises(FNormalError, match="needs a mesh with texture coordinates"):
-        bake(done, result, 64)
+        bake(done, 64)
 
 
-def dressed(done: Enhanced, result: FaceNormals) -> tuple[Mesh, np.ndarray]:
+def dressed(done: Enhanced) -> tuple[Mesh, np.ndarray]:
     """The cap with a photo, and what is left of the normals over its coarse vertices."""
     picture = np.full((SIZE, SIZE, 3), 128, np.uint8)
     uv, part = photo_texture(done.after.vertices, picture)
     mesh = replace(done.after, uv=uv, texture=part)
-    left, _ = residual_map(done, mesh, mesh.faces, result, 512, 512)
+    left = residual_map(done, mesh, mesh.faces, 512, 512)
     return mesh, left
 
 
@@ -211,17 +216,8 @@ def test_the_residual_map_adds_what_vertices_are_too_coarse_for() -> None:
     result = bumpy_normals(0.8)
     with open_renderer("soft", supersample=1) as renderer:
         done = append_normals(renderer, coarse, result, 1.0)
-    mesh, left = dressed(done, result)
-    assert mesh.uv is not None
-    values = np.concatenate([mesh.vertices, mesh.normals, vertex_tangents(mesh)], axis=1)
-    texels, mask = at_texels(mesh.faces, mesh.uv, values, 512, 512)
-    some = mask & (np.linalg.norm(texels[..., :2] - 128, axis=-1) < 60)
-    normal, along = unit(texels[..., 3:6]), texels[..., 6:9]
-    along = unit(along - normal * np.sum(normal * along, axis=-1, keepdims=True))
-    across = np.cross(normal, along) * np.sign(texels[..., 9:])
-    with_map = left[..., :1] * along + left[..., 1:2] * across + left[..., 2:] * normal
-    column, row = texels[..., 0], SIZE - 1 - texels[..., 1]
-    wanted = cv2.remap(result.part_normals, column, row, cv2.INTER_LINEAR)
+    mesh, left = dressed(done)
+    with_map, normal, wanted, some = undone(mesh, left, result)
     bare = angular_error_deg(normal[some], wanted[some]).mean()
     assert angular_error_deg(with_map[some], wanted[some]).mean() < min(1.0, bare / 2)
 
@@ -243,7 +239,7 @@ def test_tangent_space_is_undone_by_its_own_frame() -> None:
 
 def glb_of_cap(path: Path) -> tuple[Enhanced, FaceNormals]:
     done, result = enhanced_cap("displace")
-    mesh, left = dressed(done, result)
+    mesh, left = dressed(done)
     hidden = np.zeros(len(mesh.faces), bool)
     hidden[:40] = True
     scene = Scene(0.001, mesh.vertices.mean(axis=0).astype(np.float64), SIZE, SIZE)

@@ -14,7 +14,7 @@ from fnormal.enhancement.align import Alignment, align, nose_height, wound_outwa
 from fnormal.enhancement.heads import split_heads
 from fnormal.enhancement.match import MIRROR_68, MeshPoints, Pair, match
 from fnormal.enhancement.meshpoints import find_points, is_a_face
-from fnormal.enhancement.placing import place_mesh
+from fnormal.enhancement.placing import find_heads, place_heads
 from fnormal.enhancement.register import register
 from fnormal.enhancement.topology import known_topologies, known_uv
 from fnormal.errors import FNormalError
@@ -176,9 +176,9 @@ def test_copies_of_a_known_topology_are_so_many_heads() -> None:
 def test_tables_of_topologies_are_faces(shared_data: Path) -> None:
     known = known_topologies()
     assert {43867, 53215, 35709, 26719, 468, 478} <= set(known)
-    assert all(len(t.landmarks) == 68 and t.landmarks.max() < n for n, t in known.items())
+    assert all(len(ids) == 68 and ids.max() < n for n, ids in known.items())
     prnet = read_mesh(shared_data / "prnet" / "canonical_like_prnet.obj")
-    points = prnet.vertices[known[43867].landmarks]
+    points = prnet.vertices[known[43867]]
     assert is_a_face(points)
     assert is_a_face(points * np.float32([-1, 1, 1])), "mirrored or not"
     assert not is_a_face(np.random.default_rng(0).permutation(points))
@@ -286,9 +286,9 @@ def test_the_right_face_of_two_is_found_by_its_forms(
     other = replace(result, part_normals=flat * result.part_mask[..., None], corner_px=(600, 0))
     small = replace(mesh, vertices=(mesh.vertices - 240) * np.float32(0.001))
     with open_renderer("soft", supersample=1) as renderer:
-        placed = place_mesh(
-            renderer, small, "m.obj", [elsewhere, result.face], lambda k: (other, result)[k], rounds=0
-        )
+        heads = find_heads(renderer, small, "m.obj")
+        faces = [elsewhere, result.face]
+        placed = place_heads(renderer, heads, faces, 480, lambda k: (other, result)[k], rounds=0)
     assert [one.number for one in placed] == [2]
     off = placed[0].coarse.base.vertices[:, :2] - mesh.vertices[:, :2]
     assert np.linalg.norm(off, axis=1).mean() < 2

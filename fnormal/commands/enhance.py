@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from fnormal.arrays import U8
-from fnormal.config import ENHANCE_CROP_SCALE
 from fnormal.enhancement.depthfiles import depth_paths, write_depth
 from fnormal.enhancement.depthfiles import describe as describe_depth
 from fnormal.enhancement.depthinputs import depth_on_photo
 from fnormal.enhancement.depthwork import fuse_face
 from fnormal.enhancement.files import Wanted, write_enhanced
-from fnormal.enhancement.pipeline import Recipe, doubts, enhance_placed, place
-from fnormal.enhancement.placing import Placed, described
+from fnormal.enhancement.pipeline import Recipe, doubts, enhance_placed, place, predicted
+from fnormal.enhancement.placing import FoundHead, Placed, described, find_heads
 from fnormal.enhancement.registration import edges_apart, is_apart
+from fnormal.enhancement.viewer import viewer_program
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import parse_box
 from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
-from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.enhance import Enhance
@@ -49,13 +49,8 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     _check_options(options)
     out = options.out or Path("enhanced")
     jobs = _jobs(options, out)
-    given = [
-        options.normals,
-        options.landmarks,
-        options.weights,
-        options.depth.depth,
-        options.depth.extrinsics,
-    ]
+    depth = options.depth
+    given = [options.normals, options.landmarks, options.weights, depth.depth, depth.extrinsics]
     guard = Guard([*given, *(job.photo for job in jobs), *(job.mesh for job in jobs)])
     sweep_folder(out)
     predictor = open_predictor(options.weights, options.compute)
@@ -110,6 +105,8 @@ def _check_options(options: Enhance) -> None:
         raise FNormalError("give one of --landmarks, --box and --face")
     if options.box is not None:
         parse_box(options.box)
+    if options.mesh.html:
+        viewer_program()  # before anything is written
     if options.normals_frame is not None and options.normals is None:
         raise FNormalError("--normals-frame says the axes of --normals; give both")
 
@@ -140,12 +137,12 @@ def _jobs(options: Enhance, out: Path) -> list[_Job]:
 def _enhance_one(job: _Job, options: Enhance, tools: _Tools) -> Iterator[Progress]:
     """Enhance the faces of one photo that its mesh, or its depth map, shows."""
     started = time.monotonic()
-    mesh = None if job.mesh is None else read_mesh(job.mesh)
+    heads = None if job.mesh is None else find_heads(tools.renderer, read_mesh(job.mesh), str(job.mesh))
     picture = read_image(job.photo, most_px=round(options.max_megapixels * 1e6))
     if options.depth.depth is not None:
         yield from _fuse_depth(job, options, tools, picture)
         return
-    faces, placed, normals_of = _placed(job, options, tools, picture, mesh)
+    faces, placed, normals_of = _placed(job, options, tools, picture, heads)
     seconds = {"place": round(time.monotonic() - started, 3)}
     for number, one in enumerate(placed, 1):
         stem = job.stem if number == 1 else job.stem.with_name(f"{job.stem.name}-{number}")
@@ -153,27 +150,29 @@ def _enhance_one(job: _Job, options: Enhance, tools: _Tools) -> Iterator[Progres
 
 
 def _placed(
-    job: _Job, options: Enhance, tools: _Tools, picture: U8, mesh: Mesh | None
+    job: _Job, options: Enhance, tools: _Tools, picture: U8, heads: Sequence[FoundHead] | None
 ) -> tuple[list[FaceBox], list[Placed], Callable[[int], FaceNormals]]:
     """Faces, the meshes over them, and the normals of each face.
 
     The surest faces are tried first; all of the photo only where the mesh fits none of them.
     """
-    recipe, name = _recipe(options), str(job.mesh)
+    recipe = _recipe(options)
     trouble: FNormalError | None = None
+    tried = 0
     for every in (False, True):
         faces = _faces(job, options, tools.predictor, picture, every=every or options.face is not None)
+        if len(faces) == tried:
+            break  # a second look has found no further face
+        tried = len(faces)
 
         @lru_cache(maxsize=_MOST_FACES)
         def normals_of(number: int, faces: tuple[FaceBox, ...] = tuple(faces)) -> FaceNormals:
             return _normals_of_face(options, tools, picture, faces[number])
 
         try:
-            return faces, place(tools.renderer, picture, faces, mesh, name, normals_of, recipe), normals_of
+            return faces, place(tools.renderer, picture, faces, heads, normals_of, recipe), normals_of
         except FNormalError as error:
             trouble = error
-        if options.landmarks is not None or options.box is not None or options.face is not None:
-            break
     assert trouble is not None, "each round returns or leaves one"
     raise trouble
 
@@ -191,7 +190,7 @@ def _faces(job: _Job, options: Enhance, predictor: Predictor, picture: U8, *, ev
 def _normals_of_face(options: Enhance, tools: _Tools, picture: U8, face: FaceBox) -> FaceNormals:
     if options.normals is not None:
         return given_normals(options.normals, picture, face, options.normals_frame)
-    return tools.predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)[0]
+    return predicted(tools.predictor, picture, face)
 
 
 def _recipe(options: Enhance) -> Recipe:
@@ -208,10 +207,7 @@ def _write_one(
         options.mesh.texture, options.mesh.bake, options.mesh.uv_size_px, options.mesh.gif, options.mesh.html
     )
     paths = wanted.paths(stem)
-    outputs = (*paths.values(), *result_paths(stem, PredictOptions().format))
-    tools.guard.check(outputs)
-    if options.out is None:
-        refuse_existing(outputs)
+    _see_free(options, tools, stem, paths.values())
     normals = normals_of(placed.number - 1)
     started = time.monotonic()
     enhanced = enhance_placed(tools.renderer, placed, normals, _recipe(options))
@@ -224,16 +220,10 @@ def _write_one(
         f" {100 * enhanced.share:.0f} % of the mesh enhanced"
     )
     number = placed.number if options.face is None else options.face
-    about = Written(str(job.photo), number, n_faces)
-    results = tuple(write_result(stem, normals, about, PredictOptions().frame, PredictOptions().format))
-    yield Progress(results=tuple(replace(result, record=None) for result in results))
+    yield _prediction(stem, normals, Written(str(job.photo), number, n_faces))
     started = time.monotonic()
     placed = replace(placed, number=number)
-    files = dict(
-        write_enhanced(
-            stem, tools.painter, placed, enhanced, enhanced.result, picture, _recipe(options), wanted
-        )
-    )
+    files = dict(write_enhanced(stem, tools.painter, placed, enhanced, picture, _recipe(options), wanted))
     seconds["write"] = round(time.monotonic() - started, 3)
     alignment = placed.coarse.alignment
     record = {
@@ -242,21 +232,14 @@ def _write_one(
         "alignment": "FaceMesh" if alignment is None else alignment.kind,
         "residual_px": None if alignment is None else round(alignment.residual_px, 3),
         "enhanced_share": round(enhanced.share, 4),
-        **{kind: str(path) for kind, path in files.items()}, "seconds": seconds,
     }  # fmt: skip
-    last = [Result(str(path)) for path in files.values()]
-    last[-1] = replace(last[-1], record=record)
-    yield Progress(results=tuple(last))
+    yield _told(files, {**record, **_names(files), "seconds": seconds})
 
 
 def _fuse_depth(job: _Job, options: Enhance, tools: _Tools, picture: U8) -> Iterator[Progress]:
     """Fuse the depth map with the normals of the surest face, or of the one that is asked for."""
     assert options.depth.depth is not None, "the caller looked"
-    paths = depth_paths(job.stem)
-    outputs = (*paths.values(), *result_paths(job.stem, PredictOptions().format))
-    tools.guard.check(outputs)
-    if options.out is None:
-        refuse_existing(outputs)
+    _see_free(options, tools, job.stem, depth_paths(job.stem).values())
     depth, camera, warnings = depth_on_photo(options.depth, picture)
     for said in warnings:
         yield Progress(warning=f"{options.depth.depth}: {said}")
@@ -270,20 +253,44 @@ def _fuse_depth(job: _Job, options: Enhance, tools: _Tools, picture: U8) -> Iter
             " down) from the photo's; is it registered to it?"
         )
     result = fuse_face(depth, camera, normals)
-    about = Written(str(job.photo), options.face or 1, len(faces))
-    results = write_result(job.stem, normals, about, PredictOptions().frame, PredictOptions().format)
-    yield Progress(results=tuple(replace(one, record=None) for one in results))
-    notes = {"depth_file": str(options.depth.depth), "edges_apart_px": [round(v, 1) for v in shift]}
-    files = dict(write_depth(job.stem, result, depth, picture, notes))
+    yield _prediction(job.stem, normals, Written(str(job.photo), options.face or 1, len(faces)))
     told = describe_depth(result)
+    notes = {"depth_file": str(options.depth.depth), "edges_apart_px": [round(v, 1) for v in shift]}
+    files = dict(write_depth(job.stem, result, depth, picture, {**told, **notes}))
     yield Progress(
         says=f"{job.photo}: a face at {told['face_distance_m']:.2f} m,"
         f" {100 * told['measured_share']:.0f} % of it measured"
     )
     record = {
         "ok": True, "input": str(job.photo), "depth_file": str(options.depth.depth),
-        "face": options.face or 1, **told, **{kind: str(path) for kind, path in files.items()},
+        "face": options.face or 1, **told,
     }  # fmt: skip
-    last = [Result(str(path)) for path in files.values()]
-    last[-1] = replace(last[-1], record=record)
-    yield Progress(results=tuple(last))
+    yield _told(files, {**record, **_names(files)})
+
+
+def _see_free(options: Enhance, tools: _Tools, stem: Path, paths: Iterable[Path]) -> None:
+    """See that nothing is written over an input, nor by default over anything.
+
+    Raises:
+        FNormalError: Something would be.
+    """
+    outputs = (*paths, *result_paths(stem, PredictOptions().format))
+    tools.guard.check(outputs)
+    if options.out is None:
+        refuse_existing(outputs)
+
+
+def _prediction(stem: Path, normals: FaceNormals, about: Written) -> Progress:
+    """Write the normals as predict does; the line of JSON comes with the geometry."""
+    written = write_result(stem, normals, about, PredictOptions().frame, PredictOptions().format)
+    return Progress(results=tuple(replace(result, record=None) for result in written))
+
+
+def _names(files: Mapping[str, Path]) -> dict[str, str]:
+    return {kind: str(path) for kind, path in files.items()}
+
+
+def _told(files: Mapping[str, Path], record: Mapping[str, Any]) -> Progress:
+    """The files of a face, and its line of JSON."""
+    *first, last = (Result(path) for path in _names(files).values())
+    return Progress(results=(*first, replace(last, record=record)))

@@ -12,7 +12,7 @@ import numpy as np
 from fnormal.arrays import F32, F64, I32
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import eyes_of
-from fnormal.geometry.normals import frame_matrix, signed_permutations
+from fnormal.geometry.normals import compose_frames, frame_matrix, signed_permutations
 from fnormal.geometry.pose import weak_perspective
 
 _INNER = slice(17, 68)  # brows, nose, eyes, mouth: the jaw line slides with the pose
@@ -23,7 +23,7 @@ _ROTATED_DEG = 6.0  # a turn that is smaller may be the landmarks' noise
 _CLEARLY, _BETTER = 0.5, 0.7  # residual of a freer fit / of a written frame, of an unturned one, to be taken
 _NOSE_TIP = 30
 _LEAST_FORWARD = -0.3  # z of where the face looks: profiles, and what landmarks make of them
-_LEAST_NOSE = 0.1  # height of the nose's tip over the plane of eyes and mouth / distance of the eyes
+LEAST_NOSE = 0.1  # height of the nose's tip over the plane of eyes and mouth / distance of the eyes
 
 
 @dataclass(frozen=True)
@@ -124,9 +124,7 @@ def _in_frame(frame: str, source: F64, target: F64, height_px: int, extent: floa
         written = _written_frames(source, target, height_px, extent)
         upright = [one for one in written if abs(one.linear[0, 0]) == 1 and abs(one.linear[1, 1]) == 1]
         return _best([one for one in upright if (one.linear[1, 1] < 0) == down])
-    axes = frame_matrix(frame)
-    name = next(f for f in signed_permutations() if np.array_equal(frame_matrix(f), axes))
-    return _best(_unturned(source, target, extent, [name]))
+    return _best(_unturned(source, target, extent, [compose_frames("opengl", frame)]))
 
 
 def _simplest(
@@ -194,7 +192,7 @@ def _made(
 ) -> list[Alignment]:
     """The fit, if the nose is where noses are, and the face is not seen from behind."""
     placed = source @ linear.T
-    if nose_height(placed) < _LEAST_NOSE or forward(placed)[2] < _LEAST_FORWARD:
+    if nose_height(placed) < LEAST_NOSE or forward(placed)[2] < _LEAST_FORWARD:
         return []
     fit = Alignment(kind, linear, offset, 0.0, extent, is_written)
     return [replace(fit, residual_px=_residual(fit, source, target))]
@@ -222,19 +220,22 @@ def _written_frames(source: F64, target: F64, height_px: int, extent: float) -> 
 def _unturned(source: F64, target: F64, extent: float, frames: list[str]) -> list[Alignment]:
     """Scale and shift of axes in some order and sense."""
     fits = []
-    wanted = target[_INNER]
-    b = wanted - wanted.mean(axis=0)
     for frame in frames:
         axes = frame_matrix(frame).astype(np.float64)
-        flat = (source @ axes.T)[_INNER, :2]
-        a = flat - flat.mean(axis=0)
-        scale = float((a * b).sum() / max((a**2).sum(), 1e-30))
+        scale, offset = _scale_and_shift((source @ axes.T)[_INNER, :2], target[_INNER])
         if scale <= 1e-12:
             continue
-        offset = np.append(wanted.mean(axis=0) - scale * flat.mean(axis=0), 0.0)
         named = "scale and shift" if frame == "x,y,z" else f"scale and shift of axes {frame}"
         fits += _made(named, scale * axes, offset, source, target, extent)
     return fits
+
+
+def _scale_and_shift(flat: F64, wanted: F64) -> tuple[float, F64]:
+    """Least squares from points [K, 2] to points [K, 2]: the scale, and the shift with z [3]."""
+    from_mean, to_mean = flat.mean(axis=0), wanted.mean(axis=0)
+    a, b = flat - from_mean, wanted - to_mean
+    scale = float((a * b).sum() / max((a**2).sum(), 1e-30))
+    return scale, np.append(to_mean - scale * from_mean, 0.0)
 
 
 def _poses(source: F64, target: F64, extent: float) -> list[Alignment]:
@@ -259,12 +260,8 @@ def refitted(alignment: Alignment, points: F32, landmarks: F32, height_px: int) 
         height_px: Rows of the photo.
     """
     inner = np.concatenate([np.arange(k, k + 68)[_INNER] for k in range(0, len(points), 68)])
-    target = _target(landmarks, height_px)
     turned = points.astype(np.float64) @ alignment.rotation.T
-    a, b = turned[inner, :2], target[inner]
-    from_mean, to_mean = a.mean(axis=0), b.mean(axis=0)
-    scale = float(((a - from_mean) * (b - to_mean)).sum() / ((a - from_mean) ** 2).sum())
-    offset = np.append(to_mean - scale * from_mean, 0.0)
+    scale, offset = _scale_and_shift(turned[inner, :2], _target(landmarks, height_px)[inner])
     fitted = replace(alignment, linear=scale * alignment.rotation, offset=offset)
     return fitted.measured(points[:68], landmarks[:68], height_px)
 
@@ -275,11 +272,9 @@ def wound_outward(faces: I32, vertices: F32) -> I32:
     By the sign of the volume between the faces and their middle, which shells that are open at the back
     have too. In a mirrored frame this is the outside of the mirror image.
     """
-    corners = vertices[faces].astype(np.float64)
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    corners, cross = _corners_and_normals(faces, vertices)
     from_middle = corners.mean(axis=1) - corners.mean(axis=(0, 1))
-    outward = np.einsum("ij,ij->", from_middle, cross) >= 0
-    return faces if outward else np.ascontiguousarray(faces[:, ::-1])
+    return faces if np.einsum("ij,ij->", from_middle, cross) >= 0 else _rewound(faces)
 
 
 def outward(faces: I32, vertices: F32) -> I32:
@@ -288,10 +283,18 @@ def outward(faces: I32, vertices: F32) -> I32:
     A mesh open at the back shows its orientation by the sign of its projected area; a closed one, whose
     projected area cancels, by the sign of its volume.
     """
-    corners = vertices[faces].astype(np.float64)
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    _, cross = _corners_and_normals(faces, vertices)
     facing = cross[:, 2].sum() / max(np.abs(cross[:, 2]).sum(), 1e-12)
-    middle = corners - vertices.mean(axis=0)
-    volume = np.einsum("ij,ij->", middle[:, 0], np.cross(middle[:, 1], middle[:, 2]))
-    positive = facing > 0 if abs(facing) > 0.2 else volume > 0
-    return faces if positive else np.ascontiguousarray(faces[:, ::-1])
+    if abs(facing) <= 0.2:
+        return wound_outward(faces, vertices)
+    return faces if facing > 0 else _rewound(faces)
+
+
+def _corners_and_normals(faces: I32, vertices: F32) -> tuple[F64, F64]:
+    """Corners of faces [F, 3, 3], and their normals of twice the area's length. [F, 3]"""
+    corners = vertices[faces].astype(np.float64)
+    return corners, np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+
+
+def _rewound(faces: I32) -> I32:
+    return np.ascontiguousarray(faces[:, ::-1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnormal.arrays import F32, I32, Bools
-from fnormal.enhancement.blend import blend, sample
+from fnormal.enhancement.blend import blend, photo_pixels, sample
 from fnormal.enhancement.transfer import Enhanced
 from fnormal.errors import FNormalError
 from fnormal.geometry.mesh import Mesh, vertex_tangents
@@ -33,7 +33,7 @@ class NormalMaps:
     mask: Bools
 
 
-def bake(enhanced: Enhanced, result: FaceNormals, size_px: int) -> NormalMaps:
+def bake(enhanced: Enhanced, size_px: int) -> NormalMaps:
     """Normal maps for the mesh as it was given: its vertices, faces and texture coordinates stay.
 
     Raises:
@@ -50,10 +50,10 @@ def bake(enhanced: Enhanced, result: FaceNormals, size_px: int) -> NormalMaps:
     # what a 3D program interpolates on the given faces, at the fine vertices: not yet unit
     normals, along = coarse.carried(base.normals), coarse.carried(tangents[:, :3])
     sign = np.sign(coarse.carried(tangents[:, 3:]))
-    values = np.concatenate([_seen_at(enhanced, result), normals, along, sign], axis=1)
+    values = np.concatenate([_seen_at(enhanced), normals, along, sign], axis=1)
     texels, mask = at_texels(fine.faces, fine.uv, values, size_px, size_px)
     own = unit(texels[..., 3:6])
-    wanted = _wanted(texels, own, result)
+    wanted = _wanted(texels, own, enhanced.result)
     tangent = in_tangent_space(wanted, own, texels[..., 6:9], texels[..., 9])
     rotation = np.eye(3) if coarse.alignment is None else coarse.alignment.rotation
     objects = np.asarray(wanted @ rotation, np.float32)
@@ -65,31 +65,28 @@ def _bled_normals(normals: F32, mask: Bools) -> F32:
     return np.asarray(bled(np.where(mask[..., None], normals, 0), mask, _MARGIN_PX), np.float32)
 
 
-def residual_map(
-    enhanced: Enhanced, mesh: Mesh, faces: I32, result: FaceNormals, width_px: int, height_px: int
-) -> tuple[F32, Bools]:
+def residual_map(enhanced: Enhanced, mesh: Mesh, faces: I32, width_px: int, height_px: int) -> F32:
     """What the photo's normals add to a mesh's vertex normals, in its texture, tangent space. [H, W, 3]
 
     Args:
-        enhanced: Gives the prediction's weights.
+        enhanced: Gives the prediction and its weights.
         mesh: With texture coordinates and the enhanced vertex normals.
         faces: Those of its faces that the photo shows. [F, 3]
-        result: The prediction.
         width_px: Columns of the texture.
         height_px: Rows.
     """
     assert mesh.uv is not None, "a texture has coordinates"
     tangents = vertex_tangents(mesh)
-    values = np.concatenate([_seen_at(enhanced, result), mesh.normals, tangents], axis=1)
+    values = np.concatenate([_seen_at(enhanced), mesh.normals, tangents], axis=1)
     texels, mask = at_texels(faces, mesh.uv, values, width_px, height_px)
     own = unit(texels[..., 3:6])
-    wanted = _wanted(texels, own, result)
+    wanted = _wanted(texels, own, enhanced.result)
     # the vertices have the prediction's share already; where they hardly have it, nothing is added
     share = np.clip(2 * texels[..., 2:3], 0, 1)
     wanted = unit(own + share * (wanted - own))
     left = in_tangent_space(wanted, own, texels[..., 6:9], texels[..., 9])
     left[~mask] = (0, 0, 1)
-    return left, mask
+    return left
 
 
 def in_tangent_space(wanted: F32, normals: F32, tangents: F32, sign: F32) -> F32:
@@ -100,11 +97,11 @@ def in_tangent_space(wanted: F32, normals: F32, tangents: F32, sign: F32) -> F32
     return unit(np.stack(parts, axis=-1))
 
 
-def _seen_at(enhanced: Enhanced, result: FaceNormals) -> F32:
+def _seen_at(enhanced: Enhanced) -> F32:
     """Where the photo shows the vertices, in the pixels of the prediction's part, and their weight. [V, 3]"""
-    vertices, (x, y) = enhanced.before.vertices, result.corner_px
-    column, row = vertices[:, 0] - x, result.shape[0] - 1 - vertices[:, 1] - y
-    return np.stack([column, row, enhanced.weights], axis=1).astype(np.float32)
+    result = enhanced.result
+    at = photo_pixels(enhanced.before.vertices, result.shape[0]) - np.array(result.corner_px, np.float32)
+    return np.column_stack([at, enhanced.weights]).astype(np.float32)
 
 
 def _wanted(texels: F32, own: F32, result: FaceNormals) -> F32:

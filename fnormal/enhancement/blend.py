@@ -30,6 +30,11 @@ def sample(picture: F32, xy_px: F32) -> F32:
     return np.asarray(np.concatenate(values, axis=1)[0])
 
 
+def photo_pixels(vertices: F32, height_px: int) -> F32:
+    """Vertices of the photo's pixel frame [V, 3] as its columns and rows, y down. [V, 2]"""
+    return np.stack([vertices[:, 0], height_px - 1 - vertices[:, 1]], axis=1)
+
+
 @dataclass(frozen=True)
 class Shown:
     """Where the photo shows the vertices.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from fnormal.enhancement.depthwork import DepthResult, glb_of_depth, mesh_of, on
 from fnormal.enhancement.registration import OnPhoto
 from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.mesh import encode_ply
+from fnormal.geometry.normal_maps import encode_npy
 from fnormal.geometry.picturefile import encode_png, write_image
 
 _MM = 1000.0
@@ -31,7 +31,7 @@ def depth_paths(stem: Path) -> dict[str, Path]:
 
 
 def write_depth(
-    stem: Path, result: DepthResult, depth: OnPhoto, picture: U8, notes: Mapping[str, Any]
+    stem: Path, result: DepthResult, depth: OnPhoto, picture: U8, about: Mapping[str, Any]
 ) -> Iterator[tuple[str, Path]]:
     """Write the files, one after the other; what each is, and where.
 
@@ -40,18 +40,15 @@ def write_depth(
         result: Of one face.
         depth: What was measured, over the photo.
         picture: The photo. [H, W, 3]
-        notes: What else the JSON says.
+        about: What the JSON says: :func:`describe`, and more.
     """
     paths = depth_paths(stem)
-    about = {**describe(result), **notes}
     mesh = mesh_of(result, picture)
     whole, confidence = on_whole_photo(result, depth, (picture.shape[0], picture.shape[1]))
     code = np.rint(np.minimum(whole * _MM, 65535)).astype(np.uint16)
     write_bytes(paths["depth"], encode_png(code, {"fnormal:unit": "mm, 0 is none"}))
     yield "depth", paths["depth"]
-    buffer = io.BytesIO()
-    np.save(buffer, whole)
-    write_bytes(paths["depth_m"], buffer.getvalue())
+    write_bytes(paths["depth_m"], encode_npy(whole))
     yield "depth_m", paths["depth_m"]
     write_bytes(paths["depth_confidence"], encode_png(np.rint(confidence * 65535).astype(np.uint16)))
     yield "depth_confidence", paths["depth_confidence"]

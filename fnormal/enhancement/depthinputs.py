@@ -9,10 +9,9 @@ from fnormal.enhancement.registration import OnPhoto, laid_over
 from fnormal.errors import FNormalError
 from fnormal.files.opening import INTRINSICS, read_json
 from fnormal.geometry.depthfile import read_depth
-from fnormal.geometry.intrinsics import Intrinsics, guessed_intrinsics, read_intrinsics
+from fnormal.geometry.intrinsics import Intrinsics, guessed_intrinsics, read_intrinsics, same_shape
 from fnormal.options.enhance import DepthOptions
 
-_ASPECT = 0.02
 _FOCAL_WARNING = (
     "no --intrinsics: the focal length is taken for the picture's longer side, and may be off by a third"
 )
@@ -48,7 +47,7 @@ def depth_on_photo(options: DepthOptions, picture: U8) -> tuple[OnPhoto, Intrins
         own = _camera(options.intrinsics, columns, rows, warnings)
         to_photo = np.eye(4) if options.extrinsics is None else _extrinsics(options)
         return laid_over(depth, picture, own, camera, to_photo), camera, warnings
-    if abs((columns / rows) / (width / height) - 1) > _ASPECT:
+    if not same_shape((width, height), (columns, rows)):
         raise FNormalError(
             f"{options.depth} is {columns}x{rows}, the photo {width}x{height}, another shape: it is not"
             " registered to the photo; give --intrinsics, --color-intrinsics and --extrinsics"
@@ -56,8 +55,7 @@ def depth_on_photo(options: DepthOptions, picture: U8) -> tuple[OnPhoto, Intrins
     if options.intrinsics is None:
         camera = _camera(None, width, height, warnings)
     else:  # a preset is the depth camera's; registered to the photo, it is the photo's too
-        camera = read_intrinsics(options.intrinsics, columns, rows).scaled(width, height)
-        _warn_nominal(camera, options.intrinsics, warnings)
+        camera = _camera(options.intrinsics, columns, rows, warnings).scaled(width, height)
     return laid_over(depth, picture, None, camera, None), camera, warnings
 
 
@@ -66,13 +64,9 @@ def _camera(source: str | None, width: int, height: int, warnings: list[str]) ->
         warnings.append(_FOCAL_WARNING)
         return guessed_intrinsics(width, height)
     camera = read_intrinsics(source, width, height)
-    _warn_nominal(camera, source, warnings)
-    return camera
-
-
-def _warn_nominal(camera: Intrinsics, source: str, warnings: list[str]) -> None:
     if camera.is_nominal:
         warnings.append(f"{source} are the maker's figures, not your camera's; its own calibration is better")
+    return camera
 
 
 def _extrinsics(options: DepthOptions) -> F64:

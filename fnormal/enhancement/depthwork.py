@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from fnormal.enhancement.gltf import Extras, encode_glb, perspective
 from fnormal.enhancement.registration import OnPhoto
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
+from fnormal.geometry.images import resize_image
 from fnormal.geometry.intrinsics import Intrinsics
 from fnormal.geometry.mesh import Mesh, make_mesh
 from fnormal.geometry.normals import encode_rgb, unit
@@ -139,9 +142,8 @@ def mesh_of(result: DepthResult, picture: U8) -> Mesh:
     known = metres > 0
     corner = np.arange(size * size).reshape(size, size)
     a, b, c, d = corner[:-1, :-1], corner[1:, :-1], corner[1:, 1:], corner[:-1, 1:]
-    triangles = np.concatenate(
-        [np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)]
-    )
+    halves = [np.stack(three, axis=-1).reshape(-1, 3) for three in ((a, b, c), (a, c, d))]
+    triangles = np.concatenate(halves)
     flat = metres.reshape(-1)
     z = flat[triangles]
     tear = _TEAR_M * np.maximum((z.mean(axis=1) / 0.7) ** 2, 0.3)
@@ -154,14 +156,12 @@ def mesh_of(result: DepthResult, picture: U8) -> Mesh:
     uv = np.stack([(column + 0.5) / size, 1 - (row + 0.5) / size], axis=1).astype(np.float32)
     texture = np.ascontiguousarray(result.crop.part(picture))
     normals = fused.normals.reshape(-1, 3)[used]
-    missing = np.linalg.norm(normals, axis=1) < 0.5
     mesh = make_mesh(points, faces.reshape(-1, 3), uv=uv, texture=texture)
-    return make_mesh(
-        points, mesh.faces, uv=uv, texture=texture, normals=np.where(missing[:, None], mesh.normals, normals)
-    )
+    missing = np.linalg.norm(normals, axis=1, keepdims=True) < 0.5
+    return replace(mesh, normals=np.where(missing, mesh.normals, normals))
 
 
-def glb_of_depth(mesh: Mesh, result: DepthResult, notes: dict[str, object]) -> bytes:
+def glb_of_depth(mesh: Mesh, result: DepthResult, notes: Mapping[str, Any]) -> bytes:
     """The mesh with the camera that took the photo; glTF knows no principal point, which the notes hold."""
     camera = result.camera
     lens = perspective(
@@ -175,14 +175,11 @@ def shaded_pictures(result: DepthResult, picture: U8) -> U8:
     measured = own_normals(grid_points(result.measured, result.rays), result.measured > 0)
     moved = own_normals(grid_points(result.fused.metres, result.rays), result.fused.metres > 0)
     own = np.where(result.mask[..., None], moved, 0)
-    panels = [_sized(result.crop.part(picture))]
-    panels += [_sized(_shade(part)) for part in (measured * result.mask[..., None], own)]
-    mask = result.mask & (result.fused.normals != 0).any(axis=-1)
-    panels += [
-        _sized(_shade(result.fused.normals * mask[..., None])),
-        _sized(encode_rgb(result.fused.normals, mask)),
-    ]
-    return np.concatenate(panels, axis=1)
+    normals = result.fused.normals
+    mask = result.mask & (normals != 0).any(axis=-1)
+    shown = (measured * result.mask[..., None], own, normals * mask[..., None])
+    panels = [result.crop.part(picture), *(_shade(part) for part in shown), encode_rgb(normals, mask)]
+    return np.concatenate([resize_image(panel, _PANEL_PX) for panel in panels], axis=1)
 
 
 def _shade(normals: F32) -> U8:
@@ -191,11 +188,3 @@ def _shade(normals: F32) -> U8:
     grey = np.where((normals != 0).any(axis=-1), value, 1.0)
     shade: U8 = np.rint(255 * np.repeat(grey[..., None], 3, axis=-1)).astype(np.uint8)
     return shade
-
-
-def _sized(picture: U8) -> U8:
-    import cv2
-
-    method = cv2.INTER_AREA if picture.shape[0] > _PANEL_PX else cv2.INTER_LINEAR
-    sized: U8 = cv2.resize(picture, (_PANEL_PX, _PANEL_PX), interpolation=method)
-    return sized

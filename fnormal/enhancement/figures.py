@@ -11,7 +11,6 @@ from fnormal.arrays import F32, U8
 from fnormal.enhancement.transfer import Enhanced
 from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.normals import encode_rgb
-from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.camera import Camera, frame_face, rotation_about
 from fnormal.render.drawing import Renderer
 from fnormal.render.lighting import Lighting, lamp, raking_light
@@ -24,16 +23,16 @@ _OTHER_LIGHT = (0.55, -0.1, 0.65)
 _FRAMES, _FRAME_MS = 24, 80
 
 
-def before_after(renderer: Renderer, picture: U8, result: FaceNormals, enhanced: Enhanced, points: F32) -> U8:
+def before_after(renderer: Renderer, picture: U8, enhanced: Enhanced, points: F32) -> U8:
     """Photo and normals; then the clay mesh, before above and after below, in two lights and from the side.
 
     Args:
         renderer: Draws.
         picture: The photo.
-        result: Its normals.
-        enhanced: The mesh.
+        enhanced: The mesh, and the normals that were put onto it.
         points: Its landmarks in the pixel frame, which frame the views. [68, 3]
     """
+    result = enhanced.result
     crop = replace(result.crop, size_px=_PANEL_PX)
     x, y = result.corner_px
     in_part = replace(crop, x_px=crop.x_px - x, y_px=crop.y_px - y)

@@ -12,7 +12,6 @@ from fnormal.config import UV_SIZE_PX
 from fnormal.enhancement.bake import bake
 from fnormal.enhancement.figures import before_after, moving_light
 from fnormal.enhancement.outfits import (
-    Texture,
     describe,
     given_topology,
     glb_of,
@@ -28,7 +27,7 @@ from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.mesh import encode_ply
 from fnormal.geometry.normal_maps import encode_normals
 from fnormal.geometry.picturefile import write_image
-from fnormal.prediction.face_normals import FaceNormals
+from fnormal.options.enhance import Texture
 from fnormal.render.drawing import Renderer
 
 
@@ -72,7 +71,6 @@ def write_enhanced(
     renderer: Renderer,
     placed: Placed,
     enhanced: Enhanced,
-    result: FaceNormals,
     picture: U8,
     recipe: Recipe,
     wanted: Wanted,
@@ -86,7 +84,7 @@ def write_enhanced(
     scene = scene_of(placed, enhanced, picture)
     about = describe(placed, enhanced, scene, {**asdict(recipe), "texture": wanted.texture})
     if wanted.bake:  # first: it may be refused
-        maps = bake(enhanced, result, wanted.uv_size_px)
+        maps = bake(enhanced, wanted.uv_size_px)
         for kind, normals, space in (
             ("tangent", maps.tangent, "tangent: u right, v up, outward"),
             ("object", maps.object, "object: the mesh file's own axes"),
@@ -96,7 +94,7 @@ def write_enhanced(
                 paths[kind], encode_normals(normals, maps.mask, frame="opengl", format="png16", note=note)
             )
             yield kind, paths[kind]
-    glb = glb_of(enhanced, result, picture, scene, wanted.texture, wanted.uv_size_px, about)
+    glb = glb_of(enhanced, picture, scene, wanted.texture, wanted.uv_size_px, about)
     write_bytes(paths["glb"], glb)
     yield "glb", paths["glb"]
     del glb
@@ -110,7 +108,7 @@ def write_enhanced(
         yield kind, paths[kind]
     write_bytes(paths["ply"], encode_ply(scene(with_photo_colors(enhanced.after, picture))))
     yield "ply", paths["ply"]
-    write_image(paths["before_after"], before_after(renderer, picture, result, enhanced, placed.points))
+    write_image(paths["before_after"], before_after(renderer, picture, enhanced, placed.points))
     yield "before_after", paths["before_after"]
     if wanted.gif:
         write_bytes(paths["gif"], moving_light(renderer, enhanced, placed.points))

@@ -68,10 +68,14 @@ def own_normals(points: F32, known: Bools) -> F32:
     across, down = np.gradient(points, axis=1), np.gradient(points, axis=0)
     normals = unit(np.cross(down, across))
     normals = np.where(np.sum(normals * points, axis=-1, keepdims=True) > 0, -normals, normals)
+    return np.asarray(normals * _without_rim(known)[..., None], np.float32)
+
+
+def _without_rim(mask: Bools) -> Bools:
+    """Pixels all of whose neighbours are in the mask, too. [H, W]"""
     import cv2
 
-    inner = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return np.asarray(normals * inner[..., None], np.float32)
+    return np.asarray(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
 def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | None = None) -> Fused:
@@ -128,9 +132,8 @@ def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | No
     held = (DEPTH_WEIGHT**2 * np.where(known, share, 0.0))[inside] + 1e-9
     matrix = (pairs.T @ pairs + diags(held)).tocsr()
     first = start[inside].astype(np.float64)
-    # solved for the difference to the start: what is left is small, and so is the tolerance
-    right = held * (np.where(known, calm, start)[inside] - first) - pairs.T @ (pairs @ first)
-    solution = first + conjugate_gradients(matrix, right, tolerance=1e-3)
+    # solved for the difference to the start, which holds what was measured: what is left is small
+    solution = first + conjugate_gradients(matrix, -(pairs.T @ (pairs @ first)))
     fused = np.zeros(mask.shape, np.float32)
     fused[inside] = solution
     return _joined(metres, fused, normals, inside, measured)
@@ -163,14 +166,10 @@ def local_planes(metres: F32, known: Bools, rays: F64, sigma_px: float) -> tuple
     total = blurred(np.ones_like(x))
     safe = np.maximum(total, 1e-9)
     mx, my, mz = blurred(x) / safe, blurred(y) / safe, blurred(inverse) / safe
-    xx, xy, yy = (
-        blurred(x * x) / safe - mx * mx,
-        blurred(x * y) / safe - mx * my,
-        blurred(y * y) / safe - my * my,
-    )
+    xx, yy = blurred(x * x) / safe - mx * mx, blurred(y * y) / safe - my * my
+    xy = blurred(x * y) / safe - mx * my
     xz, yz = blurred(x * inverse) / safe - mx * mz, blurred(y * inverse) / safe - my * mz
-    spacing = float(np.abs(np.gradient(rays[..., 0], axis=1)).mean())
-    least = 0.02 * (spacing * sigma_px) ** 2  # a neighbourhood on a line has no slope across it
+    least = 0.02 * (_spacing(rays) * sigma_px) ** 2  # a neighbourhood on a line has no slope across it
     xx, yy = xx + least, yy + least
     area = xx * yy - xy * xy
     slope_x, slope_y = (xz * yy - yz * xy) / area, (yz * xx - xz * xy) / area
@@ -182,12 +181,16 @@ def local_planes(metres: F32, known: Bools, rays: F64, sigma_px: float) -> tuple
     return depth.astype(np.float32), np.asarray(normals, np.float32)
 
 
+def _spacing(rays: F64) -> float:
+    """Distance of neighbouring rays on the plane one unit before the camera."""
+    return float(np.abs(np.gradient(rays[..., 0], axis=1)).mean())
+
+
 def noise_of(metres: F32, mask: Bools) -> float:
     """Standard deviation of the depth's noise, by second differences, which hardly see the face."""
     import cv2
 
-    known = mask & (metres > 0)
-    inner = cv2.erode(known.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    inner = _without_rim(mask & (metres > 0))
     if inner.sum() < 50:
         return 0.001
     rough = cv2.Laplacian(metres, cv2.CV_32F)
@@ -207,7 +210,7 @@ def _smoothing_px(noise_m: float, metres: F32, mask: Bools, rays: F64, share: F3
     known = mask & (metres > 0)
     if not known.any():
         return _SIGMAS_PX[1]
-    spacing = float(np.abs(np.gradient(rays[..., 0], axis=1)).mean()) * float(np.median(metres[known]))
+    spacing = _spacing(rays) * float(np.median(metres[known]))
     # the slope of a plane fitted with sigma s errs by noise / (s^2 sqrt(8 pi) spacing)
     sigma = np.sqrt(noise_m / (np.sqrt(8 * np.pi) * spacing * _SLOPE_ERROR))
     density = float(np.clip(share[known].mean(), 0.01, 1))

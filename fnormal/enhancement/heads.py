@@ -8,7 +8,7 @@ import numpy as np
 
 from fnormal.arrays import F64, I32, Array
 from fnormal.enhancement.topology import known_topologies
-from fnormal.geometry.mesh import Mesh
+from fnormal.geometry.mesh import Mesh, places
 
 _PART_OF_SIZE = 0.6  # what is smaller than this share of a head, and lies inside its box, belongs to it
 _LEAST_SIZE = 0.4  # of the largest head: what is smaller, and inside of none, is no head
@@ -37,9 +37,12 @@ def split_heads(mesh: Mesh) -> list[Head]:
     for count in sorted(known_topologies(), reverse=True):
         # many copies of one topology, one after the other
         if n % count == 0 and 1 < n // count <= _MOST_HEADS and _in_blocks(mesh.faces, count):
-            return [_taken(mesh, np.arange(k * count, (k + 1) * count)) for k in range(n // count)]
+            blocks = np.arange(n).reshape(-1, count)
+            return [Head(part_of(mesh, ids), ids) for ids in blocks]
     groups = _groups(mesh)
-    return [Head(mesh, np.arange(n))] if len(groups) < 2 else [_taken(mesh, ids) for ids in groups]
+    if len(groups) < 2:
+        return [Head(mesh, np.arange(n))]
+    return [Head(part_of(mesh, ids), ids) for ids in groups]
 
 
 def _in_blocks(faces: I32, count: int) -> bool:
@@ -53,13 +56,12 @@ def _groups(mesh: Mesh) -> list[Array]:
     from scipy.sparse.csgraph import connected_components
 
     n = len(mesh.vertices)
-    # vertices at one place are one: texture seams tear no head
-    _, place = np.unique(mesh.vertices, axis=0, return_inverse=True)
-    corners = place.reshape(-1)[mesh.faces]
+    place = places(mesh.vertices)  # texture seams tear no head
+    corners = place[mesh.faces]
     sides = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]]])
     links = coo_matrix((np.ones(len(sides), np.int8), sides.T), shape=(n, n))
     _, piece_of_place = connected_components(links, directed=False)
-    piece = piece_of_place[place.reshape(-1)]
+    piece = piece_of_place[place]
     used = np.zeros(n, bool)
     used[mesh.faces.reshape(-1)] = True
     names, start = np.unique(piece[used], return_inverse=True)
@@ -74,7 +76,8 @@ def _groups(mesh: Mesh) -> list[Array]:
     number = np.full(int(piece.max()) + 1, -1)
     number[names] = home
     of_vertex = np.where(used, number[piece], -1)
-    return [np.flatnonzero(of_vertex == head) for head in np.unique(home)]
+    groups = [np.flatnonzero(of_vertex == head) for head in np.unique(home)]
+    return sorted(groups, key=lambda ids: int(ids[0]))
 
 
 def _homes(low: F64, high: F64, counts: Array) -> Array:
@@ -103,15 +106,14 @@ def _homes(low: F64, high: F64, counts: Array) -> Array:
     return home
 
 
-def _taken(mesh: Mesh, ids: Array) -> Head:
-    """The part of a mesh that has these vertices."""
+def part_of(mesh: Mesh, ids: Array) -> Mesh:
+    """The part of a mesh that has these vertices [K], in this order, and the faces all of whose are."""
     number = np.full(len(mesh.vertices), -1, np.int32)
     number[ids] = np.arange(len(ids), dtype=np.int32)
     faces = number[mesh.faces]
-    part = replace(
+    return replace(
         mesh, vertices=mesh.vertices[ids], normals=mesh.normals[ids],
         faces=np.ascontiguousarray(faces[(faces >= 0).all(axis=1)]),
         uv=None if mesh.uv is None else mesh.uv[ids],
         colors=None if mesh.colors is None else mesh.colors[ids],
     )  # fmt: skip
-    return Head(part, ids)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fnormal.arrays import F32, Array
+from fnormal.arrays import F32
 from fnormal.enhancement.align import MAX_RESIDUAL, Alignment, align, refitted
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
@@ -15,10 +15,8 @@ from fnormal.faces.detect import FaceBox
 _LOOKS = 8  # pairs that are laid over the photo exactly, before one is chosen
 _CLEAR = 0.05  # lead in agreement from which a face is believed to be the right one of several
 _LEAST_AGREEMENT = 0.3
-_LOOSE, _SURE_AGREEMENT = (
-    0.15,
-    0.7,
-)  # residual of landmarks up to which forms are asked, and must agree so well
+_LOOSE = 0.15  # residual of landmarks up to which forms are asked,
+_SURE_AGREEMENT = 0.7  # and how well they must agree beyond what landmarks alone may leave
 _NEARLY = 0.25  # residual in the frame of another head of the file, up to which a face may be meant
 _MIRRORED = 0.02  # lead in agreement from which a frame is believed to be mirrored, or not
 _JAW, _BROWS, _NOSE = range(16, -1, -1), range(26, 16, -1), [*range(27, 31), *range(35, 30, -1)]
@@ -207,16 +205,3 @@ def _together(pairs: Sequence[Pair], faces: Sequence[FaceBox], height_px: int) -
 def _rank(pairs: list[Pair]) -> tuple[bool, int, float]:
     residual = float(np.mean([pair.alignment.residual for pair in pairs]))
     return pairs[0].alignment.is_written, len(pairs), -residual
-
-
-def in_order(faces: Sequence[FaceBox], number: int | None) -> Array:
-    """Which faces are asked for: all, or the one of this number, from 1.
-
-    Raises:
-        FNormalError: There are fewer.
-    """
-    if number is None:
-        return np.arange(len(faces))
-    if number > len(faces):
-        raise FNormalError(f"--face {number}: the photo shows {len(faces)} faces")
-    return np.array([number - 1])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from fnormal.arrays import F32, F64, U8
-from fnormal.enhancement.align import nose_height, wound_outward
+from fnormal.enhancement.align import LEAST_NOSE, nose_height, wound_outward
 from fnormal.errors import FNormalError
 from fnormal.faces import blazeface
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE
@@ -25,15 +25,10 @@ _LOOK_PX, _CLOSE_PX = 256, 480
 _SIDES: tuple[tuple[tuple[int, int, int], float], ...] = (
     ((0, 1, 0), 0), ((0, 1, 0), 180), ((0, 1, 0), 90), ((0, 1, 0), -90), ((1, 0, 0), 90), ((1, 0, 0), -90),
 )  # fmt: skip
-_TURNS: tuple[tuple[tuple[int, int, int], float], ...] = (
-    ((0, 1, 0), 0), ((0, 1, 0), 40), ((0, 1, 0), -40),
-)  # fmt: skip
-_SURE, _LEAST = (
-    0.8,
-    0.4,
-)  # score of FaceMesh at which no other side is looked at; below which none is believed
+_YAWS_DEG = (0.0, 40.0, -40.0)
+_SURE = 0.8  # score of FaceMesh at which no other side is looked at
+_LEAST = 0.4  # below which none is believed
 _CLOSE = 1.9  # side of the close view / larger side of the points' box
-_LEAST_NOSE = 0.1
 _UNLIKE = 0.35  # of the spread of the points; laughing and shouting heads stay below half of it
 
 
@@ -73,7 +68,7 @@ def _from_all_sides(renderer: Renderer, mesh: Mesh) -> F32 | None:
         drawn = renderer.render(camera, headlight())
         for score, pixels in _seen(_over_grey(drawn)):
             points = lifted(camera, drawn, pixels)
-            if nose_height((points @ rotation.T).astype(np.float64)) < _LEAST_NOSE:
+            if nose_height((points @ rotation.T).astype(np.float64)) < LEAST_NOSE:
                 continue  # the hollow inside of a face looks like a face
             if best is None or score > best[0]:
                 best = score, points
@@ -81,13 +76,11 @@ def _from_all_sides(renderer: Renderer, mesh: Mesh) -> F32 | None:
 
 
 def _views() -> Iterator[F32]:
-    """Rotations: six sides, then the same turned by some yaw or pitch."""
-    for turn, turn_deg in _TURNS:
+    """Rotations: six sides, then the same turned to the left and to the right."""
+    for yaw_deg in _YAWS_DEG:
+        yaw = rotation_about(np.array([0.0, 1, 0]), np.radians(yaw_deg))
         for axis, angle_deg in _SIDES:
-            side = rotation_about(np.array(axis, np.float64), np.radians(angle_deg))
-            yield np.asarray(
-                rotation_about(np.array(turn, np.float64), np.radians(turn_deg)) @ side, np.float32
-            )
+            yield yaw @ rotation_about(np.array(axis, np.float64), np.radians(angle_deg))
 
 
 def _seen(picture: U8) -> Iterator[tuple[float, F32]]:
@@ -124,19 +117,22 @@ def _closely(renderer: Renderer, points: F32) -> F32:
 
 def _frontal(points: F64) -> F32:
     """The rotation that turns points [68, 3] to the viewer: nearest to a mean head's points. [3, 3]"""
-    head = mean_points()
-    u, _, vt = np.linalg.svd((head - head.mean(axis=0)).T @ (points - points.mean(axis=0)))
+    given, head = _centred(points), _centred(mean_points())
+    u, _, vt = np.linalg.svd(head.T @ given)
     turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
     return np.asarray(turn, np.float32)
 
 
 def is_a_face(points: F32) -> bool:
     """Whether vertices of a known number [68, 3] are where a face has its landmarks, mirrored or not."""
-    head, given = mean_points(), points.astype(np.float64)
-    a, b = given - given.mean(axis=0), head - head.mean(axis=0)
-    alike = np.linalg.svd(b.T @ a, compute_uv=False).sum()
-    unlike = 1 - alike**2 / max(float((a**2).sum() * (b**2).sum()), 1e-30)
+    given, head = _centred(points.astype(np.float64)), _centred(mean_points())
+    alike = np.linalg.svd(head.T @ given, compute_uv=False).sum()
+    unlike = 1 - alike**2 / max(float((given**2).sum() * (head**2).sum()), 1e-30)
     return float(np.sqrt(max(unlike, 0.0))) < _UNLIKE
+
+
+def _centred(points: F64) -> F64:
+    return np.asarray(points - points.mean(axis=0))
 
 
 def _over_grey(drawn: Render) -> U8:

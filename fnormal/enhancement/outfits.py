@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from fnormal import __version__
 from fnormal.arrays import F32, F64, U8
 from fnormal.enhancement.bake import residual_map
-from fnormal.enhancement.blend import sample
+from fnormal.enhancement.blend import photo_pixels, sample
 from fnormal.enhancement.gltf import Extras, encode_glb, orthographic
 from fnormal.enhancement.placing import Placed
 from fnormal.enhancement.transfer import Enhanced
 from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.prediction.face_normals import FaceNormals
+from fnormal.options.enhance import Texture
 
-Texture = Literal["photo", "mesh"]
 _MOST_TEXTURE_PX = 4096
 _CAMERA_M = 0.5  # from the nearest point to the camera
 
@@ -79,7 +78,7 @@ def scene_of(placed: Placed, enhanced: Enhanced, picture: U8) -> Scene:
 def photo_texture(vertices: F32, picture: U8) -> tuple[F32, U8]:
     """Project the photo onto an aligned mesh: texture coordinates (v up), and the part of it that is used."""
     height, width = picture.shape[:2]
-    xy = np.stack([vertices[:, 0], height - 1 - vertices[:, 1]], axis=1)
+    xy = photo_pixels(vertices, height)
     low = np.clip(np.floor(xy.min(axis=0)), 0, (width - 2, height - 2)).astype(int)
     high = np.clip(np.ceil(xy.max(axis=0)) + 1, low + 2, (width, height)).astype(int)
     part = picture[low[1] : high[1], low[0] : high[0]]
@@ -88,14 +87,12 @@ def photo_texture(vertices: F32, picture: U8) -> tuple[F32, U8]:
 
 
 def glb_of(
-    enhanced: Enhanced, result: FaceNormals, picture: U8, scene: Scene, texture: Texture, uv_size_px: int,
-    notes: dict[str, Any],
+    enhanced: Enhanced, picture: U8, scene: Scene, texture: Texture, uv_size_px: int, notes: dict[str, Any]
 ) -> bytes:  # fmt: skip
     """The GLB: the photo or the mesh's own texture, and the normals left over the vertices' as a map.
 
     Args:
         enhanced: In the photo's pixel frame.
-        result: Normals of the face.
         picture: The photo at its full resolution.
         scene: To metres.
         texture: ``mesh`` where the mesh has one of its own.
@@ -110,7 +107,7 @@ def glb_of(
         uv, part = photo_texture(mesh.vertices, picture)
         mesh, apart = replace(mesh, uv=uv, texture=part, colors=None), hidden
         size = _texture_size(part.shape[0], part.shape[1])
-    left, _ = residual_map(enhanced, mesh, mesh.faces[~hidden], result, size[1], size[0])
+    left = residual_map(enhanced, mesh, mesh.faces[~hidden], size[1], size[0])
     scaled = scene(mesh)
     return encode_glb(scaled, Extras(notes, left, apart, scene.lens(), scene.eye(scaled)))
 
@@ -151,9 +148,8 @@ def obj_of(mesh: Mesh, name: str, texture_name: str) -> tuple[bytes, bytes]:
 
 def with_photo_colors(mesh: Mesh, picture: U8) -> Mesh:
     """Vertex colours of the photo, for files without texture."""
-    xy = np.stack([mesh.vertices[:, 0], picture.shape[0] - 1 - mesh.vertices[:, 1]], axis=1)
-    colors = sample(picture.astype(np.float32), np.asarray(xy, np.float32)) / np.float32(255)
-    return replace(mesh, colors=np.asarray(colors, np.float32), texture=None, uv=None)
+    colors = sample(picture.astype(np.float32), photo_pixels(mesh.vertices, picture.shape[0]))
+    return replace(mesh, colors=np.asarray(colors / np.float32(255)), texture=None, uv=None)
 
 
 def describe(placed: Placed, enhanced: Enhanced, scene: Scene, recipe: dict[str, Any]) -> dict[str, Any]:

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from fnormal.arrays import U8
 from fnormal.config import BLEND_SCALE_MM, ENHANCE_CROP_SCALE, MAX_SHIFT_MM
-from fnormal.enhancement.placing import Placed, place_default, place_mesh
+from fnormal.enhancement.placing import FoundHead, Placed, find_heads, place_default, place_heads
 from fnormal.enhancement.reconcile import reconciled_with_mesh
 from fnormal.enhancement.transfer import Enhanced, append_normals, displace
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
 from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.normals import likely_frame
+from fnormal.options.enhance import Mode
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.backends import open_renderer
 from fnormal.render.drawing import Renderer
 
 if TYPE_CHECKING:
     from fnormal.prediction.predictor import Predictor
-
-Mode = Literal["displace", "shade"]
 
 _LEAST_COVERED = 0.4  # share of the face's hull that a mesh laid right covers
 _LEAST_AGREEING, _DOUBTFUL_AGREEING = 0.1, 0.35  # share of the visible vertices that take the prediction
@@ -50,17 +49,25 @@ class Recipe:
 
 
 def place(
-    renderer: Renderer, picture: U8, faces: Sequence[FaceBox], mesh: Mesh | None, name: str,
+    renderer: Renderer, picture: U8, faces: Sequence[FaceBox], heads: Sequence[FoundHead] | None,
     normals_of: Callable[[int], FaceNormals], recipe: Recipe,
 ) -> list[Placed]:  # fmt: skip
     """The coarse meshes of a photo's faces: the given mesh's heads, or FaceMesh of the first face.
 
     Raises:
-        FNormalError: The mesh shows no face, or fits none, or several.
+        FNormalError: The mesh fits no face, or several.
     """
-    if mesh is None:
+    if heads is None:
         return [place_default(picture, faces[0], 1, recipe.rounds)]
-    return place_mesh(renderer, mesh, name, faces, normals_of, frame=recipe.frame, rounds=recipe.rounds)
+    height_px = picture.shape[0]
+    return place_heads(
+        renderer, heads, faces, height_px, normals_of, frame=recipe.frame, rounds=recipe.rounds
+    )
+
+
+def predicted(predictor: Predictor, picture: U8, face: FaceBox) -> FaceNormals:
+    """The normals of a face as they go onto geometry: in a wider crop than the paper's, forehead included."""
+    return predictor.predict(picture, [face], scale=ENHANCE_CROP_SCALE, forehead=True)[0]
 
 
 def enhance_placed(renderer: Renderer, placed: Placed, normals: FaceNormals, recipe: Recipe) -> Enhanced:
@@ -148,8 +155,9 @@ def enhance(
 
     @lru_cache
     def normals_of(number: int) -> FaceNormals:
-        return predictor.predict(picture, [faces[number]], scale=ENHANCE_CROP_SCALE, forehead=True)[0]
+        return predicted(predictor, picture, faces[number])
 
     with open_renderer("auto", supersample=1) as renderer:
-        placed = place(renderer, picture, faces, mesh, "the mesh", normals_of, recipe)[0]
+        heads = None if mesh is None else find_heads(renderer, mesh, "the mesh")
+        placed = place(renderer, picture, faces, heads, normals_of, recipe)[0]
         return enhance_placed(renderer, placed, normals_of(placed.number - 1), recipe)

@@ -11,7 +11,7 @@ from fnormal.arrays import F32, U8
 from fnormal.config import EYE_DISTANCE_MM
 from fnormal.enhancement.align import DOUBTFUL_RESIDUAL, Alignment, wound_outward
 from fnormal.enhancement.coarse import Coarse, aligned_coarse, default_coarse
-from fnormal.enhancement.heads import Head, split_heads
+from fnormal.enhancement.heads import split_heads
 from fnormal.enhancement.match import MeshPoints, Pair, match
 from fnormal.enhancement.meshpoints import find_points, is_a_face
 from fnormal.enhancement.register import register
@@ -62,15 +62,27 @@ class Placed:
         if self.coarse.alignment is None or abs(photo - mesh).max() < _OTHER_MOUTH:
             return ""
         gap, width = photo - mesh
-        what = (
-            ("open" if gap > 0 else "closed")
-            if abs(gap) > abs(width)
-            else ("wide" if width > 0 else "narrow")
-        )
+        if abs(gap) > abs(width):
+            what = "open" if gap > 0 else "closed"
+        else:
+            what = "wide" if width > 0 else "narrow"
         return (
             f"the photo's mouth is {what}, the mesh's is not: normals move lips by millimetres only, so take"
             " a mesh fitted to this expression"
         )
+
+
+@dataclass(frozen=True)
+class FoundHead:
+    """A head of a mesh file.
+
+    Attributes:
+        mesh: In the file's frame.
+        points: Its 68 landmarks there.
+    """
+
+    mesh: Mesh
+    points: MeshPoints
 
 
 def _mouth_of(points: F32) -> F32:
@@ -88,11 +100,11 @@ def place_default(picture: U8, face: FaceBox, number: int, rounds: int | None) -
     return _placed(face, number, coarse, coarse.base.vertices[list(AS_68)], 0.0)
 
 
-def place_mesh(
+def place_heads(
     renderer: Renderer,
-    mesh: Mesh,
-    name: str,
+    heads: Sequence[FoundHead],
     faces: Sequence[FaceBox],
+    height_px: int,
     normals_of: Callable[[int], FaceNormals],
     *,
     frame: str | None = None,
@@ -101,47 +113,49 @@ def place_mesh(
     """The heads of a mesh over the faces that they belong to.
 
     Args:
-        renderer: Draws the mesh.
-        mesh: In any frame; several heads may be in one.
-        name: Of its file, for messages.
+        renderer: Draws the heads.
+        heads: Of :func:`find_heads`.
         faces: Of the photo.
+        height_px: Rows of the photo.
         normals_of: Predicted normals of the face of this number, from 0.
         frame: The mesh's axes, see :func:`fnormal.enhancement.align.align`.
         rounds: How often it is subdivided; None for as often as the pixels ask for.
 
     Raises:
-        FNormalError: It shows no face, or fits none of the photo's, or several.
+        FNormalError: The mesh fits none of the faces, or several.
     """
-    heads = _with_points(renderer, split_heads(mesh), name)
-    height_px = normals_of(0).shape[0]
 
     def look(pair: Pair) -> Pair:
-        head = heads[pair.head][0].mesh
-        found = register(renderer, head, pair.alignment, normals_of(pair.face))
+        found = register(renderer, heads[pair.head].mesh, pair.alignment, normals_of(pair.face))
         alignment = found.alignment.measured(pair.points, faces[pair.face].landmarks, height_px)
         return replace(pair, alignment=alignment, agreement=found.agreement)
 
-    pairs = match([points for _, points in heads], faces, height_px, look, frame)
+    pairs = match([head.points for head in heads], faces, height_px, look, frame)
     placed = []
     for pair in pairs:
-        coarse = aligned_coarse(heads[pair.head][0].mesh, pair.alignment, rounds=rounds)
+        coarse = aligned_coarse(heads[pair.head].mesh, pair.alignment, rounds=rounds)
         points = pair.alignment(pair.points)
         placed.append(_placed(faces[pair.face], pair.face + 1, coarse, points, pair.agreement))
     return placed
 
 
-def _with_points(renderer: Renderer, heads: Sequence[Head], name: str) -> list[tuple[Head, MeshPoints]]:
-    """The heads that show a face, with their points.
+def find_heads(renderer: Renderer, mesh: Mesh, name: str) -> list[FoundHead]:
+    """The heads of a mesh that show a face, with their points.
+
+    Args:
+        renderer: Draws those whose landmarks are unknown.
+        mesh: In any frame; several heads may be in one.
+        name: Of its file, for messages.
 
     Raises:
-        FNormalError: None does.
+        FNormalError: None shows a face.
     """
-    found, trouble = list[tuple[Head, MeshPoints]](), None
-    for head in heads:
+    found, trouble = list[FoundHead](), None
+    for head in split_heads(mesh):
         vertices, faces = head.mesh.vertices, head.mesh.faces
         known = landmark_vertices(len(vertices))
         if known is not None and is_a_face(vertices[known]):
-            found.append((head, MeshPoints(vertices[known], is_known=True)))
+            found.append(FoundHead(head.mesh, MeshPoints(vertices[known], is_known=True)))
             continue
         try:
             points = find_points(renderer, head.mesh, name)
@@ -149,7 +163,7 @@ def _with_points(renderer: Renderer, heads: Sequence[Head], name: str) -> list[t
             trouble = error
             continue
         outward = wound_outward(faces, vertices) is faces
-        found.append((head, MeshPoints(points, is_known=False, is_outward=outward)))
+        found.append(FoundHead(head.mesh, MeshPoints(points, is_known=False, is_outward=outward)))
     if not found and trouble is not None:
         raise trouble
     return found

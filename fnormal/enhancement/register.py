@@ -22,9 +22,8 @@ _SIDE_PX = 192
 _ROUNDS = 12
 _BLUR = 0.10  # of the crop's side: wider forms, in which networks err, do not count
 _FINE = 0.008  # of the crop's side: what is finer is noise
-_HELD = np.array(
-    [0.02, 0.02, 0.02, 0.3, 0.3, 0.05]
-)  # weight of staying: shift x, y, log scale, pitch, yaw, roll
+# weight of staying: shift x, y, log scale, pitch, yaw, roll
+_HELD = np.array([0.02, 0.02, 0.02, 0.3, 0.3, 0.05])
 _MOST_SCALE = 0.12  # log, from what the landmarks say
 _LEAST_PX = 800  # of the mesh in the mask
 
@@ -76,7 +75,7 @@ def register(
             break
         step = _step(view.normals, fine, wanted, view.z / camera.half_width, both)
         current = _moved(current, step, square)
-        if _too_far(current, alignment):
+        if abs(np.log(current.scale / alignment.scale)) > _MOST_SCALE:
             break
     return best
 
@@ -144,7 +143,3 @@ def _moved(alignment: Alignment, step: F64, square: Square) -> Alignment:
     linear = turn @ alignment.linear
     offset = turn @ (alignment.offset - pivot) + pivot + np.array([shift_x, shift_y, 0]) * square.side_px / 2
     return replace(alignment, linear=linear, offset=offset)
-
-
-def _too_far(current: Alignment, first: Alignment) -> bool:
-    return bool(abs(np.log(current.scale / first.scale)) > _MOST_SCALE)

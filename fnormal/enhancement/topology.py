@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,38 +18,24 @@ from fnormal.faces.facemesh import AS_68, N_VERTICES
 _WITH_IRISES = 478  # FaceMesh's newer model appends ten points
 
 
-@dataclass(frozen=True)
-class Topology:
-    """A mesh that tools write with the same vertices for every face.
-
-    Attributes:
-        name: Whose it is.
-        n_vertices: How many vertices it has.
-        landmarks: The 68 points among them. [68]
-    """
-
-    name: str
-    n_vertices: int
-    landmarks: npt.NDArray[np.int64]
+@lru_cache(maxsize=1)
+def _table() -> dict[str, dict[str, Any]]:
+    return dict(json.loads((resources.files("fnormal") / "data" / "topologies.json").read_text()))
 
 
 @lru_cache(maxsize=1)
-def known_topologies() -> dict[int, Topology]:
-    """By number of vertices: PRNet (MIT), two cuts of the Basel face model, ICT-FaceKit (MIT), FaceMesh."""
-    table = resources.files("fnormal") / "data" / "topologies.json"
-    known = {
-        int(count): Topology(entry["name"], int(count), np.array(entry["landmarks"]))
-        for count, entry in json.loads(table.read_text()).items()
-    }
-    for count in (N_VERTICES, _WITH_IRISES):
-        known[count] = Topology("MediaPipe's FaceMesh", count, np.array(AS_68))
-    return known
+def known_topologies() -> dict[int, npt.NDArray[np.int64]]:
+    """The 68 landmarks [68] by number of vertices.
+
+    PRNet's (MIT), two cuts of the Basel face model, ICT-FaceKit's (MIT), FaceMesh's.
+    """
+    known = {int(count): np.array(entry["landmarks"]) for count, entry in _table().items()}
+    return known | {count: np.array(AS_68) for count in (N_VERTICES, _WITH_IRISES)}
 
 
 def landmark_vertices(n_vertices: int) -> npt.NDArray[np.int64] | None:
     """Vertex numbers of the 68 landmarks of a known topology, else None. [68]"""
-    found = known_topologies().get(n_vertices)
-    return None if found is None else found.landmarks
+    return known_topologies().get(n_vertices)
 
 
 def known_uv(n_vertices: int) -> F32 | None:
@@ -57,8 +43,7 @@ def known_uv(n_vertices: int) -> F32 | None:
 
     Its vertices are the face's pixels of a square position map, row after row.
     """
-    table = json.loads((resources.files("fnormal") / "data" / "topologies.json").read_text())
-    packed = table.get(str(n_vertices), {}).get("uv_mask")
+    packed = _table().get(str(n_vertices), {}).get("uv_mask")
     if packed is None:
         return None
     mask = np.unpackbits(np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8))

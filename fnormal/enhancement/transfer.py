@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fnormal.arrays import F32, Bools
-from fnormal.enhancement.blend import Shown, blend, sample, smooth, vertex_weights
+from fnormal.enhancement.blend import Shown, blend, photo_pixels, sample, smooth, vertex_weights
 from fnormal.enhancement.coarse import Coarse
 from fnormal.enhancement.displace import displacements
 from fnormal.faces.masks import hull_mask
@@ -85,8 +85,9 @@ def append_normals(renderer: Renderer, coarse: Coarse, result: FaceNormals, px_a
     inside = ((at >= 0) & (at < camera.width_px)).all(axis=1)
     front = np.full(len(at), -np.inf, np.float32)  # outside the crop nothing is known to lie in front
     front[inside] = nearest[at[inside, 1], at[inside, 0]]
-    xy = np.stack([mesh.vertices[:, 0], height - 1 - mesh.vertices[:, 1]], axis=1)
-    in_part = np.asarray(xy - np.array(result.corner_px, np.float32), np.float32)
+    in_part = np.asarray(
+        photo_pixels(mesh.vertices, height) - np.array(result.corner_px, np.float32), np.float32
+    )
     pred = unit(sample(result.part_normals, in_part))
     shown = Shown(in_part, result.part_mask, front, side)
     weights, seen = vertex_weights(mesh.vertices, mesh.normals, pred, shown)

@@ -8,24 +8,23 @@ from pathlib import Path
 import numpy as np
 
 from fnormal.arrays import F32, F64, Array
-from fnormal.config import MAX_PICTURE_PX
 from fnormal.errors import FNormalError
 from fnormal.files.opening import (
     DEPTH_MAP,
     check_file,
     decoding,
-    quiet_stderr,
     read_bytes,
     read_matlab,
     read_npy,
     read_npz,
 )
-from fnormal.geometry.picturefile import check_picture_size
+from fnormal.geometry.picturefile import read_unchanged
 
 _MM = 1000.0  # of a metre: what integers count
 _NAMES = ("depth", "Z", "z", "depth_m", "depthmap", "D")
 _CLOUDS = (".ply", ".pcd")
 _MOST_POINTS = 50_000_000
+_PCD_TYPES = {"F": "f", "U": "u", "I": "i"}
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,10 @@ class Depth:
     Attributes:
         metres: Distance along the camera's axis, 0 where there is none. [H, W], or None for a cloud
         cloud: Points in the camera's frame in metres, y down, z away from it. [N, 3], or None for a map
-        scale: Numbers of the file for one metre.
     """
 
     metres: F32 | None
     cloud: F64 | None
-    scale: float
 
 
 def read_depth(path: Path, scale: float | None = None) -> Depth:
@@ -67,8 +64,8 @@ def read_depth(path: Path, scale: float | None = None) -> Depth:
         points = values[known]
         if np.median(points[:, 2]) < 0:  # y up, looking along -z
             points = points * (1, -1, -1)
-        return Depth(None, points, scale)
-    return Depth(np.where(known, values, 0).astype(np.float32), None, scale)
+        return Depth(None, points)
+    return Depth(np.where(known, values, 0).astype(np.float32), None)
 
 
 def _read_map(path: Path) -> Array:
@@ -83,14 +80,10 @@ def _read_map(path: Path) -> Array:
             raise ValueError(f"it holds {', '.join(arrays) or 'nothing'}, no map")
         raw = flat[name]
     else:
-        import cv2
-
-        check_picture_size(path, MAX_PICTURE_PX)
-        with quiet_stderr():
-            picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        picture = read_unchanged(path)
         if picture is None:
             raise ValueError("it is no picture")
-        raw = np.asarray(picture)
+        raw = picture
     raw = np.squeeze(raw)
     if raw.ndim == 3 and raw.shape[2] in (3, 4) and (raw[..., :1] == raw[..., :3]).all():
         raw = raw[..., 0]
@@ -124,24 +117,19 @@ def _read_pcd(path: Path) -> Array:
     count = int(header["POINTS"][0])
     if not 0 < count <= _MOST_POINTS:
         raise ValueError(f"it says that it holds {count} points")
-    names, counts = header["FIELDS"], [int(c) for c in header.get("COUNT", ["1"] * len(header["FIELDS"]))]
-    kinds = [
-        {"F": "f", "U": "u", "I": "i"}[t] + s for t, s in zip(header["TYPE"], header["SIZE"], strict=True)
-    ]
+    names = header["FIELDS"]
+    counts = [int(c) for c in header.get("COUNT", ["1"] * len(names))]
+    kinds = [_PCD_TYPES[t] + s for t, s in zip(header["TYPE"], header["SIZE"], strict=True)]
     if header["DATA"][0] == "ascii":
-        rows = np.array(
-            [line.split() for line in data[start:].decode("ascii").splitlines()[:count]], np.float64
-        )
+        lines = data[start:].decode("ascii").splitlines()[:count]
+        rows = np.array([line.split() for line in lines], np.float64)
         at = [sum(counts[: names.index(axis)]) for axis in "xyz"]
         return np.asarray(rows[:, at])
     if header["DATA"][0] != "binary":
         raise ValueError(f"its data are {header['DATA'][0]}; write them as binary or ascii")
-    layout = np.dtype(
-        [
-            (f"{name}{k}", f"<{kind}", (n,))
-            for k, (name, kind, n) in enumerate(zip(names, kinds, counts, strict=True))
-        ]
-    )
+    numbered = [f"{k}{name}" for k, name in enumerate(names)]  # padding may have one name several times
+    fields = zip(numbered, kinds, counts, strict=True)
+    layout = np.dtype([(name, f"<{kind}", (n,)) for name, kind, n in fields])
     points = np.frombuffer(data, layout, count, start)
-    columns = {name: f"{name}{k}" for k, name in enumerate(names)}
-    return np.stack([points[columns[axis]][:, 0] for axis in "xyz"], axis=1).astype(np.float64)
+    wanted = [numbered[names.index(axis)] for axis in "xyz"]
+    return np.stack([points[name][:, 0] for name in wanted], axis=1).astype(np.float64)

@@ -45,12 +45,12 @@ class Intrinsics:
         Raises:
             FNormalError: The shapes differ: it shows another view.
         """
-        x, y = width_px / self.width_px, height_px / self.height_px
-        if abs(x / y - 1) > _ASPECT:
+        if not same_shape((self.width_px, self.height_px), (width_px, height_px)):
             raise FNormalError(
                 f"the intrinsics are for {self.width_px}x{self.height_px} pixels, the picture has"
                 f" {width_px}x{height_px}, which is another shape; give the camera's own"
             )
+        x, y = width_px / self.width_px, height_px / self.height_px
         return replace(
             self, width_px=width_px, height_px=height_px, fx=self.fx * x, fy=self.fy * y,
             cx=(self.cx + 0.5) * x - 0.5, cy=(self.cy + 0.5) * y - 0.5,
@@ -79,6 +79,11 @@ class Intrinsics:
             points[:, None], np.zeros(3), np.zeros(3), self.matrix(), np.array(self.distortion or (0.0,) * 4)
         )
         return np.asarray(pixels[:, 0], np.float64)
+
+
+def same_shape(one_px: tuple[int, int], other_px: tuple[int, int]) -> bool:
+    """Whether pictures of these widths and heights may show the same view."""
+    return abs((other_px[0] / one_px[0]) / (other_px[1] / one_px[1]) - 1) <= _ASPECT
 
 
 PRESETS: Mapping[str, Intrinsics] = {

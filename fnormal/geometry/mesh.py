@@ -46,7 +46,7 @@ def vertex_normals(vertices: F32, faces: I32) -> F32:
     """Area-weighted unit normals [V, 3]; vertices at one place share one normal (UV seams)."""
     corners = vertices[faces].astype(np.float64)
     face = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    place = _places(vertices)
+    place = places(vertices)
     where = place[faces].reshape(-1)
     total = np.stack([np.bincount(where, np.repeat(part, 3), place.max() + 1) for part in face.T], axis=1)
     length = np.linalg.norm(total, axis=1, keepdims=True)
@@ -55,7 +55,7 @@ def vertex_normals(vertices: F32, faces: I32) -> F32:
     return np.asarray(safe[place], np.float32)
 
 
-def _places(vertices: F32) -> npt.NDArray[np.intp]:
+def places(vertices: F32) -> npt.NDArray[np.intp]:
     """A number of the place of each vertex [V, 3], from 0 on: the same where all coordinates are. [V]
 
     Sorting hashes takes an eighth of the time of sorting rows; rows decide where two hashes meet.

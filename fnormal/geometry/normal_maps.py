@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from fnormal.arrays import F32, Array, Bools, Floats
-from fnormal.config import FRAME, MAX_PICTURE_PX
+from fnormal.config import FRAME
 from fnormal.errors import FNormalError
 from fnormal.files.opening import (
     NORMAL_MAP,
     check_file,
     decoding,
-    quiet_stderr,
     read_matlab,
     read_npy,
     read_npz,
@@ -23,7 +22,7 @@ from fnormal.files.opening import (
 from fnormal.files.writing import write_bytes
 from fnormal.geometry import normals as nm
 from fnormal.geometry.normal_layouts import as_vectors, map_of, three_channels
-from fnormal.geometry.picturefile import check_picture_size, encode_png
+from fnormal.geometry.picturefile import encode_png, read_unchanged
 
 NORMAL_FORMATS = {"png16": ".png", "png8": ".png", "npy": ".npy", "tiff": ".tiff"}
 MAP_SUFFIXES = (".png", ".npy", ".npz", ".mat", ".tif", ".tiff", ".exr", ".webp")
@@ -85,13 +84,14 @@ def encode_normals(
         # blue first, as OpenCV writes it: turned about as a whole, a large picture would be copied
         code = placed(np.ascontiguousarray(nm.encode_rgb(turned, mask, bits)[..., ::-1]))
         return encode_png(code[..., ::-1], text)
-    encoders = {"npy": _encode_npy, "tiff": _encode_tiff}
+    encoders = {"npy": encode_npy, "tiff": _encode_tiff}
     if format not in encoders:
         raise FNormalError(f"unknown format '{format}': use {', '.join(NORMAL_FORMATS)}")
     return encoders[format](np.ascontiguousarray(placed(turned)))
 
 
-def _encode_npy(array: F32) -> bytes:
+def encode_npy(array: Array) -> bytes:
+    """An array as the bytes of an NPY file."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
@@ -171,11 +171,7 @@ def read_raw(path: Path) -> Array:
 
 
 def _read_picture(path: Path) -> Array | None:
-    import cv2
-
-    check_picture_size(path, MAX_PICTURE_PX)
-    with quiet_stderr():
-        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    raw = read_unchanged(path)
     if raw is None or raw.ndim != 3 or raw.shape[2] < 3:
         return None
     return np.asarray(raw[..., 2::-1])

@@ -18,7 +18,7 @@ from fnormal.arrays import U8, Array
 from fnormal.config import MAX_PICTURE_PX
 from fnormal.errors import FNormalError
 from fnormal.files.naming import check_suffix
-from fnormal.files.opening import PICTURE, check_file, decoding
+from fnormal.files.opening import PICTURE, check_file, decoding, quiet_stderr
 from fnormal.files.writing import write_bytes
 
 IMAGE_SUFFIXES = frozenset(
@@ -145,6 +145,20 @@ def find_images(path: Path, unwanted: Callable[[Path], bool] = lambda path: Fals
     if len(wanted) < len(pictures):
         notes.insert(0, f"{len(pictures) - len(wanted)} results of fnormal")
     return Listing(wanted, f"{path}: left out {', '.join(notes)}" if notes else "")
+
+
+def read_unchanged(path: Path) -> Array | None:
+    """A picture's numbers as they are in the file, B, G, R where it has colours; None where it is none.
+
+    Raises:
+        FNormalError: It has too many pixels.
+    """
+    import cv2
+
+    check_picture_size(path, MAX_PICTURE_PX)
+    with quiet_stderr():
+        raw: Array | None = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return raw
 
 
 def encode_png(pixels: Array, text: dict[str, str] | None = None) -> bytes:
