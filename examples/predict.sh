@@ -3,5 +3,5 @@
 set -eu
 
 fnormal predict face.jpg
-fnormal predict face.jpg --out unity --frame directx --format png8 --forehead
+fnormal predict face.jpg --out unity --frame directx --format png8 --mask face
 fnormal predict - --out - < face.jpg > normals.png

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +90,33 @@ def write_set(path: Path, count: int, size: int, modality: str = "pairs", seed: 
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     return write_set(tmp_path / "pairs.h5", 4, 64)
+
+
+@pytest.fixture
+def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers as processes of their own on loopback."""
+    note = tmp_path / "scheduler.json"
+    base = [sys.executable, "-m", "distributed.cli."]
+    elsewhere = tmp_path / "elsewhere"  # workers need not share the folder of the command
+    elsewhere.mkdir()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": elsewhere}
+    scheduler = subprocess.Popen(
+        [*base[:2], base[2] + "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+         "--scheduler-file", str(note)], **quiet,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not note.exists() or not note.read_text():
+        assert time.monotonic() < deadline, "the scheduler did not start"
+        time.sleep(0.1)
+    address = json.loads(note.read_text())["address"]
+    workers = [
+        subprocess.Popen(
+            [*base[:2], base[2] + "dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
+             "--local-directory", str(tmp_path / f"w{i}")], **quiet,
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    yield address.removeprefix("tcp://"), workers
+    for process in (*workers, scheduler):
+        process.kill()
+        process.wait()

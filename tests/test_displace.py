@@ -306,7 +306,7 @@ def test_an_obj_keeps_the_given_topology(shared_data: Path, astronaut: Path, tmp
 
 
 def test_a_map_in_wrong_axes_is_named(astronaut: Path, tmp_path: Path) -> None:
-    assert run("predict", astronaut, "--out", tmp_path, "--forehead", "--format", "npy")[0] == 0
+    assert run("predict", astronaut, "--out", tmp_path, "--mask", "face", "--format", "npy")[0] == 0
     normals = np.load(tmp_path / "astronaut_normals.npy") * np.float32([1, -1, -1])
     np.save(tmp_path / "cv.npy", normals)
     out = tmp_path / "out"

@@ -10,6 +10,7 @@ import pytest
 
 from fnormal.faces import detect, ladder
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
+from fnormal.faces.detect import find_landmark_model
 from fnormal.faces.headpose import mean_points, posed_points
 from fnormal.faces.ladder import find_all_faces, roll_deg
 from fnormal.geometry.normals import angular_error_deg
@@ -93,14 +94,19 @@ def test_small_faces_and_faces_beside_large_ones_are_found(photo: np.ndarray) ->
     assert off(find_all_faces(alone)[0].landmarks, straight * 120 / 512 + (500, 300)) < 0.3
 
 
-def test_without_dlibs_model_the_points_are_facemeshs(
-    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_dlib = find_all_faces(photo)[0].landmarks
-    monkeypatch.setattr(ladder, "has_landmark_model", lambda path: False)
+def test_a_sure_face_needs_no_dlib(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_dlib = find_all_faces(photo, find_landmark_model())[0].landmarks
+    monkeypatch.setattr(ladder, "detect_faces", None)
     without = find_all_faces(photo)[0].landmarks
     assert off(without, with_dlib) < 0.1
     assert not np.array_equal(without, with_dlib)
+
+
+def test_a_larger_face_that_is_not_sure_comes_before_a_smaller_one(photo: np.ndarray) -> None:
+    picture = np.full((700, 1100, 3), 90, np.uint8)
+    picture[100:200, 50:150] = cv2.resize(photo, (100, 100), interpolation=cv2.INTER_AREA)
+    picture[100:612, 400:912] = cv2.rotate(photo, cv2.ROTATE_90_CLOCKWISE)
+    assert find_all_faces(picture)[0].landmarks[:, 0].min() > 400
 
 
 @pytest.mark.parametrize("kind", ["noise", "gradient", "checks", "disc"])

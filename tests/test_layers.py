@@ -27,7 +27,7 @@ FLOORS = [
     ["scans"],
     ["faces", "network"],
     ["geometry"],
-    ["files", "progress", "options", "readers"],
+    ["files", "progress", "options", "readers", "work"],
     ["arrays", "config", "errors"],
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
@@ -35,7 +35,7 @@ FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 APART = ("commands",)
 HOMES = {
     "pyrender": "render.", "OpenGL": "render.", "numba": "render.kernels", "dlib": "faces.",
-    "h5py": "datasets.", "distributed": "datasets.cluster", "trimesh": "geometry.",
+    "h5py": "datasets.", "distributed": "work.cluster", "trimesh": "geometry.",
     "onnxruntime": ("network.exported", "network.serving"), "onnx": "network.exported",
     "safetensors": "network.",
     "av": "geometry.videofile", "OpenEXR": "geometry.normal_maps",

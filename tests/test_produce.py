@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import shutil
@@ -12,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +19,13 @@ import numpy as np
 import pytest
 
 from fnormal.commands.render_dataset import RenderRecipe, build_views
-from fnormal.datasets import build, cluster, shards
+from fnormal.datasets import build, shards
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.shards import ShardPlan, join_shards, plan_shards
 from fnormal.errors import FNormalError
 from fnormal.options.data import RenderOptions
 from fnormal.options.shared import BuildOptions
+from fnormal.work import cluster
 from tests.conftest import write_set
 from tests.helpers import render_recipe
 
@@ -269,36 +268,6 @@ def test_two_workers_killed_at_random_leave_the_same_arrays(
 def test_thirty_kills(makehuman: Path, tmp_path: Path, undisturbed: str) -> None:
     kill_and_go_on(makehuman, tmp_path / "d.h5", kills=30, latest_s=12)
     assert content(tmp_path / "d.h5") == undisturbed
-
-
-@pytest.fixture
-def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A scheduler and two workers as processes of their own on loopback."""
-    note = tmp_path / "scheduler.json"
-    base = [sys.executable, "-m", "distributed.cli."]
-    elsewhere = tmp_path / "elsewhere"  # workers need not share the folder of the command
-    elsewhere.mkdir()
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": elsewhere}
-    scheduler = subprocess.Popen(
-        [*base[:2], base[2] + "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-         "--scheduler-file", str(note)], **quiet,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not note.exists() or not note.read_text():
-        assert time.monotonic() < deadline, "the scheduler did not start"
-        time.sleep(0.1)
-    address = json.loads(note.read_text())["address"]
-    workers = [
-        subprocess.Popen(
-            [*base[:2], base[2] + "dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
-             "--local-directory", str(tmp_path / f"w{i}")], **quiet,
-        )
-        for i in range(2)
-    ]  # fmt: skip
-    yield address.removeprefix("tcp://"), workers
-    for process in (*workers, scheduler):
-        process.kill()
-        process.wait()
 
 
 def test_a_cluster_loses_a_worker_half_way(

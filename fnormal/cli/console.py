@@ -26,6 +26,7 @@ from rich.text import Text
 from typer import Exit
 
 from fnormal.cli import interrupt
+from fnormal.files.opening import stderr_in_use
 from fnormal.progress import Progress, Result, Table
 
 _LINES = 20  # plain lines that a long piece of work prints where there is no terminal
@@ -46,7 +47,8 @@ def warn(message: str) -> None:
 
 def say(message: str) -> None:
     """One line on stderr, whatever the message holds."""
-    print(f"fnormal: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    with stderr_in_use:  # by another thread, for what a library prints of a broken file
+        print(f"fnormal: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
 
 
 class Follower:
@@ -115,7 +117,8 @@ class Follower:
             due = step.done * _LINES // step.total
             if due > self._printed.get(step.unit, 0):
                 self._printed[step.unit] = due
-                print(f"{step.unit} {step.done}/{step.total} {step.note}", file=sys.stderr)  # noqa: T201
+                with stderr_in_use:
+                    print(f"{step.unit} {step.done}/{step.total} {step.note}", file=sys.stderr)  # noqa: T201
 
     def _emit(self, result: Result) -> None:
         """One result on stdout."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from fnormal.datasets.cluster import run_jobs
 from fnormal.datasets.hdf5 import DatasetWriter
 from fnormal.datasets.sample import Modality, Sample
 from fnormal.datasets.shards import NothingToJoinError, ShardPlan, is_complete, join_shards, plan_shards
@@ -21,6 +20,7 @@ from fnormal.errors import FNormalError
 from fnormal.files.locks import locked
 from fnormal.options.shared import BuildOptions
 from fnormal.progress import Progress
+from fnormal.work.cluster import run_jobs
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from fnormal.arrays import F32, Bools
@@ -11,6 +13,26 @@ _BROWS = slice(17, 27)
 _NOSE_BASE = 33
 _TEMPLES = (0, 16)
 _FOREHEAD = 0.95  # height of the forehead over the brows / distance from the brows to the nose base
+
+
+class Outline(Protocol):
+    """What says where a face is in a part of a picture: :func:`hull_mask`, :func:`face_mask`, or a mask."""
+
+    def __call__(
+        self, landmarks: F32, height_px: int, width_px: int, *, corner_px: tuple[int, int] = (0, 0)
+    ) -> Bools:
+        """See :func:`hull_mask`."""
+
+
+def given_mask(whole: Bools) -> Outline:
+    """The outline of a face that is masked in the whole picture [H, W], whatever its points say."""
+
+    def part(landmarks: F32, height_px: int, width_px: int, *, corner_px: tuple[int, int] = (0, 0)) -> Bools:
+        del landmarks
+        x, y = corner_px
+        return whole[y : y + height_px, x : x + width_px]
+
+    return part
 
 
 def hull_mask(landmarks: F32, height_px: int, width_px: int, *, corner_px: tuple[int, int] = (0, 0)) -> Bools:

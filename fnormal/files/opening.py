@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from fnormal.arrays import Array
@@ -212,9 +213,17 @@ def _read_array(handle: Any, size: int, path: Path, kind: Kind) -> Array:
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 
+stderr_in_use = RLock()  # held while stderr is another file, and by who prints from another thread
+
+
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Keep what C libraries print of a broken file to themselves."""
+    """Keep what C libraries print of a broken file to themselves; one thread at a time."""
+    with stderr_in_use:
+        yield from _quiet()
+
+
+def _quiet() -> Iterator[None]:
     try:
         kept = os.dup(2)
     except OSError:  # it is closed

@@ -31,8 +31,13 @@ class Runner(Protocol):
     def sure(self) -> bool:
         """Whether lengths tell how sure it is."""
 
-    def mean(self, images: F32) -> F32:
-        """Mean of the predictions for crops in [0, 1] and for their mirror images. [B, S, S, 3] both"""
+    def mean(self, images: F32, *, mirror: bool) -> F32:
+        """Mean of the predictions for crops in [0, 1] and for their mirror images. [B, S, S, 3] both
+
+        Args:
+            images: The crops.
+            mirror: False leaves the mirror images out.
+        """
 
 
 class Served:
@@ -49,6 +54,7 @@ class Served:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = threads
         self._path = path
@@ -59,13 +65,17 @@ class Served:
             about = json.loads(self._session.get_modelmeta().custom_metadata_map[_KEY])
             self.size_px, self.sure = int(about["size_px"]), bool(about["sure"])
 
-    def mean(self, images: F32) -> F32:
+    def mean(self, images: F32, *, mirror: bool) -> F32:
         """See :class:`Runner`."""
-        first = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        asked = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        if mirror:
+            asked = np.concatenate([asked, asked[..., ::-1]])
         with decoding(self._path, WEIGHTS):
-            (raw,) = self._session.run(None, {"image": np.concatenate([first, first[..., ::-1]])})
+            (raw,) = self._session.run(None, {"image": asked})
         if not self.sure:
             raw = raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
+        if not mirror:
+            return np.asarray(raw.transpose(0, 2, 3, 1), np.float32)
         direct, other = np.split(raw, 2)
         turned = other[..., ::-1] * np.array([-1, 1, 1], np.float32)[:, None, None]
         return np.asarray(((direct + turned) / 2).transpose(0, 2, 3, 1), np.float32)

@@ -46,10 +46,14 @@ class TorchRunner:
             self.model = ready_to_run(model).to(self._device)
             self.size_px, self.sure = info.size_px, info.sure
 
-    def mean(self, images: F32) -> F32:
+    def mean(self, images: F32, *, mirror: bool) -> F32:
         """See :class:`fnormal.network.serving.Runner`."""
         batch = torch.from_numpy(images).permute(0, 3, 1, 2).to(self._device)
         with torch.inference_mode():
-            found = mirrored_mean(self.model, batch, raw=self.sure)
+            if mirror:
+                found = mirrored_mean(self.model, batch, raw=self.sure)
+            else:
+                found = self.model.image_to_normals(batch).float()
+                found = found if self.sure else torch.nn.functional.normalize(found, dim=1)
         mean: F32 = found.permute(0, 2, 3, 1).cpu().numpy()
         return mean

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 from typer import Argument, Option
 
 from fnormal.config import CROP_SCALE, FRAME, MAX_PICTURE_PX, VIDEO_SMOOTH
-from fnormal.options.shared import Compute, Landmarks, MapsFrame, MaxMegapixels, Output, Weights
+from fnormal.options.shared import Compute, Landmarks, MapsFrame, MaxMegapixels, Output, Sharing, Weights
 
 Format: TypeAlias = Literal["png16", "png8", "npy", "tiff"]
 Inputs = Annotated[list[str], Argument(help="Pictures, folders of pictures, or - for stdin.")]
@@ -31,7 +31,12 @@ class PredictOptions:
         str, Option(help="Axes of the normal maps: opengl, opencv, directx, or axes like x,-y,z.")
     ] = FRAME
     format: Annotated[Format, Option(help="Format of the normal maps.")] = "png16"
-    forehead: Annotated[bool, Option(help="Include the forehead; the paper stops at the brows.")] = False
+    mask: Annotated[
+        str,
+        Option(
+            help="hull ends at the brows, as in the paper; face has the forehead; or a picture or folder."
+        ),
+    ] = "hull"
     crop_only: Annotated[
         bool, Option("--crop-only", help="Write the square around the face, not the full frame.")
     ] = False
@@ -45,6 +50,10 @@ class PredictOptions:
     scale: Annotated[
         float, Option(min=1, max=10, help="Side of the crop divided by the box of the landmarks.")
     ] = CROP_SCALE
+    mirror: Annotated[
+        bool,
+        Option(help="--no-mirror: half the network's time, answers 0.4 degrees worse."),
+    ] = True
     landmarks: Landmarks = None
     max_megapixels: MaxMegapixels = MAX_PICTURE_PX / 1e6
     video: Annotated[
@@ -71,6 +80,7 @@ class Predict:
     ] = None
     weights: Weights = None
     options: PredictOptions = field(default_factory=PredictOptions)
+    sharing: Sharing = field(default_factory=Sharing)
     compute: Compute = field(default_factory=Compute)
     output: Output = field(default_factory=Output)
 

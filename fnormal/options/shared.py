@@ -55,18 +55,17 @@ class Compute:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildOptions:
-    """Who makes a data set, and how the work is shared."""
+class Sharing:
+    """Who does the work."""
 
     workers: Annotated[int, Option(min=0, max=1024, help="Processes on this machine; 0 is this one.")] = 0
     scheduler: Annotated[
         str | None, Option(help="HOST:PORT of a dask scheduler whose workers do the work.")
     ] = None
-    shard: Annotated[str | None, Option(help="i/N: make only each N-th shard, for job arrays.")] = None
-    resume: Annotated[bool, Option("--resume", help="A finished output counts as success.")] = False
+    shard: Annotated[str | None, Option(help="i/N: do only each N-th part, for job arrays.")] = None
 
     def shard_of(self) -> tuple[int, int]:
-        """Which shards are ours: (i, N).
+        """Which parts are ours: (i, N).
 
         Raises:
             FNormalError: ``shard`` is not of the form i/N with 0 <= i < N.
@@ -78,6 +77,17 @@ class BuildOptions:
             return int(parts[0]), int(parts[1])
         raise FNormalError(f"--shard {self.shard}: give i/N with i from 0 to N-1, such as 0/8")
 
+    def is_shared(self) -> bool:
+        """Whether other processes than this one do the work."""
+        return self.workers > 1 or self.scheduler is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions(Sharing):
+    """Who makes a data set, and how the work is shared."""
+
+    resume: Annotated[bool, Option("--resume", help="A finished output counts as success.")] = False
+
     def keeps_shards(self) -> bool:
         """Whether the output points into its shards instead of holding a copy."""
-        return self.workers > 1 or self.scheduler is not None or self.shard is not None
+        return self.is_shared() or self.shard is not None

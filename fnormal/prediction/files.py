@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,8 @@ def write_result(
     crop_only: bool = False,
     confidence: bool = False,
     also: Mapping[str, U8] | None = None,
-) -> Iterator[Result]:
-    """Write normal map, mask and JSON, the last one last.
+) -> list[Result]:
+    """Write normal map, mask and JSON, the last one last; what was written.
 
     Args:
         stem: Path without suffix.
@@ -89,24 +89,20 @@ def write_result(
     )
     write_bytes(normals, encoded)
     del encoded
-    yield Result(str(normals))
     write_image(mask, placed(result.part_mask.astype(np.uint8) * 255))
-    yield Result(str(mask))
     paths = {"normals": str(normals), "mask": str(mask)}
     if confidence:
         paths["confidence"] = str(extra_path(stem, "confidence"))
         grey = np.rint(result.part_confidence * 65535).astype(np.uint16)
         write_bytes(Path(paths["confidence"]), encode_png(placed(grey)))
-        yield Result(paths["confidence"])
     for ending, picture in (also or {}).items():
         paths[ending] = str(extra_path(stem, ending))
         write_image(Path(paths[ending]), picture)
-        yield Result(paths[ending])
     told = {**facts, **describe(result, frame), "flags": list(about.flags), "crop_only": crop_only}
     write_json(description, {**told, **{name: Path(path).name for name, path in paths.items()}})
     seconds = {**about.seconds, "write": round(time.monotonic() - started, 4)}
     line = {"ok": True, "input": about.source, **told, **paths, "json": str(description), "seconds": seconds}
-    yield Result(str(description), line)
+    return [*(Result(path) for path in paths.values()), Result(str(description), line)]
 
 
 def describe(result: FaceNormals, frame: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +11,7 @@ from fnormal.config import CROP_SCALE
 from fnormal.faces.crop import Crop, square_matrix
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.ladder import roll_deg
+from fnormal.faces.masks import Outline
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class Frame:
     to_picture: F64 | None = None
     corner_px: tuple[int, int] = (0, 0)
     turn_deg: float = 0.0
+
+    @property
+    def mask_corner_px(self) -> tuple[int, int]:
+        """Left column and top row of ``mask`` in the picture."""
+        return self.corner_px if self.to_picture is not None else (self.crop.x_px, self.crop.y_px)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def square_of(landmarks: F32, scale: float = CROP_SCALE) -> Square:
 
 def framed_square(
     face: FaceBox, square: Square, shape: tuple[int, int], size_px: int,
-    outline: Callable[..., Bools],
+    outline: Outline,
 ) -> Frame:  # fmt: skip
     """The frame of a square around a face; where it reaches beyond the picture, the border is repeated."""
     height, width = shape

@@ -16,8 +16,8 @@ from fnormal.faces.crop import Crop, crop_around, whole_picture
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.ladder import find_all_faces, roll_deg
-from fnormal.faces.masks import face_mask, hull_mask, with_forehead
-from fnormal.geometry.normals import unit
+from fnormal.faces.masks import Outline, face_mask, hull_mask, with_forehead
+from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import open_runner
 from fnormal.options.shared import Compute
@@ -49,8 +49,8 @@ def _holding(crop: Crop, points: F32, height_px: int, width_px: int) -> Crop:
     return crop_around(points, height_px, width_px, scale=scale, size_px=crop.size_px)
 
 
-def _looked(picture: Array, frame: Frame) -> F32:
-    """What the network sees: float32 in [0, 1]. [S, S, 3]"""
+def seen(picture: Array, frame: Frame) -> F32:
+    """What the network sees of a picture [H, W, 3] in a frame: float32 in [0, 1]. [S, S, 3]"""
     if frame.to_picture is not None:
         return in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
     crop = frame.crop
@@ -58,10 +58,10 @@ def _looked(picture: Array, frame: Frame) -> F32:
     return replace(crop, x_px=0, y_px=0).cut(in_unit_range(picture[rows, columns]))
 
 
-def open_predictor(weights: Path | None, compute: Compute) -> Predictor:
+def open_predictor(weights: Path | None, compute: Compute, *, mirror: bool = True) -> Predictor:
     """The predictor that a command's options ask for, on the free cores unless they say how many."""
     threads = compute.threads or free_cores()
-    return Predictor(weights, device=settled(compute.device, threads), threads=threads)
+    return Predictor(weights, device=settled(compute.device, threads), threads=threads, mirror=mirror)
 
 
 class Predictor:
@@ -74,6 +74,7 @@ class Predictor:
         landmark_model: dlib's 68-point model, by default searched for.
         size_px: Side of the network's input; by default what the weights were trained on.
         threads: CPU threads; None leaves the runtime's own number.
+        mirror: Average with the prediction for the mirror image: 0.4 degrees better, twice the work.
     """
 
     def __init__(
@@ -84,9 +85,12 @@ class Predictor:
         landmark_model: Path | None = None,
         size_px: int | None = None,
         threads: int | None = None,
+        mirror: bool = True,
     ) -> None:
         self.runner = open_runner(weights, device, threads, size_px)
         self.size_px = size_px or self.runner.size_px
+        self._mirror = mirror
+        self.on_gpu = device.startswith("cuda")
         self._landmark_model = landmark_model
 
     def detect(self, picture: U8, *, every: bool = False) -> list[FaceBox]:
@@ -148,8 +152,9 @@ class Predictor:
         check_range(picture)
         if faces is None:
             faces = self.detect(as_bytes(picture), every=True)
-        frames = [self._framed(picture.shape[:2], face, scale, forehead) for face in faces]
-        means = self._run([_looked(picture, frame) for frame in frames])
+        outline = face_mask if forehead else hull_mask
+        frames = [self.framed(picture.shape[:2], face, scale, outline) for face in faces]
+        means = self.run([seen(picture, frame) for frame in frames])
         return [
             self.finish(frame, mean, picture.shape[:2]) for frame, mean in zip(frames, means, strict=True)
         ]
@@ -174,59 +179,58 @@ class Predictor:
             For each picture what :meth:`predict` gives: the same arrays but for rounding.
         """
         jobs: list[tuple[int, Frame]] = []
-        looked: list[F32] = []
+        views: list[F32] = []
         for number, picture in enumerate(pictures):
             check_range(picture)
             faces = self.detect(as_bytes(picture), every=every)
             for face in faces if every else faces[:1]:
-                frame = self._framed(picture.shape[:2], face, scale, forehead)
+                frame = self.framed(picture.shape[:2], face, scale, face_mask if forehead else hull_mask)
                 jobs.append((number, frame))
-                looked.append(_looked(picture, frame))
+                views.append(seen(picture, frame))
         results: list[list[FaceNormals]] = [[] for _ in pictures]
-        for (number, frame), mean in zip(jobs, self._run(looked), strict=True):
+        for (number, frame), mean in zip(jobs, self.run(views), strict=True):
             results[number].append(self.finish(frame, mean, pictures[number].shape[:2]))
         return results
 
     def predict_whole(self, picture: Array) -> FaceNormals:
         """Normals of a picture that already is a face crop: its centred square, every pixel."""
         check_range(picture)
-        crop = whole_picture(picture.shape[0], picture.shape[1], self.size_px)
-        return self.predict_crop(picture, crop, np.ones((crop.side_px, crop.side_px), bool))
+        return self._predict_frame(picture, self.whole_frame(picture.shape[:2]))
 
     def predict_crop(self, picture: Array, crop: Crop, mask: Bools) -> FaceNormals:
         """Normals of a square of a picture that the caller has chosen, inside a mask of that square."""
-        frame = Frame(crop, mask, None)
-        (mean,) = self._run([_looked(picture, frame)])
+        return self._predict_frame(picture, Frame(crop, mask, None))
+
+    def _predict_frame(self, picture: Array, frame: Frame) -> FaceNormals:
+        (mean,) = self.run([seen(picture, frame)])
         return self.finish(frame, mean, picture.shape[:2])
 
-    def look(self, picture: Array, frame: Frame) -> tuple[F32, F32]:
-        """What the network sees in a frame, and its mean prediction. [S, S, 3] both"""
-        image = _looked(picture, frame)
-        (mean,) = self._run([image])
-        return image, mean
+    def whole_frame(self, shape: Sequence[int]) -> Frame:
+        """The frame of a picture [H, W] that already is a face crop: its centred square, every pixel."""
+        crop = whole_picture(shape[0], shape[1], self.size_px)
+        return Frame(crop, np.ones((crop.side_px, crop.side_px), bool), None)
 
-    def _framed(self, shape: Sequence[int], face: FaceBox, scale: float, forehead: bool) -> Frame:
+    def framed(self, shape: Sequence[int], face: FaceBox, scale: float, outline: Outline) -> Frame:
         """What the network will see of a face: the paper's crop, or an upright view of a turned face."""
         height, width = shape
-        outline = face_mask if forehead else hull_mask
         if abs(roll_deg(face.landmarks)) <= UPRIGHT_DEG:
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
-            if forehead:  # it must not end at the straight edge of the crop
+            if outline is not hull_mask:  # the forehead must not end at the straight edge of the crop
                 crop = _holding(crop, with_forehead(face.landmarks), height, width)
             corner = crop.x_px, crop.y_px
             return Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
         square = square_of(face.landmarks, scale)
         return framed_square(face, square, (height, width), self.size_px, outline)
 
-    def _run(self, images: Sequence[F32]) -> list[F32]:
-        """Mean predictions [S, S, 3] of crops [S, S, 3], in batches.
+    def run(self, images: Sequence[F32]) -> list[F32]:
+        """Mean predictions [S, S, 3] of what was :func:`seen` [S, S, 3], in batches.
 
         Raises:
             FNormalError: The network gives numbers that are none.
         """
         means: list[F32] = []
         for first in range(0, len(images), BATCH):
-            found = self.runner.mean(np.stack(images[first : first + BATCH]))
+            found = self.runner.mean(np.stack(images[first : first + BATCH]), mirror=self._mirror)
             if not np.isfinite(found).all():
                 raise FNormalError("the network gives normals that are no numbers: its weights are damaged")
             means += list(found)
@@ -243,7 +247,8 @@ class Predictor:
                 carried_back(mean, frame.to_picture, mask.shape, frame.corner_px),
                 frame.corner_px,
             )
-        confidence = _confidence(np.linalg.norm(part, axis=-1), sure=self.runner.sure) * mask
+        lengths = length_of(part)
+        confidence = _confidence(lengths, sure=self.runner.sure) * mask
         normals = unit(part) * mask[..., None]
         height, width = shape
         return FaceNormals(

@@ -3,86 +3,122 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from fnormal.arrays import F32, U8
 from fnormal.faces.detect import FaceBox
-from fnormal.faces.masks import face_mask, hull_mask
+from fnormal.faces.masks import Outline, hull_mask
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.frames import framed_square, square_of
-from fnormal.prediction.predictor import Predictor
+from fnormal.prediction.frames import Frame, framed_square, square_of
+from fnormal.prediction.predictor import Predictor, seen
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
+from fnormal.work.overlap import overlapped
 
 _FLOW_PX = 128  # side of the crop in which motion is measured
 
 
-@dataclass(frozen=True)
+@dataclass
 class VideoFrame:
-    """One frame.
+    """One frame on its way through the stages.
 
     Attributes:
         number: From 0.
+        picture: RGB, until it is no longer needed. [H, W, 3]
+        wanted: Whether its normals are asked for; the face is followed anyhow.
+        shape: Rows and columns.
         face: Where the face is; None where there is none.
+        is_new: Whether the face was found, not followed.
+        frame: Where the network looks.
+        image: What it sees there. [S, S, 3]
+        mean: What it answers. [S, S, 3]
         normals: Its normals; None without a face, or where they were not asked for.
         flicker_deg: Mean angle to the normals of the frame before, moved along with the picture, if any.
         seconds: What each stage took.
     """
 
     number: int
-    face: FaceBox | None
-    normals: FaceNormals | None
-    flicker_deg: float | None
-    seconds: dict[str, float]
+    picture: U8 | None
+    wanted: bool
+    shape: tuple[int, int] = (0, 0)
+    face: FaceBox | None = None
+    is_new: bool = False
+    frame: Frame | None = None
+    image: F32 | None = None
+    mean: F32 | None = None
+    normals: FaceNormals | None = None
+    flicker_deg: float | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class VideoPredictor:
-    """Frames in, normals out; what it keeps does not grow with the video.
+    """Frames in, normals out, in stages that overlap; what it keeps does not grow with the video.
 
     Args:
         predictor: The network.
         scale: Side of the crop / larger side of the landmarks' box.
-        forehead: Add the forehead to the mask.
+        outline: Says where the face is.
         smooth: Share of the frame before, moved along with the picture, that is mixed in: 0 is none.
     """
 
     def __init__(
-        self, predictor: Predictor, *, scale: float, forehead: bool = False, smooth: float = 0.0
+        self, predictor: Predictor, *, scale: float, outline: Outline = hull_mask, smooth: float = 0.0
     ) -> None:
-        self._predictor, self._scale, self._smooth = predictor, scale, smooth
-        self._outline = face_mask if forehead else hull_mask
+        self._predictor, self._scale, self._smooth, self._outline = predictor, scale, smooth, outline
         self._tracker, self._square = FaceTracker(), FollowingSquare()
         self._before: tuple[U8, F32] | None = None  # grey crop, mean normals of the crop
 
-    def follow(self, frames: Iterable[U8], *, done: Iterable[int] = ()) -> Iterator[VideoFrame]:
-        """Go through a video; frames whose number is in ``done`` are tracked, not predicted."""
-        skipped = frozenset(done) if self._smooth == 0 else frozenset[int]()
-        for number, picture in enumerate(frames):
-            yield self._next(number, picture, predicted=number not in skipped)
+    def follow(
+        self,
+        pictures: Iterable[U8],
+        *,
+        done: Iterable[int] = (),
+        write: Callable[[VideoFrame], None] | None = None,
+    ) -> Iterator[VideoFrame]:
+        """Go through a video.
 
-    def _next(self, number: int, picture: U8, *, predicted: bool) -> VideoFrame:
-        started = time.monotonic()
-        face = self._tracker.follow(picture)
-        seconds = {"detect": time.monotonic() - started}
-        if face is None:
+        Args:
+            pictures: Its frames. RGB [H, W, 3]
+            done: Numbers of frames that are followed but not predicted.
+            write: A last stage, which may write a frame while the next ones are predicted.
+        """
+        skipped = frozenset(done) if self._smooth == 0 else frozenset[int]()
+        frames = (VideoFrame(i, picture, i not in skipped) for i, picture in enumerate(pictures))
+        stages = [self._look, self._ask, self._finish]
+        return overlapped(frames, stages if write is None else [*stages, write])
+
+    def _look(self, frame: VideoFrame) -> None:
+        started, picture = time.monotonic(), frame.picture
+        assert picture is not None, "nobody has taken it yet"
+        frame.shape, frame.picture = (picture.shape[0], picture.shape[1]), None
+        frame.face = self._tracker.follow(picture)
+        frame.is_new = self._tracker.is_new
+        if frame.face is not None:
+            square = self._square.next(square_of(frame.face.landmarks, self._scale), anew=frame.is_new)
+            if frame.wanted:
+                size_px = self._predictor.size_px
+                frame.frame = framed_square(frame.face, square, frame.shape, size_px, self._outline)
+                frame.image = seen(picture, frame.frame)
+        frame.seconds["detect"] = time.monotonic() - started
+
+    def _ask(self, frame: VideoFrame) -> None:
+        if frame.image is not None:
+            started = time.monotonic()
+            (frame.mean,) = self._predictor.run([frame.image])
+            frame.seconds["network"] = time.monotonic() - started
+
+    def _finish(self, frame: VideoFrame) -> None:
+        if frame.image is None or frame.mean is None or frame.frame is None:
             self._before = None
-            return VideoFrame(number, None, None, None, seconds)
-        square = self._square.next(square_of(face.landmarks, self._scale), anew=self._tracker.is_new)
-        if not predicted:
-            self._before = None
-            return VideoFrame(number, face, None, None, seconds)
+            return
         started = time.monotonic()
-        size_px = self._predictor.size_px
-        shape = (picture.shape[0], picture.shape[1])
-        frame = framed_square(face, square, shape, size_px, self._outline)
-        image, mean = self._predictor.look(picture, frame)
-        flicker_deg, mean = self._steadied(image, mean, anew=self._tracker.is_new)
-        normals = self._predictor.finish(frame, mean, picture.shape[:2])
-        seconds["network"] = time.monotonic() - started
-        return VideoFrame(number, face, normals, flicker_deg, seconds)
+        frame.flicker_deg, mean = self._steadied(frame.image, frame.mean, anew=frame.is_new)
+        frame.normals = self._predictor.finish(frame.frame, mean, frame.shape)
+        frame.image = frame.mean = None
+        frame.seconds["smooth"] = time.monotonic() - started
 
     def _steadied(self, image: F32, mean: F32, *, anew: bool) -> tuple[float | None, F32]:
         """Flicker against the frame before, and the mean prediction with some of it mixed in."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals
 from fnormal.geometry.picturefile import encode_png
 from fnormal.geometry.videofile import count_frames, read_frames
 from fnormal.options.faces import PredictOptions
+from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.video import VideoFrame, VideoPredictor
 from fnormal.progress import Progress, Result
@@ -29,9 +32,10 @@ def predict_video(
     A frame whose files are there is not predicted again: the face is followed through all frames, so the
     results are those of a run that was never stopped.
     """
-    follower = VideoPredictor(
-        predictor, scale=options.scale, forehead=options.forehead, smooth=options.smooth
-    )
+    if options.mask not in BUILT_IN:
+        raise FNormalError(f"--mask {options.mask}: a video's mask is {' or '.join(BUILT_IN)}")
+    outline = BUILT_IN[options.mask]
+    follower = VideoPredictor(predictor, scale=options.scale, outline=outline, smooth=options.smooth)
     lines: list[str] = []
     flicker: list[float] = []
     told = out.with_name(out.name + ".jsonl")
@@ -41,10 +45,9 @@ def predict_video(
     there = {int(p.name[:6]) for p in out.glob("??????_mask.png") if p.name[:6].isdecimal()}
     failed, found, total = "", 0, count_frames(source)
     try:
-        for frame in follower.follow(read_frames(source, round(options.max_megapixels * 1e6)), done=there):
+        pictures = read_frames(source, round(options.max_megapixels * 1e6))
+        for frame in follower.follow(pictures, done=there, write=partial(_write, out, options)):
             paths = _paths(out, frame.number, options.format)
-            if frame.normals is not None:
-                _write(frame, paths, options)
             if frame.flicker_deg is not None:
                 flicker.append(frame.flicker_deg)
             record = _record(source, frame, paths)
@@ -81,10 +84,11 @@ def _paths(out: Path, number: int, format: str) -> dict[str, Path]:
     }
 
 
-def _write(frame: VideoFrame, paths: dict[str, Path], options: PredictOptions) -> None:
+def _write(out: Path, options: PredictOptions, frame: VideoFrame) -> None:
     """The mask last: it says that a frame is done."""
-    result = frame.normals
-    assert result is not None, "the caller looked"
+    if (result := frame.normals) is None:
+        return
+    started, paths = time.monotonic(), _paths(out, frame.number, options.format)
     write_bytes(
         paths["normals"],
         encode_normals(
@@ -93,6 +97,7 @@ def _write(frame: VideoFrame, paths: dict[str, Path], options: PredictOptions) -
         ),
     )  # fmt: skip
     write_bytes(paths["mask"], encode_png(result.whole(result.part_mask.astype(np.uint8) * 255)))
+    frame.normals, frame.seconds["write"] = None, time.monotonic() - started
 
 
 def _record(source: Path, frame: VideoFrame, paths: dict[str, Path]) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""--mask: which outline of the face a prediction is cut to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fnormal.errors import FNormalError
+from fnormal.faces.masks import Outline, face_mask, given_mask, hull_mask
+from fnormal.geometry.picturefile import IMAGE_SUFFIXES, read_image
+
+BUILT_IN: dict[str, Outline] = {"hull": hull_mask, "face": face_mask}
+
+
+def outline_of(mask: str, picture_path: str, shape: tuple[int, int]) -> Outline:
+    """The outline of ``--mask`` for a picture of ``shape``.
+
+    Args:
+        mask: ``hull``, ``face``, the picture of a mask, or a folder with one of each picture's name (or of
+            that name and ``_mask``): white is face.
+        picture_path: The picture.
+        shape: Its rows and columns.
+
+    Raises:
+        FNormalError: The mask is not there, empty, or of another size.
+    """
+    if mask in BUILT_IN:
+        return BUILT_IN[mask]
+    path = _found(Path(mask), picture_path)
+    face = read_image(path).max(axis=-1) > 127
+    if face.shape != shape:
+        raise FNormalError(
+            f"{path} is {face.shape[1]}x{face.shape[0]}, {picture_path} {shape[1]}x{shape[0]}; give a mask in"
+            " the picture's own pixels"
+        )
+    if not face.any():
+        raise FNormalError(f"{path} is black: it masks no face; paint the face white")
+    return given_mask(face)
+
+
+def _found(mask: Path, picture_path: str) -> Path:
+    if not mask.is_dir():
+        return mask
+    stem = Path(picture_path).stem
+    names = [f"{name}{suffix}" for name in (stem, f"{stem}_mask") for suffix in sorted(IMAGE_SUFFIXES)]
+    found = [path for name in names if (path := mask / name).is_file()]
+    if not found:
+        raise FNormalError(
+            f"{mask} has no mask for {picture_path}: looked for {stem}.png and {stem}_mask.png"
+        )
+    return found[0]

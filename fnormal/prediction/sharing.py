@@ -1,0 +1,100 @@
+"""predict in worker processes of this machine or of a cluster: chunks of pictures, a network each worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+from fnormal.files.naming import Guard
+from fnormal.options.faces import Predict
+from fnormal.prediction.outlines import BUILT_IN
+from fnormal.prediction.pictures import Job, PictureStages
+from fnormal.prediction.predictor import Predictor, open_predictor
+from fnormal.prediction.videofiles import predict_video
+from fnormal.progress import Progress
+from fnormal.work.cluster import run_jobs
+
+_CHUNK = 16  # pictures that a worker is given at a time
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """What a worker is given.
+
+    Attributes:
+        jobs: Pictures, or one video.
+        options: What is asked for.
+        run: Changes with every run: a worker that stays opens the network and looks at the inputs anew.
+    """
+
+    jobs: tuple[Job, ...]
+    options: Predict
+    run: str
+
+
+_open: dict[str, tuple[Predictor, Guard]] = {}  # of the run that this worker works for
+
+
+def predict_elsewhere(options: Predict, jobs: Sequence[Job]) -> Iterator[Progress]:
+    """Let ``options.sharing`` 's workers predict; results come in the order they are ready.
+
+    Raises:
+        FNormalError: See :func:`fnormal.work.cluster.run_jobs`.
+    """
+    sharing, run = options.sharing, uuid4().hex
+    if sharing.scheduler is not None:  # its workers may have been started in another folder
+        options = _absolute(options)
+        jobs = [
+            replace(job, source=str(Path(job.source).absolute()), stem=job.stem.absolute()) for job in jobs
+        ]
+    pictures = [job for job in jobs if not job.is_video]
+    parts = [tuple(pictures[i : i + _CHUNK]) for i in range(0, len(pictures), _CHUNK)]
+    parts += [(job,) for job in jobs if job.is_video]
+    chunks = [_Chunk(part, options, run) for part in parts]
+    done = 0
+    for told in run_jobs(_predict_chunk, chunks, workers=sharing.workers, scheduler=sharing.scheduler):
+        for progress in told:
+            if progress.unit == "pictures":
+                done += 1
+                progress = replace(progress, done=done, total=len(pictures))
+            yield progress
+
+
+def guarded(options: Predict, jobs: Sequence[Job]) -> Guard:
+    """What keeps a run's inputs from being written over."""
+    mask = None if options.options.mask in BUILT_IN else Path(options.options.mask)
+    return Guard([*(Path(job.source) for job in jobs), options.options.landmarks, options.weights, mask])
+
+
+def _absolute(options: Predict) -> Predict:
+    """Options whose paths mean the same everywhere."""
+    inner = options.options
+    return replace(
+        options,
+        inputs=[str(Path(name).absolute()) for name in options.inputs],
+        weights=None if options.weights is None else options.weights.absolute(),
+        options=replace(
+            inner,
+            landmarks=None if inner.landmarks is None else inner.landmarks.absolute(),
+            mask=inner.mask if inner.mask in BUILT_IN else str(Path(inner.mask).absolute()),
+        ),
+    )
+
+
+def _predict_chunk(chunk: _Chunk) -> list[Progress]:
+    """What a worker does, on one core."""
+    options = chunk.options
+    if chunk.run not in _open:
+        _open.clear()
+        inputs = [Job(name, Path(name)) for name in options.inputs]
+        compute = replace(options.compute, threads=options.compute.threads or 1)
+        predictor = open_predictor(options.weights, compute, mirror=options.options.mirror)
+        _open[chunk.run] = predictor, guarded(options, inputs)
+    predictor, guard = _open[chunk.run]
+    if chunk.jobs[0].is_video:
+        job = chunk.jobs[0]
+        return list(predict_video(Path(job.source), job.stem, predictor, options.options, guard))
+    stages = PictureStages(predictor, options.options, guard)
+    return [progress for job in chunk.jobs for progress in stages.run_one(job).told()]

@@ -1,0 +1,1 @@
+"""How work is shared out: stages that overlap, processes of this machine, a cluster."""
