@@ -17,7 +17,7 @@ from tests.conftest import bump_normals
 
 @pytest.mark.parametrize("frame", ["opengl", "opencv", "y,-x,z"])
 @pytest.mark.parametrize(
-    ("format", "worst_deg"), [("png16", 0.002), ("png8", 0.4), ("npy", 1e-4), ("tiff", 1e-4)]
+    ("format", "worst_deg"), [("png16", 0.002), ("png8", 0.4), ("npy", 1e-4), ("tiff", 1e-4), ("exr", 1e-4)]
 )
 def test_normal_maps_round_trip(tmp_path: Path, format: str, worst_deg: float, frame: str) -> None:
     normals, mask = bump_normals(48, np.random.default_rng(0))

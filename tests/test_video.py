@@ -19,7 +19,7 @@ from fnormal.cli.app import app
 from fnormal.faces.detect import FaceBox
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.picturefile import read_image
-from fnormal.geometry.videofile import count_frames, read_frames
+from fnormal.geometry.videofile import count_frames, open_video
 from fnormal.prediction.frames import Square, square_of
 from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
@@ -121,7 +121,7 @@ def clip(portrait: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_a_video_becomes_numbered_maps_and_lines(clip: Path, tmp_path: Path) -> None:
-    assert count_frames(clip) == 14
+    assert count_frames(str(clip)) == 14
     done = CliRunner().invoke(app, ["predict", str(clip), "-o", str(tmp_path), "--json"])
     assert done.exit_code == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -136,7 +136,7 @@ def test_a_video_becomes_numbered_maps_and_lines(clip: Path, tmp_path: Path) -> 
     assert "flicker" in done.stderr
     frames = tmp_path / "frames"
     frames.mkdir()
-    for i, frame in enumerate(read_frames(clip, 10**7)):
+    for i, frame in enumerate(open_video(str(clip), 10**7).frames):
         cv2.imwrite(str(frames / f"{i:03d}.png"), frame[..., ::-1])
     again = CliRunner().invoke(app, ["predict", str(frames), "--video", "-o", str(tmp_path / "b"), "--quiet"])
     assert again.exit_code == 0
@@ -171,3 +171,60 @@ def test_what_is_no_video_is_one_line(tmp_path: Path) -> None:
         assert done.exit_code == 1
         assert words in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def piped(data: bytes, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "fnormal", "predict", "-", "--video", "--threads", "1"]
+    return subprocess.run(
+        [*command, *map(str, arguments)], input=data, capture_output=True, check=False, timeout=120
+    )
+
+
+def test_streams_go_through_a_pipe_and_are_what_the_file_gives(portrait: np.ndarray, tmp_path: Path) -> None:
+    """As in ``ffmpeg -i a.mp4 -f image2pipe - | fnormal predict - --video --out - | ffmpeg ...``."""
+    pictures = [placed(portrait, 240 + 3 * t, 200, t) for t in range(3)]
+    pictures.insert(1, np.zeros_like(pictures[0]))  # no face: the count must stay
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for i, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{i}.png"), picture[..., ::-1])
+    pngs = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    raw = b"".join(picture.tobytes() for picture in pictures)
+    height, width = pictures[0].shape[:2]
+    by_png, by_raw = piped(pngs, "--out", "-"), piped(raw, "--raw", f"{width}x{height}", "--out", "-")
+    assert by_png.returncode == 0, by_png.stderr
+    assert by_png.stdout == by_raw.stdout
+    maps = [b"\x89PNG" + part for part in by_png.stdout.split(b"\x89PNG")[1:]]
+    assert len(maps) == len(pictures)
+    run = CliRunner().invoke(
+        app, ["predict", str(folder), "--video", "-o", str(tmp_path / "n.mkv"), "--threads", "1"]
+    )
+    assert run.exit_code == 0, run.stderr
+    told = [json.loads(line) for line in (tmp_path / "n.jsonl").read_text().splitlines()]
+    assert [line["ok"] for line in told] == [True, False, True, True]
+    with av.open(str(tmp_path / "n.mkv")) as container:
+        assert {k.lower(): v for k, v in container.metadata.items()}["fnormal:frame"] == "opengl"
+        lossless = [frame.to_ndarray(format="rgb48le") for frame in container.decode(video=0)]
+    for picture, png in zip(lossless, maps, strict=True):
+        np.testing.assert_array_equal(picture, cv2.imdecode(np.frombuffer(png, np.uint8), -1)[..., ::-1])
+    assert lossless[0].any()
+    assert not lossless[1].any()
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "says"),
+    [
+        (b"", ["--out", "-"], "no video"),
+        (b"nothing of a video" * 99, ["--out", "x.mkv"], "image2pipe"),
+        (b"\0" * 99, ["--raw", "640", "--out", "-"], "WIDTHxHEIGHT"),
+        (b"\0" * 640 * 480 * 3, ["--raw", "640x480", "--out", "x.mkv"], "no face"),
+    ],
+)
+def test_streams_that_hold_no_faces_are_one_line(
+    data: bytes, arguments: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = piped(data, *arguments)
+    assert done.returncode == 1
+    assert says in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()

@@ -10,16 +10,17 @@ from pathlib import Path
 
 from fnormal.errors import FNormalError
 from fnormal.faces.given import parse_box
-from fnormal.files.naming import refuse_existing
+from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import find_images
-from fnormal.geometry.videofile import is_video
+from fnormal.geometry.videofile import is_video, parse_size
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.files import is_own_output, result_paths
 from fnormal.prediction.pictures import Job, PictureStages, most_faces
 from fnormal.prediction.predictor import open_predictor
 from fnormal.prediction.sharing import guarded, predict_elsewhere
 from fnormal.prediction.videofiles import predict_video
+from fnormal.prediction.videosinks import is_lossless
 from fnormal.progress import Progress
 
 
@@ -33,19 +34,17 @@ def predict(options: Predict) -> Iterator[Progress]:
     which, of = options.sharing.shard_of()
     jobs, skipped = list_jobs(options.inputs, out, video=options.options.video)
     _check_places(options.options, len(jobs))
-    if options.out == "-":
-        _check_single(options.inputs)
     yield Progress(warning=skipped)
     guard = guarded(options, jobs)
+    if options.out == "-" or is_lossless(options.out):
+        yield from _into_one(_the_only(jobs, options), options, guard)
+        return
     jobs = jobs[which::of]
     for job in jobs:
         outputs = result_paths(job.stem, options.options.format)
         guard.check(outputs)
         if options.out is None and not options.options.skip_existing:
             refuse_existing(outputs)
-    if options.out == "-":
-        yield _stream(jobs[0], options)
-        return
     sweep_folder(out)
     if options.sharing.is_shared():
         yield from predict_elsewhere(options, jobs)
@@ -59,7 +58,7 @@ def predict(options: Predict) -> Iterator[Progress]:
             yield replace(progress, done=done, total=len(pictures)) if counted else progress
     for job in jobs:
         if job.is_video:
-            yield from predict_video(Path(job.source), job.stem, predictor, options.options, guard)
+            yield from predict_video(job.source, str(job.stem), predictor, options.options, guard)
 
 
 def _check_places(options: PredictOptions, n_pictures: int) -> None:
@@ -70,6 +69,10 @@ def _check_places(options: PredictOptions, n_pictures: int) -> None:
     given = [name for name in ("landmarks", "box") if getattr(options, name) is not None]
     if len(given) > 1 or (given and not options.crop):
         raise FNormalError("give one of --landmarks, --box and --no-crop")
+    if options.raw is not None:
+        parse_size(options.raw)
+        if not options.video:
+            raise FNormalError("--raw belongs to a video on stdin; give --video too")
     one = options.box is not None or (options.landmarks is not None and not options.landmarks.is_dir())
     if one and n_pictures > 1:
         raise FNormalError(f"--{given[0]} belongs to one picture; give one INPUT, or a folder of landmarks")
@@ -84,7 +87,7 @@ def list_jobs(inputs: Sequence[str], out: Path, *, video: bool = False) -> tuple
     jobs, notes = list[Job](), list[str]()
     for name in inputs:
         if name == "-":
-            jobs.append(Job(name, out / "stdin"))
+            jobs.append(Job(name, out / "stdin", is_video=video))
             continue
         root = Path(name)
         if is_video(root) or (video and root.is_dir()):
@@ -102,19 +105,26 @@ def list_jobs(inputs: Sequence[str], out: Path, *, video: bool = False) -> tuple
     return jobs, "; ".join(notes)
 
 
-def _check_single(inputs: Sequence[str]) -> None:
-    if len(inputs) != 1 or Path(inputs[0]).is_dir() or is_video(Path(inputs[0])):
-        raise FNormalError("--out - takes one picture; give --out DIR for more")
+def _the_only(jobs: Sequence[Job], options: Predict) -> Job:
+    """The one input of an output that is no folder."""
+    if is_lossless(options.out) and not jobs[0].is_video:
+        raise FNormalError(f"--out {options.out} takes a video; give --video, or --out DIR for pictures")
+    if len(jobs) != 1 or len(options.inputs) != 1 or (Path(jobs[0].source) != Path(options.inputs[0])):
+        raise FNormalError(f"--out {options.out} takes one picture or video; give --out DIR for more")
+    if options.sharing.is_shared() or options.sharing.shard is not None:
+        raise FNormalError(f"--out {options.out} takes one input, which is not shared out; give --out DIR")
+    return jobs[0]
 
 
-def _stream(job: Job, options: Predict) -> Progress:
-    """The normal map of one picture as the bytes of its file, for a pipeline."""
+def _into_one(job: Job, options: Predict, guard: Guard) -> Iterator[Progress]:
+    """The maps of one input as a stream, or as one video."""
     predictor = open_predictor(options.weights, options.compute, mirror=options.options.mirror)
+    if job.is_video:
+        yield from predict_video(job.source, str(options.out), predictor, options.options, guard)
+        return
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "stream"
-        work = PictureStages(predictor, options.options, guarded(options, [])).run_one(
-            replace(job, stem=stem)
-        )
+        work = PictureStages(predictor, options.options, Guard([])).run_one(replace(job, stem=stem))
         if work.failed:
             raise FNormalError(work.failed)
-        return Progress(stream=result_paths(stem, options.options.format)[0].read_bytes())
+        yield Progress(stream=result_paths(stem, options.options.format)[0].read_bytes())

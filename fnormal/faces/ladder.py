@@ -43,7 +43,9 @@ _PROFILE_TRUST = 0.5  # of points that are a mean head's in that pose
 _TURNED_PICTURE_PX = 640  # a picture is shrunk to this before it is turned: what is searched there is large
 
 
-def find_all_faces(picture: U8, landmark_model: Path | None = None, *, every: bool = False) -> list[FaceBox]:
+def find_all_faces(
+    picture: U8, landmark_model: Path | None = None, *, every: bool = False, costly: bool = True
+) -> list[FaceBox]:
     """Faces of an RGB picture [H, W, 3], see :func:`fnormal.faces.detect.order_faces`.
 
     Args:
@@ -51,6 +53,7 @@ def find_all_faces(picture: U8, landmark_model: Path | None = None, *, every: bo
         landmark_model: dlib's 68-point model, whose points then are taken; by default searched for, and not
             needed.
         every: Look on where some faces were found already.
+        costly: Look at turns and parts of the picture too, and by dlib.
 
     Raises:
         FNormalError: Neither dlib's model nor BlazeFace is installed.
@@ -64,9 +67,9 @@ def find_all_faces(picture: U8, landmark_model: Path | None = None, *, every: bo
         return order_faces(faces)
     whole = without_doubles([*whole, *blazeface.detect(picture, FULL_RANGE)])
     faces += _meshed_all(picture, whole, faces)
-    if dlib_is_there and not landmark_model and (every or not faces):
+    if dlib_is_there and not landmark_model and costly and (every or not faces):
         faces += _by_dlib(picture, None, faces)
-    for look in _COSTLY_LOOKS:
+    for look in _COSTLY_LOOKS if costly else ():
         if every or not faces:
             faces += _meshed_all(picture, look(picture), faces)
     return order_faces(faces)

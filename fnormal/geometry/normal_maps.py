@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +27,7 @@ from fnormal.geometry import normals as nm
 from fnormal.geometry.normal_layouts import as_vectors, map_of, three_channels
 from fnormal.geometry.picturefile import encode_png, read_unchanged
 
-NORMAL_FORMATS = {"png16": ".png", "png8": ".png", "npy": ".npy", "tiff": ".tiff"}
+NORMAL_FORMATS = {"png16": ".png", "png8": ".png", "npy": ".npy", "tiff": ".tiff", "exr": ".exr"}
 MAP_SUFFIXES = (".png", ".npy", ".npz", ".mat", ".tif", ".tiff", ".exr", ".webp")
 
 
@@ -69,7 +72,7 @@ def encode_normals(
         normals: Unit normals in fnormal's frame. [H, W, 3]
         mask: True on the face; 0 is written elsewhere. [H, W]
         frame: Frame of the file, see :func:`fnormal.geometry.normals.frame_matrix`.
-        format: ``png16``, ``png8``, ``npy`` or ``tiff`` (the last two float32).
+        format: A name in ``NORMAL_FORMATS``; ``npy``, ``tiff`` and ``exr`` are float32.
         note: More text for the PNG, such as the crop box.
         placed: Puts the encoded part [H, W, 3] into a larger picture.
 
@@ -80,14 +83,23 @@ def encode_normals(
     turned[~mask] = 0
     if format in ("png16", "png8"):
         bits = 16 if format == "png16" else 8
-        text = {"fnormal:frame": frame, "fnormal:space": "camera", **note}
+        text = {**stated(frame), **note}
         # blue first, as OpenCV writes it: turned about as a whole, a large picture would be copied
         code = placed(np.ascontiguousarray(nm.encode_rgb(turned, mask, bits)[..., ::-1]))
         return encode_png(code[..., ::-1], text)
-    encoders = {"npy": encode_npy, "tiff": _encode_tiff}
+    encoders: dict[str, Callable[[F32], bytes]] = {
+        "npy": encode_npy,
+        "tiff": _encode_tiff,
+        "exr": partial(_encode_exr, frame=frame),
+    }
     if format not in encoders:
         raise FNormalError(f"unknown format '{format}': use {', '.join(NORMAL_FORMATS)}")
     return encoders[format](np.ascontiguousarray(placed(turned)))
+
+
+def stated(frame: str) -> dict[str, str]:
+    """What a file of normals says of itself."""
+    return {"fnormal:frame": frame, "fnormal:space": "camera"}
 
 
 def encode_npy(array: Array) -> bytes:
@@ -95,6 +107,28 @@ def encode_npy(array: Array) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
+
+
+def _encode_exr(array: F32, *, frame: str) -> bytes:
+    """Float32 [H, W, 3] as the bytes of an EXR that states its frame.
+
+    Raises:
+        FNormalError: OpenEXR is not installed.
+    """
+    OpenEXR = _openexr("--format exr")
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **stated(frame)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "map.exr"  # it writes to names alone
+        OpenEXR.File(header, {"RGB": array}).write(str(path))
+        return path.read_bytes()
+
+
+def _openexr(what: object) -> Any:
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise FNormalError(f"{what} needs OpenEXR: pip install 'fnormal[exr]'") from error
+    return OpenEXR
 
 
 def _encode_tiff(array: F32) -> bytes:
@@ -183,11 +217,7 @@ def _read_exr(path: Path) -> Array | None:
     Raises:
         FNormalError: OpenEXR is not installed.
     """
-    try:
-        import OpenEXR
-    except ImportError as error:
-        raise FNormalError(f"{path} needs OpenEXR: pip install 'fnormal[exr]'") from error
-    with OpenEXR.File(str(path), separate_channels=True) as file:
+    with _openexr(path).File(str(path), separate_channels=True) as file:
         channels = {name.split(".")[-1].upper(): part.pixels for name, part in file.channels().items()}
     names = "RGB" if set("RGB") <= set(channels) else "XYZ"
     if not set(names) <= set(channels):
@@ -206,8 +236,17 @@ def _read_tiff(path: Path) -> Array:
 
 
 def frame_stated(path: Path) -> str | None:
-    """The frame that a map says it is in, which PNG files alone do."""
+    """The frame that a map says it is in, which PNG and EXR files of fnormal do."""
+    if path.suffix.lower() == ".exr":
+        return _exr_frame(path)
     return png_frame(path) if path.suffix.lower() == ".png" else None
+
+
+def _exr_frame(path: Path) -> str | None:
+    check_file(path, NORMAL_MAP)
+    with decoding(path, NORMAL_MAP), _openexr(path).File(str(path), header_only=True) as file:
+        value = file.header().get("fnormal:frame")
+    return value if isinstance(value, str) else None
 
 
 def png_frame(path: Path) -> str | None:

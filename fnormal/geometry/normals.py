@@ -16,6 +16,9 @@ _NAMED_FRAMES = {
     "opengl": "x,y,z",  # x right, y up, z toward the viewer: fnormal's own
     "opencv": "x,-y,-z",  # x right, y down, z away from the viewer
     "directx": "x,-y,z",  # green channel flipped
+    "dsine": "-x,y,z",  # right, down, front, and outward, its authors say; StableNormal's are the same
+    "stablenormal": "-x,y,z",
+    "moge": "x,-y,-z",  # its arrays; its pictures are opengl
 }
 FRAMES = tuple(_NAMED_FRAMES)
 

@@ -11,8 +11,8 @@ from typer import Argument, Option
 from fnormal.config import CROP_SCALE, FRAME, MAX_PICTURE_PX, VIDEO_SMOOTH
 from fnormal.options.shared import Compute, Landmarks, MapsFrame, MaxMegapixels, Output, Sharing, Weights
 
-Format: TypeAlias = Literal["png16", "png8", "npy", "tiff"]
-Inputs = Annotated[list[str], Argument(help="Pictures, folders of pictures, or - for stdin.")]
+Format: TypeAlias = Literal["png16", "png8", "npy", "tiff", "exr"]
+Inputs = Annotated[list[str], Argument(help="Pictures, videos, folders of pictures, or - for stdin.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,12 @@ class PredictOptions:
     landmarks: Landmarks = None
     max_megapixels: MaxMegapixels = MAX_PICTURE_PX / 1e6
     video: Annotated[
-        bool, Option("--video", help="Folders hold the frames of one video each: one face is followed.")
+        bool, Option("--video", help="Folders, and stdin, hold the frames of a video: one face is followed.")
     ] = False
+    raw: Annotated[
+        str | None,
+        Option(metavar="WxH", help="With --video -: size of raw RGB frames, such as 640x480."),
+    ] = None
     smooth: Annotated[
         float, Option(min=0, max=0.95, help="Videos: share of the frame before that is mixed in.")
     ] = VIDEO_SMOOTH
@@ -76,7 +80,8 @@ class Predict:
 
     inputs: Inputs
     out: Annotated[
-        str | None, Option("--out", "-o", help="Folder; - sends one map to stdout. Default: normals.")
+        str | None,
+        Option("--out", "-o", help="Folder, or a video's .mkv; - sends maps to stdout. Default: normals."),
     ] = None
     weights: Weights = None
     options: PredictOptions = field(default_factory=PredictOptions)

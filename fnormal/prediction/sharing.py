@@ -95,6 +95,6 @@ def _predict_chunk(chunk: _Chunk) -> list[Progress]:
     predictor, guard = _open[chunk.run]
     if chunk.jobs[0].is_video:
         job = chunk.jobs[0]
-        return list(predict_video(Path(job.source), job.stem, predictor, options.options, guard))
+        return list(predict_video(job.source, str(job.stem), predictor, options.options, guard))
     stages = PictureStages(predictor, options.options, guard)
     return [progress for job in chunk.jobs for progress in stages.run_one(job).told()]

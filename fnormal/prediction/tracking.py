@@ -13,7 +13,7 @@ from fnormal.faces.ladder import find_all_faces
 from fnormal.prediction.frames import Square
 
 _LOST = 0.4  # FaceMesh's probability below which a face is looked for anew
-_LOOK_EVERY = 5  # frames between two full looks while there is no face
+_LOOK_EVERY = 5  # frames between two costly looks while there is no face
 _LEAST_PX = 8  # of a face
 _JUMP = 0.5  # of the face's size: a face does not move further between two frames
 _STEP, _HASTE = 0.4, 5.0  # share of the way that the square goes in a frame, and how it grows with the way
@@ -63,11 +63,10 @@ class FaceTracker:
                 self._last, self.is_new = face, False
                 return face
             self._last, self._waited = None, _LOOK_EVERY
-        self._waited += 1
-        if self._waited < _LOOK_EVERY:
-            return None
-        self._waited = 0
-        found = find_all_faces(picture, self._landmark_model)
+        costly, self._waited = self._waited >= _LOOK_EVERY, self._waited + 1
+        found = find_all_faces(picture, self._landmark_model, costly=costly)
+        if costly:
+            self._waited = 0
         if not found:
             return None
         # FaceMesh's points from the first frame on: another model's would make the square jump

@@ -36,6 +36,7 @@ class VideoFrame:
         image: What it sees there. [S, S, 3]
         mean: What it answers. [S, S, 3]
         normals: Its normals; None without a face, or where they were not asked for.
+        encoded: Its bytes, for a stream.
         flicker_deg: Mean angle to the normals of the frame before, moved along with the picture, if any.
         seconds: What each stage took.
     """
@@ -50,6 +51,7 @@ class VideoFrame:
     image: F32 | None = None
     mean: F32 | None = None
     normals: FaceNormals | None = None
+    encoded: bytes = b""
     flicker_deg: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -1,0 +1,131 @@
+"""Where a video's normals go: a folder of numbered maps, one lossless video, or pictures on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from fnormal.arrays import Array
+from fnormal.files.writing import sweep_folder, write_bytes
+from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals, stated
+from fnormal.geometry.normals import encode_rgb, to_frame
+from fnormal.geometry.picturefile import encode_png
+from fnormal.geometry.videofile import LOSSLESS_SUFFIX, lossless_video
+from fnormal.options.faces import PredictOptions
+from fnormal.prediction.video import VideoFrame
+
+
+class Sink(Protocol):
+    """Takes the frames of a video in their order."""
+
+    def write(self, frame: VideoFrame) -> None:
+        """Take a frame; where it has no face, whatever keeps the count right."""
+
+    def paths(self, number: int) -> dict[str, str]:
+        """Files of a frame, by what they hold."""
+
+    def done(self) -> set[int]:
+        """Frames that an earlier run has written."""
+
+
+class FolderSink:
+    """``000000_normals.png`` and ``000000_mask.png`` of every frame with a face."""
+
+    def __init__(self, folder: Path, options: PredictOptions) -> None:
+        self._folder, self._options = folder, options
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep_folder(folder)
+
+    def done(self) -> set[int]:
+        """See :class:`Sink`."""
+        return {int(p.name[:6]) for p in self._folder.glob("??????_mask.png") if p.name[:6].isdecimal()}
+
+    def paths(self, number: int) -> dict[str, str]:
+        """See :class:`Sink`."""
+        stem = self._folder / f"{number:06d}"
+        return {
+            "normals": f"{stem}_normals{NORMAL_FORMATS[self._options.format]}", "mask": f"{stem}_mask.png"
+        }  # fmt: skip
+
+    def write(self, frame: VideoFrame) -> None:
+        """The mask last: it says that a frame is done."""
+        if (result := frame.normals) is None:
+            return
+        paths, options = self.paths(frame.number), self._options
+        encoded = encode_normals(
+            result.part_normals, result.part_mask, frame=options.frame, format=options.format, note={},
+            placed=result.whole,
+        )  # fmt: skip
+        write_bytes(Path(paths["normals"]), encoded)
+        mask = result.whole(result.part_mask.astype(np.uint8) * 255)
+        write_bytes(Path(paths["mask"]), encode_png(mask))
+
+
+class _EveryFrame:
+    """What has as many pictures as the video; those without a face are black."""
+
+    def done(self) -> set[int]:
+        """See :class:`Sink`: it cannot be gone on with."""
+        return set()
+
+    def paths(self, number: int) -> dict[str, str]:
+        """See :class:`Sink`."""
+        del number
+        return {}
+
+
+class FileSink(_EveryFrame):
+    """One lossless video; ``add`` takes its pictures."""
+
+    def __init__(self, add: Callable[[Array], None], frame: str) -> None:
+        self._add, self._frame = add, frame
+
+    def write(self, frame: VideoFrame) -> None:
+        """See :class:`Sink`."""
+        self._add(_coded(frame, self._frame, bits=16))
+
+
+class StreamSink(_EveryFrame):
+    """PNG pictures one after the other, as ``ffmpeg -f image2pipe`` reads them."""
+
+    def __init__(self, frame: str, bits: int) -> None:
+        self._frame, self._bits = frame, bits
+
+    def write(self, frame: VideoFrame) -> None:
+        """See :class:`Sink`."""
+        frame.encoded = encode_png(_coded(frame, self._frame, bits=self._bits), stated(self._frame))
+
+
+def _coded(frame: VideoFrame, axes: str, *, bits: int) -> Array:
+    """The normals of a frame as RGB integers, black where there is no face. [H, W, 3]"""
+    if (result := frame.normals) is None:
+        return np.zeros((*frame.shape, 3), np.uint8 if bits == 8 else np.uint16)
+    return result.whole(encode_rgb(to_frame(result.part_normals, axes), result.part_mask, bits))
+
+
+@contextmanager
+def opened_sink(out: str, rate: Fraction, options: PredictOptions) -> Iterator[Sink]:
+    """Where the normals go: ``-``, a name that ends in ``LOSSLESS_SUFFIX``, or a folder.
+
+    Args:
+        out: Which.
+        rate: Frames a second.
+        options: Frame and format of the maps.
+    """
+    if out == "-":
+        yield StreamSink(options.frame, 8 if options.format == "png8" else 16)
+    elif is_lossless(out):
+        with lossless_video(Path(out), rate, stated(options.frame)) as add:
+            yield FileSink(add, options.frame)
+    else:
+        yield FolderSink(Path(out), options)
+
+
+def is_lossless(out: str | None) -> bool:
+    """Whether a name is that of one video instead of a folder."""
+    return out is not None and Path(out).suffix.lower() == LOSSLESS_SUFFIX
