@@ -135,7 +135,9 @@ def find_images(path: Path, unwanted: Callable[[Path], bool] = lambda path: Fals
     """
     if not path.is_dir():
         return Listing([path], "")
-    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+    entries = [p for p in path.rglob("*") if not p.name.startswith(".")]
+    files = sorted(p for p in entries if p.is_file())
+    gone = [p for p in entries if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_file() and not p.is_dir()]
     pictures = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
     wanted = [p for p in pictures if not unwanted(p)]
     if not wanted:
@@ -144,6 +146,7 @@ def find_images(path: Path, unwanted: Callable[[Path], bool] = lambda path: Fals
     notes = [f"{count} {ending}" for ending, count in others.most_common()]
     if len(wanted) < len(pictures):
         notes.insert(0, f"{len(pictures) - len(wanted)} results of fnormal")
+    notes += [f"{len(gone)} pipes, devices or broken links ({gone[0].name})"] if gone else []
     return Listing(wanted, f"{path}: left out {', '.join(notes)}" if notes else "")
 
 
