@@ -9,7 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import trimesh
+
+from fnormal.faces.facemesh import facemesh
+from fnormal.faces.ladder import find_all_faces
+from fnormal.geometry.picturefile import read_image
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -62,6 +69,40 @@ def test_the_readmes_commands_on_a_photo_run(
         (shell / "prn.obj").write_bytes(mesh.read_bytes())
     paths = sh(block).split()
     assert len(paths) in (6, 7, 10)
+    assert all((shell / path).stat().st_size > 60 for path in paths)
+
+
+BLENDER_BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "blender.md").read_text(), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def meshes(astronaut: Path, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files such as other tools write of the astronaut, and the frame of a depth camera."""
+    folder = tmp_path_factory.mktemp("meshes")
+    photo = read_image(astronaut)
+    mesh = facemesh(photo, find_all_faces(photo)[0])
+    below = mesh.vertices * (1, -1, 1) + (0, photo.shape[0] - 1, 0)  # 3DDFA's y goes down
+    trimesh.Trimesh(below, mesh.faces[:, ::-1], process=False).export(folder / "3ddfa.obj")
+    fine = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False).subdivide()
+    fine.vertices = (fine.vertices - fine.vertices.mean(axis=0)) * 0.0012  # metres, about the middle
+    fine.export(folder / "sculpt.ply")
+    (folder / "prn.obj").write_bytes((shared_data / "prnet" / "canonical_like_prnet.obj").read_bytes())
+    (folder / "face.jpg").write_bytes(astronaut.read_bytes())
+    depth_camera = shared_data / "truedepth_mannequin"
+    colors, depths = sorted(depth_camera.glob("*.png")), sorted(depth_camera.glob("*_depth_m.npy"))
+    (folder / "head.png").write_bytes(colors[0].read_bytes())
+    millimetres = np.nan_to_num(np.load(depths[0])) * 1000
+    cv2.imwrite(str(folder / "depth.png"), np.rint(millimetres).astype(np.uint16))
+    (folder / "camera.json").write_bytes((depth_camera / "intrinsics.json").read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("block", BLENDER_BLOCKS, ids=lambda b: b.split("--out ")[1].strip())
+def test_the_way_to_blender_runs(block: str, shell: Path, meshes: Path) -> None:
+    for path in meshes.iterdir():
+        (shell / path.name).symlink_to(path)
+    paths = sh(block).split()
+    assert [path for path in paths if path.endswith("_enhanced.glb")]
     assert all((shell / path).stat().st_size > 60 for path in paths)
 
 
