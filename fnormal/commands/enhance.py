@@ -54,7 +54,7 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     guard = Guard([*given, *(job.photo for job in jobs), *(job.mesh for job in jobs)])
     sweep_folder(out)
     predictor = open_predictor(options.weights, options.compute)
-    with open_renderer("auto", supersample=1) as renderer, open_renderer("auto") as painter:
+    with open_renderer("soft", supersample=1) as renderer, open_renderer("soft") as painter:
         tools = _Tools(predictor, renderer, painter, guard)
         for done, job in enumerate(jobs, 1):
             failed = ""

@@ -79,13 +79,15 @@ def residual_map(enhanced: Enhanced, mesh: Mesh, faces: I32, width_px: int, heig
     tangents = vertex_tangents(mesh)
     values = np.concatenate([_seen_at(enhanced), mesh.normals, tangents], axis=1)
     texels, mask = at_texels(faces, mesh.uv, values, width_px, height_px)
-    own = unit(texels[..., 3:6])
-    wanted = _wanted(texels, own, enhanced.result)
+    inside = texels[mask]  # [T, 10]: of a photo's texture the face is a third
+    own = unit(inside[:, 3:6])
+    wanted = _wanted(inside, own, enhanced.result)
     # the vertices have the prediction's share already; where they hardly have it, nothing is added
-    share = np.clip(2 * texels[..., 2:3], 0, 1)
+    share = np.clip(2 * inside[:, 2:3], 0, 1)
     wanted = unit(own + share * (wanted - own))
-    left = in_tangent_space(wanted, own, texels[..., 6:9], texels[..., 9])
-    left[~mask] = (0, 0, 1)
+    left = np.zeros((*mask.shape, 3), np.float32)
+    left[..., 2] = 1
+    left[mask] = in_tangent_space(wanted, own, inside[:, 6:9], inside[:, 9])
     return left
 
 
@@ -105,8 +107,8 @@ def _seen_at(enhanced: Enhanced) -> F32:
 
 
 def _wanted(texels: F32, own: F32, result: FaceNormals) -> F32:
-    """Unit normals of texels whose first three values are photo column, row and weight. [H, W, 3]"""
-    shape = texels.shape[:2]
+    """Unit normals of texels whose first three values are photo column, row and weight. [..., 3]"""
+    shape = texels.shape[:-1]
     pred = unit(sample(result.part_normals, texels[..., :2].reshape(-1, 2)))
     known = np.linalg.norm(pred, axis=1) > 0.5
     weight = texels[..., 2].reshape(-1) * known

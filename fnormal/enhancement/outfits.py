@@ -18,7 +18,7 @@ from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.options.enhance import Texture
 
-_MOST_TEXTURE_PX = 4096
+_MOST_MAP_PX = 1024  # of a normal map in the photo's place: four times what the network answers with
 _CAMERA_M = 0.5  # from the nearest point to the camera
 
 
@@ -106,14 +106,14 @@ def glb_of(
     else:
         uv, part = photo_texture(mesh.vertices, picture)
         mesh, apart = replace(mesh, uv=uv, texture=part, colors=None), hidden
-        size = _texture_size(part.shape[0], part.shape[1])
+        size = _map_size(part.shape[0], part.shape[1])
     left = residual_map(enhanced, mesh, mesh.faces[~hidden], size[1], size[0])
     scaled = scene(mesh)
     return encode_glb(scaled, Extras(notes, left, apart, scene.lens(), scene.eye(scaled)))
 
 
-def _texture_size(height: int, width: int) -> tuple[int, int]:
-    shrink = min(1.0, _MOST_TEXTURE_PX / max(height, width))
+def _map_size(height: int, width: int) -> tuple[int, int]:
+    shrink = min(1.0, _MOST_MAP_PX / max(height, width))
     return max(round(height * shrink), 1), max(round(width * shrink), 1)
 
 

@@ -157,7 +157,7 @@ def enhance(
     def normals_of(number: int) -> FaceNormals:
         return predicted(predictor, picture, faces[number])
 
-    with open_renderer("auto", supersample=1) as renderer:
+    with open_renderer("soft", supersample=1) as renderer:
         heads = None if mesh is None else find_heads(renderer, mesh, "the mesh")
         placed = place(renderer, picture, faces, heads, normals_of, recipe)[0]
         return enhance_placed(renderer, placed, normals_of(placed.number - 1), recipe)
