@@ -60,8 +60,10 @@ const controls = new OrbitControls(camera, canvas);
 controls.target.copy(middle);
 controls.addEventListener("change", draw);
 const lamp = new DirectionalLight(0xffffff, 2.6);
-scene.add(lamp, lamp.target, new AmbientLight(0xffffff, 0.35));
+const fill = new DirectionalLight(0xffffff, 0.35);  // what the lamp leaves dark keeps its form
+scene.add(lamp, lamp.target, fill, fill.target, new AmbientLight(0xffffff, 0.2));
 lamp.target.position.copy(middle);
+fill.target.position.copy(middle);
 const mesh = new Mesh(shapes.displaced, looks.clay);
 scene.add(mesh);
 
@@ -73,6 +75,7 @@ function draw() {
   // the lamp belongs to the viewer: it stays where it was set while the head turns
   const toward = new Vector3(x, y, z).applyQuaternion(camera.quaternion);
   lamp.position.copy(middle).add(toward);
+  fill.position.copy(middle).add(new Vector3(-x, -y, z).applyQuaternion(camera.quaternion));
   mesh.geometry = shapes[state.shape];
   mesh.material = looks[state.look];
   renderer.render(scene, camera);
@@ -81,9 +84,11 @@ function draw() {
 function fit() {
   const width = window.innerWidth, height = window.innerHeight;
   renderer.setSize(width, height, false);
-  const half = 0.5 * size * Math.max(1, height / width) ;
-  const aspect = width / height;
-  camera.top = half; camera.bottom = -half; camera.left = -half * aspect; camera.right = half * aspect;
+  // the face fills what the buttons leave free
+  const free = Math.max(0.4 * height, document.getElementById("panel").getBoundingClientRect().top);
+  const perPixel = (1.04 * size) / Math.min(free, width);
+  camera.top = 0.5 * perPixel * free; camera.bottom = camera.top - perPixel * height;
+  camera.right = 0.5 * perPixel * width; camera.left = -camera.right;
   camera.updateProjectionMatrix();
   draw();
 }
