@@ -435,3 +435,20 @@ def test_the_page_draws_in_a_browser_without_network(tmp_path: Path) -> None:
     middle = shot[250:390, 250:390].astype(float)
     assert middle.mean() > 80, "a lit face, not the background"
     assert middle.std() > 5, "with shading"
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--bake"], "--bake needs a mesh with texture coordinates"),
+        (["--depth", "d.png", "--gif", "--max-shift", "3"], "--max-shift, --gif belongs to a mesh"),
+        (["--depth", "d.png", "--mode", "shade"], "--mode belongs to a mesh"),
+    ],
+)
+def test_flags_that_cannot_be_followed_are_refused_before_anything_is_written(
+    flags: list[str], says: str, astronaut: Path, tmp_path: Path
+) -> None:
+    code, stdout, stderr = run("enhance", astronaut, *flags, "--out", tmp_path / "out")
+    assert (code, stdout) == (1, "")
+    assert says in stderr
+    assert not (tmp_path / "out").exists()

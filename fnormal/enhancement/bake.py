@@ -33,19 +33,29 @@ class NormalMaps:
     mask: Bools
 
 
+def check_unwrapped(mesh: Mesh) -> None:
+    """See that normal maps can be baked for a mesh.
+
+    Raises:
+        FNormalError: It has no texture coordinates.
+    """
+    if mesh.uv is None:
+        raise FNormalError(
+            "--bake needs a mesh with texture coordinates, and this has none: unwrap it first (in Blender:"
+            " U, Smart UV Project), or take the GLB"
+        )
+
+
 def bake(enhanced: Enhanced, size_px: int) -> NormalMaps:
     """Normal maps for the mesh as it was given: its vertices, faces and texture coordinates stay.
 
     Raises:
         FNormalError: The mesh has no texture coordinates.
     """
-    coarse, fine = enhanced.coarse, enhanced.before
-    if coarse.base.uv is None or fine.uv is None:
-        raise FNormalError(
-            "--bake needs a mesh with texture coordinates, and this has none: unwrap it first (in Blender:"
-            " U, Smart UV Project), or take the GLB"
-        )
-    base = coarse.base
+    coarse, base, fine = enhanced.coarse, enhanced.coarse.base, enhanced.before
+    check_unwrapped(base)
+    assert base.uv is not None, "just looked"
+    assert fine.uv is not None, "subdivision keeps them"
     tangents = vertex_tangents(base)
     # what a 3D program interpolates on the given faces, at the fine vertices: not yet unit
     normals, along = coarse.carried(base.normals), coarse.carried(tangents[:, :3])
