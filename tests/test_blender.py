@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def blender() -> str:
     return os.environ["FNORMAL_BPY"]
 
 
-@pytest.fixture(scope="module")
+@lru_cache(maxsize=1)
 def bumpy() -> tuple[Enhanced, FaceNormals]:
     """A cap of vertices 8 pixels apart under normals of waves of 30."""
     result = bumpy_normals(0.8)
@@ -64,10 +65,8 @@ def placed(done: Enhanced) -> Scene:
     return Scene(0.001, done.after.vertices.mean(axis=0).astype(np.float64), SIZE, SIZE)
 
 
-def test_blender_shades_a_glb_with_the_photos_normals(
-    blender: str, bumpy: tuple[Enhanced, FaceNormals], tmp_path: Path
-) -> None:
-    done, result = bumpy
+def test_blender_shades_a_glb_with_the_photos_normals(blender: str, tmp_path: Path) -> None:
+    done, result = bumpy()
     mesh, left = dressed(done)
     scene = placed(done)
     off = {}
@@ -80,10 +79,8 @@ def test_blender_shades_a_glb_with_the_photos_normals(
     assert off["without"] > 1.5, "without the map the vertices are too coarse for the waves"
 
 
-def test_a_baked_map_makes_the_untouched_mesh_the_enhanced_one(
-    blender: str, bumpy: tuple[Enhanced, FaceNormals], tmp_path: Path
-) -> None:
-    done, result = bumpy
+def test_a_baked_map_makes_the_untouched_mesh_the_enhanced_one(blender: str, tmp_path: Path) -> None:
+    done, result = bumpy()
     base, scene = done.coarse.base, placed(done)
     assert base.uv is not None
     maps = bake(done, 1024)

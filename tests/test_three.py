@@ -1,4 +1,4 @@
-"""What three.js makes of our GLB in Chromium: its shading normals are the photo's, with our tangents or its own.
+"""What three.js makes of our GLB in Chromium: its shading normals are the photo's, with our tangents or not.
 
 Needs ``make viewer`` (npm) and Chromium.
 """
@@ -17,9 +17,7 @@ import numpy as np
 import pytest
 
 from fnormal.enhancement.gltf import Extras, encode_glb
-from fnormal.enhancement.transfer import Enhanced
-from fnormal.prediction.face_normals import FaceNormals
-from tests.test_blender import bumpy, off_deg, placed  # noqa: F401
+from tests.test_blender import bumpy, off_deg, placed
 from tests.test_displace import SIZE, dressed
 
 VIEWER = Path(__file__).parents[1] / "viewer"
@@ -67,13 +65,8 @@ def shaded(glb: bytes, program: str, folder: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("tangents", [True, False])
-def test_three_shades_a_glb_with_the_photos_normals(
-    bumpy: tuple[Enhanced, FaceNormals],
-    program: str,
-    tmp_path: Path,
-    tangents: bool,  # noqa: F811
-) -> None:
-    done, result = bumpy
+def test_three_shades_a_glb_with_the_photos_normals(program: str, tmp_path: Path, tangents: bool) -> None:
+    done, result = bumpy()
     mesh, left = dressed(done)
     scene = placed(done)
     off = {}
