@@ -52,13 +52,16 @@ def shaded(glb: bytes, program: str, folder: Path) -> np.ndarray:
     page = folder / "page.html"
     given = f"GLB = '{base64.b64encode(glb).decode()}'; SIZE = {SIZE};"
     page.write_text(f"<!doctype html><body><script>{given}</script><script>{program}</script></body>")
-    done = subprocess.run(
-        [chromium, "--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader",
-         "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", f"--user-data-dir={folder / 'profile'}",
-         "--virtual-time-budget=20000", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    found = re.search(r"data:image/png;base64,([A-Za-z0-9+/=]+)", done.stdout)
+    for _ in range(5):  # virtual time may run out while a texture is decoded in real time
+        done = subprocess.run(
+            [chromium, "--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader",
+             "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", f"--user-data-dir={folder / 'profile'}",
+             "--virtual-time-budget=20000", "--dump-dom", page.as_uri()],
+            capture_output=True, text=True, check=True, timeout=120,
+        )  # fmt: skip
+        found = re.search(r"data:image/png;base64,([A-Za-z0-9+/=]+)", done.stdout)
+        if found:
+            break
     assert found, done.stdout[-500:] + done.stderr[-500:]
     code = cv2.imdecode(np.frombuffer(base64.b64decode(found[1]), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     return code.astype(np.float32) / 127.5 - 1
