@@ -36,7 +36,9 @@ def test_named_frames_mean_what_docs_say() -> None:
     assert to_frame(up_toward, "directx") == pytest.approx([0, -0.6, 0.8])
     # Photoface's other fork: (n0, n1, n2) -> (n1, -n0, n2)
     assert from_frame(np.array([1.0, 2.0, 3.0]), "y,-x,z") == pytest.approx([2, -1, 3])
-    assert set(FRAMES) == {"opengl", "opencv", "directx"}
+    assert from_frame(np.array([-0.6, 0.0, 0.8]), "dsine") == pytest.approx([0.6, 0, 0.8])  # a right cheek
+    assert np.array_equal(frame_matrix("moge"), frame_matrix("opencv"))
+    assert set(FRAMES) == {"opengl", "opencv", "directx", "dsine", "stablenormal", "moge"}
 
 
 @pytest.mark.parametrize("frame", ["", "x,y", "x,x,z", "x,y,w", "gl"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from fnormal.arrays import U8
-from fnormal.enhancement.bake import check_unwrapped
 from fnormal.enhancement.depthfiles import depth_paths, write_depth
 from fnormal.enhancement.depthfiles import describe as describe_depth
 from fnormal.enhancement.depthinputs import depth_on_photo
@@ -27,7 +26,7 @@ from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.picturefile import read_image
-from fnormal.options.enhance import Enhance, MeshOptions
+from fnormal.options.enhance import Enhance
 from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.files import Written, doubt, result_paths, write_result
@@ -108,17 +107,10 @@ def _check_options(options: Enhance) -> None:
         parse_box(options.box)
     if options.mesh.html:
         viewer_program()  # before anything is written
-    if options.depth.depth is not None:
-        given, usual = asdict(options.mesh), asdict(MeshOptions())
-        if idle := [f"--{_flag(name)}" for name in given if given[name] != usual[name]]:
-            raise FNormalError(f"{', '.join(idle)} belongs to a mesh, and --depth has none; leave it out")
+    if options.depth.depth is not None and (idle := options.mesh.changed()):
+        raise FNormalError(f"{', '.join(idle)} belongs to a mesh, and --depth has none; leave it out")
     if options.normals_frame is not None and options.normals is None:
         raise FNormalError("--normals-frame says the axes of --normals; give both")
-
-
-def _flag(field: str) -> str:
-    """What a user types for a field of MeshOptions."""
-    return field.removesuffix("_mm").removesuffix("_px").replace("_", "-")
 
 
 def _jobs(options: Enhance, out: Path) -> list[_Job]:
@@ -216,8 +208,7 @@ def _write_one(
     wanted = Wanted(
         options.mesh.texture, options.mesh.bake, options.mesh.uv_size_px, options.mesh.gif, options.mesh.html
     )
-    if wanted.bake:
-        check_unwrapped(placed.coarse.base)  # before anything is written
+    wanted.check(placed.coarse.base)
     paths = wanted.paths(stem)
     _see_free(options, tools, stem, paths.values())
     normals = normals_of(placed.number - 1)

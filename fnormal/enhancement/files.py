@@ -9,7 +9,7 @@ from pathlib import Path
 from fnormal import __version__
 from fnormal.arrays import U8
 from fnormal.config import UV_SIZE_PX
-from fnormal.enhancement.bake import bake
+from fnormal.enhancement.bake import bake, check_unwrapped
 from fnormal.enhancement.figures import before_after, moving_light
 from fnormal.enhancement.outfits import (
     describe,
@@ -24,7 +24,7 @@ from fnormal.enhancement.placing import Placed
 from fnormal.enhancement.transfer import Enhanced
 from fnormal.enhancement.viewer import encode_page
 from fnormal.files.writing import write_bytes, write_json
-from fnormal.geometry.mesh import encode_ply
+from fnormal.geometry.mesh import Mesh, encode_ply
 from fnormal.geometry.normal_maps import encode_normals
 from fnormal.geometry.picturefile import write_image
 from fnormal.options.enhance import Texture
@@ -60,6 +60,15 @@ class Wanted:
             **({"html": "_enhanced.html"} if self.html else {}),
             "enhanced": "_enhanced.json",
         }  # fmt: skip
+
+    def check(self, mesh: Mesh) -> None:
+        """See that a mesh allows it, before anything is written.
+
+        Raises:
+            FNormalError: Normal maps are to be baked for a mesh without texture coordinates.
+        """
+        if self.bake:
+            check_unwrapped(mesh)
 
     def paths(self, stem: Path) -> dict[str, Path]:
         """Where each goes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -59,6 +59,12 @@ class MeshOptions:
     html: Annotated[
         bool, Option("--html", help="Also write one page to look at it from all sides, offline.")
     ] = False
+
+    def changed(self) -> list[str]:
+        """The flags that were given."""
+        given, usual = asdict(self), asdict(MeshOptions())
+        names = [name for name in given if given[name] != usual[name]]
+        return [f"--{n.removesuffix('_mm').removesuffix('_px').replace('_', '-')}" for n in names]
 
 
 @dataclass(frozen=True, kw_only=True)
