@@ -31,6 +31,7 @@ from fnormal.prediction.predictor import Predictor
 from fnormal.readers import SCANS, open_reader
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import Camera, rotation_about
+from fnormal.render.landmarks import lift_landmarks
 from fnormal.render.lighting import lamp
 
 CAMERA = Intrinsics(640, 480, 594.0, 594.0, 319.5, 239.5)  # a Kinect v1's colour and depth, registered
@@ -93,6 +94,8 @@ def main() -> None:
     rays = CAMERA.rays(np.stack([columns, rows], axis=-1))
     with open_renderer("auto") as renderer:
         for scan in scans:
+            if scan.landmarks is None:
+                scan = replace(scan, landmarks=lift_landmarks(renderer, scan.mesh, scan.name))
             for distance in (0.5, 0.8, 1.2)[:: 2 if options.tune else 1]:
                 for beside in (0.0, 15.0):
                     shot = photographed(scan, distance, beside, float(rng.uniform(-25, 25)), renderer)

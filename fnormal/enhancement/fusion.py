@@ -20,6 +20,7 @@ _LEAST_FACING = 0.15  # cosine to the ray below which a normal tells nothing of 
 _RIM = 0.08  # of the mask's width: there the fused depth goes over into the measured one
 _SLOPE_ERROR = 0.1  # of a plane fitted to noise, at which its slope is taken for better than a prediction's
 _SIGMAS_PX = (1.5, 12.0)
+_MOST_NOISE = 0.5  # the fused depth stays within so many deviations of one pixel's noise of the filtered one
 _BILATERAL_NOISE, _BILATERAL_M, _BILATERAL_PX = 4.0, 0.004, 3.0
 
 
@@ -134,9 +135,12 @@ def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | No
     first = start[inside].astype(np.float64)
     # solved for the difference to the start, which holds what was measured: what is left is small
     solution = first + conjugate_gradients(matrix, -(pairs.T @ (pairs @ first)))
+    # a pixel's own evidence bounds what its neighbours' normals may do to it, as at the edge of a nose
+    trusted = np.where(known, _MOST_NOISE * noise_m, np.inf)[inside]
+    solution = first + np.clip(solution - first, -trusted, trusted)
     fused = np.zeros(mask.shape, np.float32)
     fused[inside] = solution
-    return _joined(metres, fused, normals, inside, measured)
+    return _joined(metres, calm, fused, normals, inside, measured)
 
 
 def local_planes(metres: F32, known: Bools, rays: F64, sigma_px: float) -> tuple[F32, F32]:
@@ -217,16 +221,28 @@ def _smoothing_px(noise_m: float, metres: F32, mask: Bools, rays: F64, share: F3
     return float(np.clip(sigma / density**0.25, *_SIGMAS_PX))
 
 
-def _joined(metres: F32, fused: F32, normals: F32, inside: Bools, measured: F32) -> Fused:
-    """Fused depth inside, measured depth around, and a soft change at the rim."""
-    import cv2
-
-    from_rim = cv2.distanceTransform(np.pad(inside, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+def _joined(metres: F32, calm: F32, fused: F32, normals: F32, inside: Bools, measured: F32) -> Fused:
+    """Fused depth inside, filtered at the rim, measured around: soft changes of form and of noise."""
     width = max(_RIM * float(np.sqrt(inside.sum())), 1.0)
-    confidence = np.clip(from_rim / width, 0, 1)
-    confidence = (confidence * confidence * (3 - 2 * confidence)).astype(np.float32)
+    confidence, away = _rising(inside, width, around=False), _rising(~inside, width, around=True)
     known = metres > 0
     confidence[inside & ~known] = 1.0  # holes have nothing else
-    mixed = np.where(inside, confidence * fused + (1 - confidence) * metres, metres).astype(np.float32)
+    around = np.where(known, away * metres + (1 - away) * calm, 0)
+    mixed = np.where(inside, confidence * fused + (1 - confidence) * calm, around).astype(np.float32)
     blended = unit(confidence[..., None] * normals + (1 - confidence[..., None]) * measured)
     return Fused(mixed, np.asarray(blended * (mixed > 0)[..., None], np.float32), confidence * inside)
+
+
+def _rising(area: Bools, width_px: float, *, around: bool) -> F32:
+    """From 0 outside an area to 1 at ``width_px`` inside it, softly. [H, W]
+
+    Args:
+        area: Where.
+        width_px: How soft.
+        around: Whether the area goes on beyond the picture.
+    """
+    import cv2
+
+    padded = np.pad(area, 1, constant_values=around).astype(np.uint8)
+    share = np.clip(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1] / width_px, 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
