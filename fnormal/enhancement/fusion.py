@@ -6,6 +6,7 @@ Camera frame: x right, y up, z toward the viewer, the camera at the origin; dept
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,7 @@ def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | No
         rays: Of the grid's pixels, y down. [H, W, 2]
         samples: Measurements behind each pixel: less than 1 where the depth map is the coarser. [H, W]
     """
-    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse import diags
 
     known = metres > 0
     share = np.ones(mask.shape, np.float32) if samples is None else samples
@@ -106,30 +107,7 @@ def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | No
     too_much = reconciled(normals, measured, both, sigma_px, 1.0)
     normals = unit(np.where(both[..., None], normals - too_much, normals))
     inside = mask & (start > 0) & (np.linalg.norm(normals, axis=-1) > 0.5)
-    number = np.full(mask.shape, -1)
-    number[inside] = np.arange(int(inside.sum()))
-    directions = np.stack([rays[..., 0], -rays[..., 1], -np.ones(mask.shape)], axis=-1)
-    row_p, row_q, value_p, value_q = [], [], [], []
-    for p, q in (((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
-                 ((slice(None, -1), slice(None)), (slice(1, None), slice(None)))):  # fmt: skip
-        middle = unit(normals[p] + normals[q]).astype(np.float64)
-        at_p, at_q = (np.sum(middle * directions[side], axis=-1) for side in (p, q))
-        near = (start[p] + start[q]) / 2
-        jump = np.abs(start[p] - start[q]) > _JUMP_M * np.maximum((near / _JUMP_AT_M) ** 2, 0.3)
-        facing = np.abs(at_p) / np.linalg.norm(directions[p], axis=-1) > _LEAST_FACING
-        pair = inside[p] & inside[q] & ~jump & facing
-        row_p.append(number[p][pair])
-        row_q.append(number[q][pair])
-        value_p.append(-at_p[pair])
-        value_q.append(at_q[pair])
-    i, j = np.concatenate(row_p), np.concatenate(row_q)
-    rows = np.arange(len(i))
-    entries = np.concatenate([*value_p, *value_q])
-    count = int(inside.sum())
-    pairs = coo_matrix(
-        (entries, (np.concatenate([rows, rows]), np.concatenate([i, j]))), shape=(len(i), count)
-    )
-    pairs = pairs.tocsr()
+    pairs = _neighbours(start, normals, inside, rays)
     held = (DEPTH_WEIGHT**2 * np.where(known, share, 0.0))[inside] + 1e-9
     matrix = (pairs.T @ pairs + diags(held)).tocsr()
     first = start[inside].astype(np.float64)
@@ -188,6 +166,33 @@ def local_planes(metres: F32, known: Bools, rays: F64, sigma_px: float) -> tuple
 def _spacing(rays: F64) -> float:
     """Distance of neighbouring rays on the plane one unit before the camera."""
     return float(np.abs(np.gradient(rays[..., 0], axis=1)).mean())
+
+
+def _neighbours(start: F32, normals: F32, inside: Bools, rays: F64) -> Any:
+    """The rows ``n . (Z_q r_q - Z_p r_p)`` of neighbours on one surface, sparse. [pairs, pixels inside]"""
+    from scipy.sparse import coo_matrix
+
+    number = np.full(inside.shape, -1)
+    number[inside] = np.arange(int(inside.sum()))
+    directions = np.stack([rays[..., 0], -rays[..., 1], -np.ones(inside.shape)], axis=-1)
+    row_p, row_q, value_p, value_q = [], [], [], []
+    for p, q in (((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+                 ((slice(None, -1), slice(None)), (slice(1, None), slice(None)))):  # fmt: skip
+        middle = unit(normals[p] + normals[q]).astype(np.float64)
+        at_p, at_q = (np.sum(middle * directions[side], axis=-1) for side in (p, q))
+        near = (start[p] + start[q]) / 2
+        jump = np.abs(start[p] - start[q]) > _JUMP_M * np.maximum((near / _JUMP_AT_M) ** 2, 0.3)
+        facing = np.abs(at_p) / np.linalg.norm(directions[p], axis=-1) > _LEAST_FACING
+        pair = inside[p] & inside[q] & ~jump & facing
+        row_p.append(number[p][pair])
+        row_q.append(number[q][pair])
+        value_p.append(-at_p[pair])
+        value_q.append(at_q[pair])
+    i, j = np.concatenate(row_p), np.concatenate(row_q)
+    rows = np.arange(len(i))
+    entries = np.concatenate([*value_p, *value_q])
+    shape = len(i), int(inside.sum())
+    return coo_matrix((entries, (np.concatenate([rows, rows]), np.concatenate([i, j]))), shape=shape).tocsr()
 
 
 def noise_of(metres: F32, mask: Bools) -> float:
