@@ -43,7 +43,7 @@ def run(*arguments: object) -> None:
 
 
 def teaser(sheet: np.ndarray, tangent: np.ndarray) -> np.ndarray:
-    """Photo, normals, a coarse mesh before and after in two views, a map in another mesh's own UV, in a row."""
+    """In a row: photo, normals, a coarse mesh before and after in two views, a map in another mesh's UV."""
     side = sheet.shape[0] // 2
     cells = [
         [sheet[r * side : (r + 1) * side, c * side : (c + 1) * side] for c in range(4)] for r in range(2)
