@@ -147,7 +147,7 @@ SUPERSAMPLE = 3  # colour samples a pixel side; normals are the centre sample, n
 EYE_DISTANCE_MM = 63.0  # mean distance of the pupils, scales a photo's mesh to metres
 UNIT_ERROR_DEG = 8.0  # error that a raw normal of length 1 expects, of networks that learn their confidence
 DOUBTFUL_SCORE = (
-    0.4  # of a face: portraits score above 0.8, patches taken for faces 0.2 to 0.37, profiles from 0.28
+    0.4  # of a face: portraits score above 0.8, patches taken for faces up to 0.37, profiles 0.28
 )
 VIDEO_SMOOTH = 0.5  # of the frame before, moved along, in a video's normals: halves the flicker
 BLEND_SCALE_MM = 25.0  # enhance: forms wider than this stay the coarse mesh's; see benchmarks/enhance.py

@@ -16,7 +16,7 @@ from fnormal.geometry.picturefile import find_images
 from fnormal.geometry.videofile import is_video, parse_size
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.files import is_own_output, result_paths
-from fnormal.prediction.pictures import Job, PictureStages, most_faces
+from fnormal.prediction.pictures import Job, PictureStages, counted, most_faces
 from fnormal.prediction.predictor import open_predictor
 from fnormal.prediction.sharing import guarded, predict_elsewhere
 from fnormal.prediction.videofiles import predict_video
@@ -52,10 +52,7 @@ def predict(options: Predict) -> Iterator[Progress]:
     predictor = open_predictor(options.weights, options.compute, mirror=options.options.mirror)
     pictures = [job for job in jobs if not job.is_video]
     works = PictureStages(predictor, options.options, guard).run(pictures)
-    for done, work in enumerate(works, 1):
-        for progress in work.told():
-            counted = progress.unit == "pictures"
-            yield replace(progress, done=done, total=len(pictures)) if counted else progress
+    yield from counted((step for work in works for step in work.told()), len(pictures))
     for job in jobs:
         if job.is_video:
             yield from predict_video(job.source, str(job.stem), predictor, options.options, guard)

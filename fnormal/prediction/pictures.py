@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fnormal.arrays import F32, U8
@@ -19,7 +19,6 @@ from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.figures import overlay, side_by_side
 from fnormal.prediction.files import Written, doubt, extra_path, result_paths, write_result
 from fnormal.prediction.frames import Frame
-from fnormal.prediction.inputs import check_range
 from fnormal.prediction.outlines import outline_of
 from fnormal.prediction.predictor import BATCH, Predictor, seen
 from fnormal.progress import Progress, Result, failure
@@ -130,7 +129,6 @@ class PictureStages:
         """Read a picture, find its faces, cut out what the network sees of them."""
         clock, options = _Clock(work.seconds), self._options
         picture = read_image(work.job.source, most_px=round(options.max_megapixels * 1e6))
-        check_range(picture)
         work.shape = (picture.shape[0], picture.shape[1])
         clock.lap("read")
         if options.crop:
@@ -232,6 +230,14 @@ def _figures(picture: U8, result: FaceNormals, options: PredictOptions) -> dict[
     if options.side_by_side:
         found["side_by_side"] = side_by_side(picture, result)
     return found
+
+
+def counted(steps: Iterable[Progress], total: int) -> Iterator[Progress]:
+    """What works have told, each that ends one with its place among all."""
+    done = 0
+    for step in steps:
+        done += step.unit == "pictures"
+        yield replace(step, done=done, total=total) if step.unit == "pictures" else step
 
 
 def most_faces(text: str) -> int | None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from fnormal.files.naming import Guard
 from fnormal.options.faces import Predict
 from fnormal.prediction.outlines import BUILT_IN
-from fnormal.prediction.pictures import Job, PictureStages
+from fnormal.prediction.pictures import Job, PictureStages, counted
 from fnormal.prediction.predictor import Predictor, open_predictor
 from fnormal.prediction.videofiles import predict_video
 from fnormal.progress import Progress
@@ -53,13 +53,8 @@ def predict_elsewhere(options: Predict, jobs: Sequence[Job]) -> Iterator[Progres
     parts = [tuple(pictures[i : i + _CHUNK]) for i in range(0, len(pictures), _CHUNK)]
     parts += [(job,) for job in jobs if job.is_video]
     chunks = [_Chunk(part, options, run) for part in parts]
-    done = 0
-    for told in run_jobs(_predict_chunk, chunks, workers=sharing.workers, scheduler=sharing.scheduler):
-        for progress in told:
-            if progress.unit == "pictures":
-                done += 1
-                progress = replace(progress, done=done, total=len(pictures))
-            yield progress
+    finished = run_jobs(_predict_chunk, chunks, workers=sharing.workers, scheduler=sharing.scheduler)
+    yield from counted((step for told in finished for step in told), len(pictures))
 
 
 def guarded(options: Predict, jobs: Sequence[Job]) -> Guard:
