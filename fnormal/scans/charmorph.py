@@ -12,10 +12,20 @@ from fnormal.errors import FNormalError
 from fnormal.files.opening import ARCHIVE, read_npy, read_npz
 from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.geometry.subdivision import Subdivision, loop_subdivision
+from fnormal.scans.headpaint import HeadPaint, connected_parts
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
 
 _NECK_M = 1.50  # z is up in the files; below it are shoulders
 _IRIS_VERTICES = 401  # the irises lie inside the eyeballs
+_CM = 0.01  # the model's unit is the metre
+# the 68 points on the finer mesh: detected on a frontal render of the base head, nearest vertices
+_LANDMARKS = (
+    51963, 18866, 9187, 21712, 21533, 898, 54144, 21650, 59441, 51941, 3002, 40317, 32242, 32234, 54372,
+    32167, 13192, 19110, 47796, 9023, 56521, 6467, 29749, 2569, 2578, 29449, 32255, 57649, 17701, 51911,
+    17897, 53753, 20063, 11875, 9055, 58762, 61416, 42558, 44677, 41307, 57251, 60371, 57646, 15720,
+    31630, 57235, 15679, 15701, 54491, 852, 9043, 55363, 30078, 42760, 4466, 7693, 32465, 51969, 46501,
+    4372, 5192, 53126, 17806, 30077, 50245, 30085, 17812, 11168,
+)  # fmt: skip
 # by the first word of a morph's name: (how many to mix, largest weight)
 _MIXES = {
     "Race": (2, 0.6), "Gender": (1, 0.9), "Age": (1, 0.9), "Face": (4, 0.7), "Head": (2, 0.7),
@@ -33,31 +43,36 @@ class VitruvianHeads:
         licence: Licence of the heads.
         scans: How many heads.
         seed: Head ``i`` depends on ``(seed, i)`` alone.
+        skins: Bank of ``fnormal unwrap``; without, heads are grey.
 
     Raises:
         FNormalError: The folder does not hold them.
     """
 
-    def __init__(self, source: Path, *, licence: str, scans: int | None, seed: int) -> None:
+    def __init__(
+        self, source: Path, *, licence: str, scans: int | None, seed: int, skins: Path | None = None
+    ) -> None:
         base = source / "morphs" / "L1" / "Default.npy"
         if not base.is_file():
             raise FNormalError(
                 f"{source} holds no morphs/L1/Default.npy; give CharMorph's folder of Vitruvian"
             )
-        self.licence, self._seed = licence, seed
+        self._seed = seed
         self._base = read_npy(base, ARCHIVE).astype(np.float32)
         faces = triangulate(read_npy(source / "faces.npy", ARCHIVE).astype(np.int32))
         self._used, self._finer = _head_of(self._base, faces)
+        self._paint = HeadPaint(self._upright(self._base), self._finer.faces, _LANDMARKS, _CM, skins)
+        self.licence = self._paint.licence(licence)
         shapes = [p for s in ("*.npz", "*.npy") for p in sorted((source / "morphs" / "L2").glob(s))]
         kept = [p for p in shapes if not any(word in p.stem for word in _LEFT_OUT)]
         self._shapes = {word: [p for p in kept if p.stem.startswith(word)] for word in _MIXES}
         self._expressions = sorted((source / "morphs" / "L3").glob("*.npz"))
-        self.files: Sequence[Path] = [base, *kept, *self._expressions]
+        self.files: Sequence[Path] = [base, *kept, *self._expressions, *([] if skins is None else [skins])]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"vitruvian-{seed}-{i:05d}" for i in range(count)]
 
     def load(self, index: int) -> Scan:
-        """Head ``index``; without colour and without landmarks."""
+        """Head ``index``; without landmarks, and without colour where there are no skins."""
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
         shape = self._base.copy()
         for word, (count, top) in _MIXES.items():
@@ -67,19 +82,18 @@ class VitruvianHeads:
         if self._expressions:
             for which in rng.choice(len(self._expressions), int(rng.integers(0, 4)), replace=False):
                 _add(shape, self._expressions[which], float(rng.uniform(0, 0.8)))
-        upright = shape[self._used] @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)  # x, z, -y
-        name = self.names[index]
-        return Scan(name, name, make_mesh(self._finer(upright), self._finer.faces))
+        vertices, name = self._upright(shape), self.names[index]
+        colors = self._paint.colors(vertices, (self._seed, index))
+        return Scan(name, name, make_mesh(vertices, self._finer.faces, colors=colors))
+
+    def _upright(self, shape: F32) -> F32:
+        """The finer head of all vertices [V, 3], x, z, -y of the file."""
+        return self._finer(shape[self._used] @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32))
 
 
 def _head_of(base: F32, faces: I32) -> tuple[Array, Subdivision]:
     """Vertices of the head, and the finer mesh of them."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (len(base), len(base)))
-    part = connected_components(graph, directed=False)[1]
+    part = connected_parts(faces, len(base))
     iris = np.bincount(part)[part] == _IRIS_VERTICES
     wanted = (base[:, 2] > _NECK_M) & ~iris
     kept = faces[wanted[faces].all(axis=1)]

@@ -14,16 +14,13 @@ from fnormal.geometry.mesh import make_mesh, triangulate, vertex_normals
 from fnormal.geometry.subdivision import loop_subdivision
 from fnormal.scans.expressions import sample_expression
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
-from fnormal.scans.skin import face_features, paint, relief
-from fnormal.scans.skinbank import SkinBank
+from fnormal.scans.skin import face_features, iris_color, paint, paint_eye, relief
+from fnormal.scans.skinbank import BANK_SHARE, SkinBank
 
 _SKIN = ("M_Face", "M_BackHead")
 _EYES = (("M_ScleraLeft", "M_IrisLeft"), ("M_ScleraRight", "M_IrisRight"))
 # lashes, occlusion and fluid shells are left out: they would punch holes in the mask
 _MOUTH = {"M_Teeth": (0.85, 0.82, 0.72), "M_GumsTongue": (0.62, 0.32, 0.32)}
-_SCLERA_RGB = (0.85, 0.82, 0.80)
-_IRIS_DEG, _PUPIL_DEG = 27.0, 11.0  # half angles, seen from the eyeball's centre
-_BANK_SHARE = 0.85  # of the heads that take a skin of the bank, where there is one
 _CM = 1.0  # the model's unit is the centimetre
 
 
@@ -121,8 +118,8 @@ class IctFaceKit:
         skin_xyz = relief(smooth, vertex_normals(smooth, model.skin_faces), rng, _CM, slope)
         colors = paint(smooth, model.features, rng, _CM)
         vertices, faces, paints = [skin_xyz], [model.skin_faces], [colors]
-        iris_rgb = rng.uniform([0.15, 0.1, 0.08], [0.45, 0.45, 0.5])
-        if self._skins is not None and rng.random() < _BANK_SHARE:
+        iris_rgb = iris_color(rng)
+        if self._skins is not None and rng.random() < BANK_SHARE:
             paints = [self._skins.sample(rng)]
         for triangles, color in model.mouth:
             used, local = _compact(triangles, sum(map(len, vertices)))
@@ -133,7 +130,7 @@ class IctFaceKit:
             used, local = _compact(triangles, sum(map(len, vertices)))
             faces.append(local)
             vertices.append(shape[used])
-            paints.append(_paint_eye(shape[used], shape[iris].mean(axis=0), iris_rgb))
+            paints.append(paint_eye(shape[used], shape[iris].mean(axis=0), iris_rgb))
         mesh = make_mesh(np.concatenate(vertices), np.concatenate(faces), colors=np.concatenate(paints))
         name = self.names[index]
         return Scan(name, name, mesh, shape[model.landmark_ids])
@@ -154,16 +151,6 @@ def _compact(triangles: I32, first: int) -> tuple[I32, I32]:
     """Vertices that ``triangles`` use, and the triangles renumbered from ``first`` on."""
     used, local = np.unique(triangles, return_inverse=True)
     return used, local.reshape(-1, 3).astype(np.int32) + first
-
-
-def _paint_eye(ball: F32, iris_center: F32, iris_rgb: Array) -> F32:
-    """Colours of an eyeball [V, 3]: the iris lies behind a clear cornea, so it is painted on top."""
-    center = ball.mean(axis=0)
-    away, gaze = ball - center, iris_center - center
-    cosine = away @ gaze / (np.linalg.norm(away, axis=1) * np.linalg.norm(gaze))
-    angle_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))[:, None]
-    color = np.where(angle_deg < _IRIS_DEG, iris_rgb, _SCLERA_RGB)
-    return np.where(angle_deg < _PUPIL_DEG, 0.03, color).astype(np.float32)
 
 
 def _load_model(source: Path | None) -> dict[str, Array]:

@@ -21,6 +21,9 @@ _TONES = np.array(
     ]
 )
 
+_SCLERA_RGB = (0.85, 0.82, 0.80)
+_IRIS_DEG, _PUPIL_DEG = 27.0, 11.0  # half angles, seen from the eyeball's centre
+
 
 @dataclass(frozen=True)
 class Features:
@@ -95,6 +98,21 @@ def paint(vertices: F32, features: Features, rng: np.random.Generator, unit_per_
     ):
         skin = skin + amount[:, None] * (color - skin)
     return np.asarray(np.clip(skin, 0.01, 1), np.float32)
+
+
+def paint_eye(ball: F32, iris_center: F32, iris_rgb: Array) -> F32:
+    """Colours of an eyeball [V, 3]: the iris lies behind a clear cornea, so it is painted on top."""
+    center = ball.mean(axis=0)
+    away, gaze = ball - center, iris_center - center
+    cosine = away @ gaze / (np.linalg.norm(away, axis=1) * np.linalg.norm(gaze))
+    angle_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))[:, None]
+    color = np.where(angle_deg < _IRIS_DEG, iris_rgb, _SCLERA_RGB)
+    return np.where(angle_deg < _PUPIL_DEG, 0.03, color).astype(np.float32)
+
+
+def iris_color(rng: np.random.Generator) -> Array:
+    """From dark brown to light blue, sRGB. [3]"""
+    return rng.uniform([0.15, 0.1, 0.08], [0.45, 0.45, 0.5])
 
 
 def relief(vertices: F32, normals: F32, rng: np.random.Generator, unit_per_cm: float, slope: float) -> F32:

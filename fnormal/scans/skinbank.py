@@ -7,14 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from fnormal.arrays import F32, U8
+from fnormal.arrays import F32, U8, Array
 from fnormal.errors import FNormalError
 from fnormal.files.opening import ARCHIVE, check_file, read_npz
 from fnormal.files.writing import write_bytes
 
+BANK_SHARE = 0.85  # of the heads that take a skin of the bank, where there is one
+
 
 class SkinBank:
-    """Skins of an ``.npz``: ``colors`` uint8 [N, V, 3], sRGB, and ``licence``.
+    """Skins of an ``.npz``: ``colors`` uint8 [N, V, 3], sRGB, ``licence``, and the head that they are of.
+
+    The head is ``vertices`` [V, 3] and its ``landmarks`` [68, 3], for who carries the skins to another head.
 
     Raises:
         FNormalError: Missing, or not written by ``fnormal unwrap``.
@@ -28,6 +32,7 @@ class SkinBank:
             raise FNormalError(f"{path} is no bank of skins; make one with 'fnormal unwrap'")
         self.path, self._colors = path, colors
         self.licence = str(arrays.get("licence", "unknown"))
+        self._vertices, self._landmarks = arrays.get("vertices"), arrays.get("landmarks")
 
     def check(self, n_vertices: int) -> None:
         """See that the skins are of this head model.
@@ -41,6 +46,23 @@ class SkinBank:
                 " make the bank again with this head model"
             )
 
+    def nearest_to(self, vertices: F32, landmarks: F32) -> Array:
+        """For each vertex [W, 3] of another neutral head the vertex of the bank's that has its place. [W]
+
+        The bank's head is bent so that its landmarks come to lie on the other's [68, 3].
+
+        Raises:
+            FNormalError: The bank does not say which head its skins are of.
+        """
+        from scipy.interpolate import RBFInterpolator
+        from scipy.spatial import cKDTree
+
+        if self._vertices is None or self._landmarks is None:
+            raise FNormalError(f"{self.path} does not say of what head; make it again with 'fnormal unwrap'")
+        bend = RBFInterpolator(self._landmarks, landmarks, kernel="thin_plate_spline", smoothing=1e-4)
+        nearest: Array = cKDTree(bend(self._vertices)).query(vertices)[1]
+        return nearest
+
     def sample(self, rng: np.random.Generator) -> F32:
         """A skin, somewhat lighter or darker and warmer or colder, sRGB in 0..1. [V, 3]"""
         skin = self._colors[int(rng.integers(len(self._colors)))].astype(np.float32) / 255
@@ -48,8 +70,8 @@ class SkinBank:
         return np.asarray(np.clip(skin, 0, 1) ** curve, np.float32)
 
 
-def write_bank(path: Path, colors: U8, licence: str) -> None:
-    """Write skins [N, V, 3] of one head model."""
+def write_bank(path: Path, colors: U8, licence: str, vertices: F32, landmarks: F32) -> None:
+    """Write skins [N, V, 3] of one head model, its vertices [V, 3] and landmarks [68, 3]."""
     buffer = io.BytesIO()
-    np.savez(buffer, colors=colors, licence=np.array(licence))
+    np.savez(buffer, colors=colors, licence=np.array(licence), vertices=vertices, landmarks=landmarks)
     write_bytes(path, buffer.getvalue())

@@ -1,0 +1,71 @@
+"""Skins of a bank on heads of other families than the bank's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fnormal.arrays import F32, I32, Array
+from fnormal.scans.skin import face_features, iris_color, paint, paint_eye
+from fnormal.scans.skinbank import BANK_SHARE, SkinBank
+
+_STREAM = 1  # other random numbers than those of the shapes, which so stay the same
+
+
+class HeadPaint:
+    """Colours for heads of one topology: skin on the largest part, the other parts are eyeballs.
+
+    Args:
+        neutral: The family's mean head, upright. [V, 3]
+        faces: [F, 3]
+        landmarks: Its vertices of the 68 points. [68]
+        unit_per_cm: Mesh units in a centimetre.
+        skins: Bank of ``fnormal unwrap``, or None: heads have no colour.
+
+    Raises:
+        FNormalError: No bank, or one that does not hold its head.
+    """
+
+    def __init__(
+        self, neutral: F32, faces: I32, landmarks: Sequence[int], unit_per_cm: float, skins: Path | None
+    ) -> None:
+        self._bank = None if skins is None else SkinBank(skins)
+        if self._bank is None:
+            return
+        points, self._unit = neutral[np.asarray(landmarks)], unit_per_cm
+        part = connected_parts(faces, len(neutral))
+        sizes = np.bincount(part)
+        self._eyes = [np.flatnonzero(part == k) for k in range(len(sizes)) if k != sizes.argmax()]
+        self._nearest = self._bank.nearest_to(neutral, points)
+        self._features = face_features(neutral, points, unit_per_cm)
+
+    def licence(self, heads: str) -> str:
+        """Licence of the coloured heads."""
+        return heads if self._bank is None else f"{heads}; {self._bank.licence}"
+
+    def colors(self, vertices: F32, seed: tuple[int, int]) -> F32 | None:
+        """Colours of a head [V, 3], sRGB, or None without a bank; ``seed`` chooses them. [V, 3]"""
+        if self._bank is None:
+            return None
+        rng = np.random.default_rng(np.random.SeedSequence([*seed, _STREAM]))
+        skin = paint(vertices, self._features, rng, self._unit)
+        if rng.random() < BANK_SHARE:
+            skin = self._bank.sample(rng)[self._nearest]
+        iris_rgb, gaze = iris_color(rng), np.array([*rng.normal(0, 0.15, 2), 1.0])
+        for eye in self._eyes:
+            ball = vertices[eye]
+            skin[eye] = paint_eye(ball, np.asarray(ball.mean(axis=0) + gaze, np.float32), iris_rgb)
+        return skin
+
+
+def connected_parts(faces: I32, count: int) -> Array:
+    """The connected part of each of ``count`` vertices. [V]"""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
+    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (count, count))
+    part: Array = connected_components(graph, directed=False)[1]
+    return part
