@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 import fnormal
 from fnormal.datasets.hdf5 import Dataset
@@ -85,6 +86,25 @@ def test_eval_scores_the_normals_that_predict_gives(pairs: Path, size_px: int) -
         assert sample.image is not None
         given = mine.predict_whole(sample.image).normals
         assert angular_error_deg(given, unit(scored)).mean() < 0.2
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_whole_picture_is_answered_and_its_face_framed_as_trained(
+    predictor: fnormal.Predictor, astronaut: Path, turns: int
+) -> None:
+    """Not square, the face small or lying: all pixels have normals, the face those that predict gives."""
+    picture = np.ascontiguousarray(np.rot90(read_image(astronaut)[20:300, 60:400], turns))
+    whole = predictor.predict_whole(picture)
+    assert whole.normals.shape == picture.shape
+    assert whole.mask.all()
+    np.testing.assert_allclose(np.linalg.norm(whole.normals, axis=-1), 1, atol=1e-5)
+    (face,) = predictor.predict(picture)
+    inner = ndimage.binary_erosion(face.mask, iterations=4)
+    error = angular_error_deg(whole.normals, face.normals)[inner]
+    assert np.median(error) < 0.1, "but for the soft seam the same"
+    assert error.mean() < 1.5
+    steps = angular_error_deg(whole.normals[:, 1:], whole.normals[:, :-1])
+    assert np.percentile(steps, 99.9) < 60, "no seam"
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import numpy as np
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.config import CROP_SCALE, UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
-from fnormal.faces.crop import Crop, crop_around, whole_picture
+from fnormal.faces.crop import Crop, crop_around
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.ladder import find_all_faces, roll_deg
-from fnormal.faces.masks import Outline, face_mask, hull_mask, with_forehead
+from fnormal.faces.masks import Outline, face_mask, given_mask, hull_mask, with_forehead
 from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import open_runner
@@ -24,6 +24,7 @@ from fnormal.options.shared import Compute
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of, upright_view
 from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
+from fnormal.prediction.whole import merged, needs_own_frame, whole_frame
 
 if TYPE_CHECKING:  # torch takes a second to import
     from fnormal.network.model import CrossModalNet
@@ -193,22 +194,37 @@ class Predictor:
         return results
 
     def predict_whole(self, picture: Array) -> FaceNormals:
-        """Normals of a picture that already is a face crop: its centred square, every pixel."""
+        """Normals of every pixel of a face crop; a small or turned face in it is framed as trained."""
         check_range(picture)
-        return self._predict_frame(picture, self.whole_frame(picture.shape[:2]))
+        frames = self.whole_frames(as_bytes(picture))
+        means = self.run([seen(picture, frame) for frame in frames])
+        return self.finish_whole(frames, means, picture.shape[:2])
 
     def predict_crop(self, picture: Array, crop: Crop, mask: Bools) -> FaceNormals:
         """Normals of a square of a picture that the caller has chosen, inside a mask of that square."""
-        return self._predict_frame(picture, Frame(crop, mask, None))
-
-    def _predict_frame(self, picture: Array, frame: Frame) -> FaceNormals:
+        frame = Frame(crop, mask, None)
         (mean,) = self.run([seen(picture, frame)])
         return self.finish(frame, mean, picture.shape[:2])
 
-    def whole_frame(self, shape: Sequence[int]) -> Frame:
-        """The frame of a picture [H, W] that already is a face crop: its centred square, every pixel."""
-        crop = whole_picture(shape[0], shape[1], self.size_px)
-        return Frame(crop, np.ones((crop.side_px, crop.side_px), bool), None)
+    def whole_frames(self, picture: U8) -> list[Frame]:
+        """The frame of all of a picture [H, W, 3], and that of a face inside which needs one of its own."""
+        shape = (picture.shape[0], picture.shape[1])
+        faces = [face for face in self.detect(picture)[:1] if needs_own_frame(face, shape, UPRIGHT_DEG)]
+        return [whole_frame(shape, self.size_px), *(self._bare_frame(shape, face) for face in faces)]
+
+    def _bare_frame(self, shape: tuple[int, int], face: FaceBox) -> Frame:
+        """What the network will see of a face, all of it inside the mask."""
+        frame = self.framed(shape, face, CROP_SCALE, hull_mask)
+        if frame.to_picture is None:
+            return replace(frame, mask=np.ones_like(frame.mask))
+        return self.framed(shape, face, CROP_SCALE, given_mask(np.ones(shape, bool)))
+
+    def finish_whole(
+        self, frames: Sequence[Frame], means: Sequence[F32], shape: Sequence[int]
+    ) -> FaceNormals:
+        """The answer for a whole picture, of :meth:`whole_frames` and what the network says to each."""
+        results = [self.finish(frame, mean, shape) for frame, mean in zip(frames, means, strict=True)]
+        return results[0] if len(results) == 1 else merged(*results)
 
     def framed(self, shape: Sequence[int], face: FaceBox, scale: float, outline: Outline) -> Frame:
         """What the network will see of a face: the paper's crop, or an upright view of a turned face."""
