@@ -171,6 +171,29 @@ def test_harmonics_hold_the_irradiance_of_a_lamp_and_of_a_sky() -> None:
     assert error == pytest.approx(3 / 32, abs=1e-3), "what degree 2 leaves of a clamped cosine, at 90 degrees"
 
 
+def test_a_sun_apart_lights_as_all_cells_do() -> None:
+    """Sun and sky are nearer to the sum over all cells than nine harmonics of both are, after any turn."""
+    bright = np.ones((64, 128, 3), np.float32)
+    bright[16:18, 80:82] = [4000, 3000, 2000]
+    room = panorama("sunny", bright)
+    rng = np.random.default_rng(0)
+    normals = rng.normal(size=(200, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    for turn_rad in (0.0, 1.0, 4.0):
+        cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
+        turned = room.toward @ np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]]).T
+        exact = np.clip(normals @ turned.T, 0, None) @ room.light / np.pi
+        exact *= 1 / project(room.toward, room.light)[0].mean()
+        parts = room.sun_and_sky(turn_rad)
+        assert parts is not None
+        toward, sun, sky = parts
+        apart = np.clip(normals @ toward, 0, None)[:, None] * sun + evaluate(normals, sky)
+        whole = evaluate(normals, room.irradiance(turn_rad))
+        assert np.abs(apart - exact).max() < 0.03 * exact.max()
+        assert np.abs(apart - exact).max() < 0.3 * np.abs(whole - exact).max()
+    assert panorama("even", np.ones((64, 128, 3), np.float32)).sun_and_sky(0.0) is None
+
+
 def test_panoramas_are_read_and_turned(tmp_path: Path) -> None:
     """A bright patch straight ahead (the middle column looks at +z) lights what faces it."""
     sky = np.full((32, 64, 3), 0.01, np.float32)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from fnormal.arrays import F64, Floats
+from fnormal.arrays import F64, Bools, Floats
 from fnormal.config import MAX_PICTURE_PX
 from fnormal.errors import FNormalError
 from fnormal.files.opening import PICTURE, check_file, decoding, quiet_stderr
@@ -18,6 +19,8 @@ PANORAMA_SUFFIXES = frozenset({".hdr", ".pic", ".png", ".jpg", ".jpeg", ".tif", 
 _RADIANCE_SUFFIXES = frozenset({".hdr", ".pic"})
 _HEADER = 1 << 16  # bytes in which a Radiance file says its size
 _ROWS, _COLUMNS = 32, 64  # nine harmonics see no more of a panorama
+_SUN_DEG = 12.0  # around its brightest cell
+_SUN_SHARE = 0.2  # of all the light that must come from there
 
 # Y_lm of degree 0, 1, 2 in the order of `basis`, and the cosine lobe's factor A_l / pi of each
 _NORMALISER = np.array(
@@ -79,10 +82,38 @@ class EnvironmentMap:
 
     def irradiance(self, turn_rad: float) -> F64:
         """Coefficients [9, 3] after turning the surroundings about the vertical, scaled to mean 1."""
-        cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
-        turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-        coefficients = project(self.toward @ turn.T, self.light)
+        coefficients = project(self.toward @ _about_vertical(turn_rad).T, self.light)
         return coefficients / max(float(coefficients[0].mean()), 1e-12)
+
+    @cached_property
+    def _sun(self) -> tuple[F64, Bools] | None:
+        """Where the sun or a lamp stands, and its cells; None where no small part outshines the rest."""
+        bright = self.light.mean(axis=1)
+        middle = self.toward[bright.argmax()]
+        cells = self.toward @ middle > np.cos(np.radians(_SUN_DEG))
+        if bright[cells].sum() < _SUN_SHARE * bright.sum():
+            return None
+        toward = (self.toward[cells] * bright[cells, None]).sum(axis=0)
+        return toward / np.linalg.norm(toward), cells
+
+    def sun_and_sky(self, turn_rad: float) -> tuple[F64, F64, F64] | None:
+        """The sun apart from the rest, after a turn about the vertical, where there is one.
+
+        Returns:
+            Direction to the sun [3], its irradiance / pi across [3], coefficients of the rest [9, 3]; scaled
+            as :meth:`irradiance` scales the whole.
+        """
+        if self._sun is None:
+            return None
+        turn, (toward, cells) = _about_vertical(turn_rad), self._sun
+        scale = max(float(project(self.toward, self.light)[0].mean()), 1e-12)
+        rest = project(self.toward[~cells] @ turn.T, self.light[~cells])
+        return turn @ toward, self.light[cells].sum(axis=0) / np.pi / scale, rest / scale
+
+
+def _about_vertical(turn_rad: float) -> F64:
+    cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
+    return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
 
 
 def panorama(name: str, radiance: Floats) -> EnvironmentMap:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fnormal.arrays import F32, U8, Bools
+from fnormal.arrays import F32, F64, U8, Bools
 from fnormal.datasets.sample import Pair
 from fnormal.geometry.images import resize_image
 from fnormal.render.environment import EnvironmentMap, evaluate, random_environment
@@ -20,6 +20,8 @@ from fnormal.render.relight import Lamps, displaced, relit, to_codes
 
 _ALONE_SHARE = 0.35  # of the samples: one hard lamp and nearly nothing else
 _NEAR_SHARE = 0.3  # of the lamps
+_SUNNY_SHARE = 0.35  # of the samples under a panorama that has a sun: it alone is the lamp, as hard as it is
+_SUN_RADIUS_RAD = 0.01  # what the sun fills of the sky
 _RELIEF_SHARE = 0.7  # of the samples
 _RELIEF_SLOPE = 0.10  # largest rms slope of made-up relief
 _DEEP_SLOPE = 0.25  # largest rms slope of relief read off the albedo: dark is deep
@@ -48,7 +50,13 @@ def relight(pair: Pair, rng: np.random.Generator, maps: Sequence[EnvironmentMap]
 
 
 def random_lamps(rng: np.random.Generator, side_px: int, maps: Sequence[EnvironmentMap]) -> Lamps:
-    """One to three lamps before the face, near or far, small or large, and surroundings."""
+    """Up to three lamps, near or far, small or large, and surroundings; or a panorama with its sun."""
+    chosen = maps[int(rng.integers(len(maps)))] if maps and rng.random() < 0.8 else None
+    turn_rad = rng.uniform(0, 2 * np.pi)
+    sunny = chosen.sun_and_sky(turn_rad) if chosen and rng.random() < _SUNNY_SHARE else None
+    if sunny is not None and sunny[0][2] > 0:
+        toward, sun_rgb, sky = sunny
+        return _lamps(rng, np.array([[*toward, 0.0]]), sun_rgb[None], sky, np.array([_SUN_RADIUS_RAD]))
     alone = rng.random() < _ALONE_SHARE
     count = 1 if alone else int(rng.integers(0, 4))
     toward = rng.normal(size=(count, 3))
@@ -62,21 +70,23 @@ def random_lamps(rng: np.random.Generator, side_px: int, maps: Sequence[Environm
     share = np.sort(rng.dirichlet(np.full(max(count, 1), 0.7)))[::-1][:count, None]
     hard = 1.0 if alone else rng.uniform(0.1, 1.0)
     rgb = hard * share * (1 + rng.uniform(-0.2, 0.2, (count, 3)))
-    if maps and rng.random() < 0.8:
-        around = maps[int(rng.integers(len(maps)))].irradiance(rng.uniform(0, 2 * np.pi))
-    else:
-        around = random_environment(rng)
+    around = random_environment(rng) if chosen is None else chosen.irradiance(turn_rad)
     soft = rng.uniform(0, 0.06) if alone else max(1 - hard, 0.02)
     if count == 0:
         soft = 1.0
     around = around * soft / max(float(around[0].mean()), 1e-6)
+    return _lamps(rng, at, rgb, around, np.exp(rng.uniform(np.log(0.01), np.log(0.5), count)))
+
+
+def _lamps(rng: np.random.Generator, at: F64, rgb: F64, around: F64, radius_rad: F64) -> Lamps:
+    """Lamps [N, 4] and surroundings as bright as a picture is, on skin of some gloss."""
     views = np.array([[0, 0, 1], [0.6, 0, 0.8], [-0.6, 0, 0.8]])
+    toward = at[:, :3] / np.linalg.norm(at[:, :3], axis=1, keepdims=True)
     level = (np.clip(views @ toward.T, 0, None) @ rgb + evaluate(views, around)).mean()
     level = max(float(level), 0.05)
     creep = rng.uniform(0, 0.3)
     return Lamps(
-        at.astype(np.float32), (rgb / level).astype(np.float32),
-        np.exp(rng.uniform(np.log(0.01), np.log(0.5), count)).astype(np.float32),
+        at.astype(np.float32), (rgb / level).astype(np.float32), radius_rad.astype(np.float32),
         (around / level).astype(np.float32),
         specular=float(rng.uniform(0, 2.0)), roughness=float(rng.uniform(0.25, 0.6)),
         scatter=np.array([creep, 0.4 * creep, 0.25 * creep], np.float32),
