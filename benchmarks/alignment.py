@@ -153,9 +153,10 @@ def main() -> None:
             about += f" photo {in_photo} file {in_file}"
             truth = [shapes[k] * placed[k][0] + placed[k][1] for k in range(in_file)]
             number = np.arange(len(shapes[0])) if known else np.searchsorted(used, np.arange(len(shapes[0])))
+            numbers = [number + k * len(parts[0]) for k in range(in_file)]
             normals = [predicted(predictor, picture, face) for face in found]
             verdict, note = judge(
-                renderer, mesh, found, normals, truth, [all_heads[i][2] for i in ids], number
+                renderer, mesh, found, normals, truth, [all_heads[i][2] for i in ids], numbers
             )
             group = f"{unit} {'known' if known else 'found'} photo {in_photo} file {in_file}"
             totals[group][verdict] += 1
@@ -174,24 +175,27 @@ def judge(
     normals: list[FaceNormals],
     truth: list[Any],
     marks: Any,
-    number: Any,
+    numbers: Any,
 ) -> tuple[str, str]:
     try:
         heads = find_heads(renderer, mesh, "mesh.obj")
         results = place_heads(renderer, heads, found, normals[0].shape[0], normals.__getitem__, rounds=0)
     except FNormalError as error:
         return "refused", str(error)[:110]
-    worst, kinds = 0.0, []
+    worst, kinds, warned = 0.0, [], False
     for result in results:
-        vertices = result.coarse.base.vertices
+        assert result.coarse.alignment is not None
+        vertices = result.coarse.alignment(mesh.vertices)
         errors = []
-        for k, wanted in enumerate(truth):
+        for k, (wanted, number) in enumerate(zip(truth, numbers, strict=True)):
             eyes, inner = eyes_of(wanted[marks[k]]), marks[k][17:]
             off = np.linalg.norm(vertices[number[inner]][:, :2] - wanted[inner, :2], axis=1).mean()
             errors.append(off / np.linalg.norm(eyes[0] - eyes[1]))
-        worst = max(worst, min(errors))
+        worst, warned = max(worst, min(errors)), warned or result.may_be_mirrored
         kinds.append(f"{described(result.coarse.alignment)} {result.agreement:.2f}")
     verdict = "right" if worst < 0.02 else "near" if worst < 0.05 else "off" if worst < 0.1 else "wrong"
+    if verdict == "wrong" and warned:
+        verdict = "warned"
     return verdict, f"{100 * worst:.1f} % {kinds}"
 
 

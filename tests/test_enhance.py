@@ -8,13 +8,14 @@ import pytest
 import trimesh
 
 from fnormal.commands.enhance import enhance
-from fnormal.enhancement.align import Alignment, align, outward
+from fnormal.enhancement.align import Alignment, align
 from fnormal.enhancement.blend import Shown, blend, sample, smooth, vertex_weights
 from fnormal.enhancement.coarse import aligned_coarse
 from fnormal.enhancement.gltf import Extras, encode_glb
 from fnormal.enhancement.outfits import photo_texture
 from fnormal.enhancement.topology import landmark_vertices
 from fnormal.enhancement.transfer import append_normals
+from fnormal.enhancement.winding import outward
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
 from fnormal.geometry.mesh import make_mesh

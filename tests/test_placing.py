@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fnormal.enhancement.align import Alignment, align, nose_height, wound_outward
+from fnormal.enhancement.align import Alignment, align, nose_height
 from fnormal.enhancement.heads import split_heads
 from fnormal.enhancement.match import MIRROR_68, MeshPoints, Pair, match
 from fnormal.enhancement.meshpoints import find_points, is_a_face
 from fnormal.enhancement.placing import find_heads, place_heads
 from fnormal.enhancement.register import register
 from fnormal.enhancement.topology import known_topologies, known_uv
+from fnormal.enhancement.winding import wound_outward
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
 from fnormal.faces.detect import FaceBox, eyes_of
@@ -44,6 +45,10 @@ def face_at(x: float, y: float, size: float, yaw_deg: float = 0.0) -> tuple[np.n
 
 def unchanged(pair: Pair) -> Pair:
     return replace(pair, agreement=0.9)
+
+
+def unchanged_low(pair: Pair) -> Pair:
+    return replace(pair, agreement=0.1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,7 +102,7 @@ def test_a_file_of_three_faces_lies_over_three_faces() -> None:
     made = [face_at(120, 250, 120), face_at(360, 240, 90), face_at(560, 200, 140)]
     axes = frame_matrix("x,-y,-z")
     heads = [MeshPoints((made[k][0] * 0.002 @ axes).astype(np.float32), is_known=True) for k in (2, 0, 1)]
-    pairs = match(heads, [face for _, face in made], HEIGHT, unchanged)
+    pairs = match(heads, [face for _, face in made], HEIGHT, unchanged, unchanged)
     assert [(pair.face, pair.head) for pair in pairs] == [(0, 1), (1, 2), (2, 0)]
     assert all(pair.alignment.residual_px < 1 for pair in pairs)
 
@@ -107,14 +112,14 @@ def test_one_mesh_that_fits_two_faces_is_refused_unless_its_forms_decide() -> No
     _, second = face_at(360, 240, 100)
     head = [MeshPoints(points * np.float32(0.01), is_known=True)]
     with pytest.raises(FNormalError, match=r"cannot be told.*--face N"):
-        match(head, [first, second], HEIGHT, unchanged)
+        match(head, [first, second], HEIGHT, unchanged, unchanged)
 
     def look(pair: Pair) -> Pair:
         return replace(pair, agreement=0.9 if pair.face == 1 else 0.7)
 
-    (pair,) = match(head, [first, second], HEIGHT, look)
+    (pair,) = match(head, [first, second], HEIGHT, look, look)
     assert pair.face == 1
-    (written,) = match([MeshPoints(points, is_known=True)], [second, first], HEIGHT, unchanged)
+    (written,) = match([MeshPoints(points, is_known=True)], [second, first], HEIGHT, unchanged, unchanged)
     assert written.face == 1, "pixels are believed without a look"
 
 
@@ -123,7 +128,7 @@ def test_forms_that_disagree_are_refused() -> None:
     with pytest.raises(FNormalError, match="does not fit the face"):
         match(
             [MeshPoints(points * np.float32(0.01), is_known=True)], [face], HEIGHT,
-            lambda pair: replace(pair, agreement=0.05),
+            lambda pair: replace(pair, agreement=0.05), unchanged,
         )  # fmt: skip
 
 
@@ -131,11 +136,63 @@ def test_a_symmetric_face_wound_inward_is_refused_and_its_axes_help() -> None:
     points, face = face_at(120, 250, 120)
     head = [MeshPoints(points * np.float32(0.01), is_known=False, is_outward=False)]
     with pytest.raises(FNormalError, match=r"mirrored frame or wound inward.*--frame"):
-        match(head, [face], HEIGHT, unchanged)
-    (pair,) = match(head, [face], HEIGHT, unchanged, "x,y,z")
+        match(head, [face], HEIGHT, unchanged, unchanged)
+    (pair,) = match(head, [face], HEIGHT, unchanged, unchanged, "x,y,z")
     assert not pair.mirrored
-    (pair,) = match([replace(head[0], is_outward=True)], [face], HEIGHT, unchanged)
+    (pair,) = match([replace(head[0], is_outward=True)], [face], HEIGHT, unchanged, unchanged)
     assert not pair.mirrored
+    assert pair.may_be_mirrored, "the winding decided, and the user is told"
+
+    def clear(pair: Pair) -> Pair:
+        return replace(pair, agreement=0.9 if pair.mirrored else 0.85)
+
+    for outward in (True, False):
+        (pair,) = match([replace(head[0], is_outward=outward)], [face], HEIGHT, clear, unchanged)
+        assert pair.mirrored
+        assert not pair.may_be_mirrored
+
+
+def test_a_file_of_three_in_a_mirror_is_told_by_all_its_forms() -> None:
+    """In a mirrored frame the first head comes to lie over the last face: all three forms tell."""
+    made = [face_at(x, 240, 110) for x in (100, 260, 420)]
+    heads = [
+        MeshPoints((p * (-0.01, 0.01, 0.01)).astype(np.float32)[MIRROR_68], is_known=False) for p, _ in made
+    ]
+
+    def look(pair: Pair) -> Pair:
+        return replace(pair, agreement=0.9 if pair.head == pair.face else 0.7)
+
+    pairs = match(heads, [face for _, face in made], HEIGHT, look, unchanged_low)
+    assert [(pair.head, pair.face, pair.mirrored) for pair in pairs] == [(k, k, True) for k in range(3)]
+
+
+def test_pixels_are_believed_where_landmarks_are_off_but_forms_agree() -> None:
+    """Landmarks 8 % off, as on a turned face: where the mesh lies exactly its forms agree."""
+    points, face = face_at(260, 200, 150)
+    off = face.landmarks + np.random.default_rng(1).normal(0, 8.0, (68, 2)).astype(np.float32)
+    head, noisy = [MeshPoints(points, is_known=True)], FaceBox.around(off, 1.0)
+
+    def compare(pair: Pair) -> Pair:
+        there = np.abs(pair.alignment(pair.points) - points).max() < 1.1
+        return replace(pair, agreement=0.8 if there else 0.2)
+
+    (pair,) = match(head, [noisy], HEIGHT, unchanged, compare)
+    assert pair.alignment.is_written
+    assert align(points, off, HEIGHT, limit=1.0).is_written is False, "landmarks alone do not say so"
+
+
+def test_one_of_several_faces_must_agree_well() -> None:
+    points, face = face_at(120, 250, 120)
+    _, other = face_at(360, 250, 100)
+    head = [MeshPoints(points * np.float32(0.01), is_known=True)]
+
+    def look(pair: Pair) -> Pair:
+        return replace(pair, agreement=0.77 if pair.face == 1 else 0.64)
+
+    with pytest.raises(FNormalError, match=r"forms agree by 0\.77"):
+        match(head, [face, other], HEIGHT, look, unchanged_low)
+    (pair,) = match(head, [other], HEIGHT, lambda pair: replace(pair, agreement=0.77), unchanged_low)
+    assert pair.face == 0, "of one face less is enough"
 
 
 # heads of a file

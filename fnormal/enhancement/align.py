@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fnormal.arrays import F32, F64, I32
+from fnormal.arrays import F32, F64
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import eyes_of
 from fnormal.geometry.normals import compose_frames, frame_matrix, signed_permutations
@@ -107,6 +107,13 @@ def align(
             why += f" {best.residual_px:.1f} px, more than {limit * extent:.1f}"
         raise FNormalError(f"the mesh does not fit the face: {why}; give this photo's own mesh")
     return best
+
+
+def written_where_it_lies(points: F32, landmarks: F32, height_px: int) -> Alignment | None:
+    """The nearest of the frames in which tools write meshes over a photo, however far off."""
+    source, target = points.astype(np.float64), _target(landmarks, height_px)
+    extent = float(np.ptp(landmarks, axis=0).max())
+    return _best(_written_frames(source, target, height_px, extent))
 
 
 PIXELS_UP, PIXELS_DOWN = "pixels-y-up", "pixels-y-down"
@@ -264,37 +271,3 @@ def refitted(alignment: Alignment, points: F32, landmarks: F32, height_px: int) 
     scale, offset = _scale_and_shift(turned[inner, :2], _target(landmarks, height_px)[inner])
     fitted = replace(alignment, linear=scale * alignment.rotation, offset=offset)
     return fitted.measured(points[:68], landmarks[:68], height_px)
-
-
-def wound_outward(faces: I32, vertices: F32) -> I32:
-    """Wind faces [F, 3] so that they look away from the middle of the mesh, whatever its writer did.
-
-    By the sign of the volume between the faces and their middle, which shells that are open at the back
-    have too. In a mirrored frame this is the outside of the mirror image.
-    """
-    corners, cross = _corners_and_normals(faces, vertices)
-    from_middle = corners.mean(axis=1) - corners.mean(axis=(0, 1))
-    return faces if np.einsum("ij,ij->", from_middle, cross) >= 0 else _rewound(faces)
-
-
-def outward(faces: I32, vertices: F32) -> I32:
-    """Wind faces [F, 3] so that an aligned face looks at the viewer, whatever its writer did.
-
-    A mesh open at the back shows its orientation by the sign of its projected area; a closed one, whose
-    projected area cancels, by the sign of its volume.
-    """
-    _, cross = _corners_and_normals(faces, vertices)
-    facing = cross[:, 2].sum() / max(np.abs(cross[:, 2]).sum(), 1e-12)
-    if abs(facing) <= 0.2:
-        return wound_outward(faces, vertices)
-    return faces if facing > 0 else _rewound(faces)
-
-
-def _corners_and_normals(faces: I32, vertices: F32) -> tuple[F64, F64]:
-    """Corners of faces [F, 3, 3], and their normals of twice the area's length. [F, 3]"""
-    corners = vertices[faces].astype(np.float64)
-    return corners, np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-
-
-def _rewound(faces: I32) -> I32:
-    return np.ascontiguousarray(faces[:, ::-1])

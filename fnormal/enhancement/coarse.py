@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fnormal.arrays import F32, I32, U8
-from fnormal.enhancement.align import Alignment, outward
+from fnormal.enhancement.align import Alignment
 from fnormal.enhancement.topology import known_uv
+from fnormal.enhancement.winding import outward
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.facemesh import facemesh
 from fnormal.geometry.mesh import Mesh, make_mesh, vertex_normals

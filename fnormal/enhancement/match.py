@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fnormal.arrays import F32
-from fnormal.enhancement.align import MAX_RESIDUAL, Alignment, align, refitted
+from fnormal.enhancement.align import MAX_RESIDUAL, Alignment, align, refitted, written_where_it_lies
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
 
@@ -16,9 +16,12 @@ _LOOKS = 8  # pairs that are laid over the photo exactly, before one is chosen
 _CLEAR = 0.05  # lead in agreement from which a face is believed to be the right one of several
 _LEAST_AGREEMENT = 0.3
 _LOOSE = 0.15  # residual of landmarks up to which forms are asked,
-_SURE_AGREEMENT = 0.7  # and how well they must agree beyond what landmarks alone may leave
+_SURE_AGREEMENT = 0.7  # and how well they must agree beyond what landmarks alone may leave,
+_FARTHEST = 0.1  # and how far off the landmarks the forms may then be
+_ONE_OF_SEVERAL = 0.8  # agreement with the right face of several: others reach it hardly ever
+_EXACT = 0.6  # agreement of a mesh written in the photo's pixels, where it lies; others lie elsewhere
 _NEARLY = 0.25  # residual in the frame of another head of the file, up to which a face may be meant
-_MIRRORED = 0.02  # lead in agreement from which a frame is believed to be mirrored, or not
+_MIRRORED = 0.03  # lead in agreement from which a frame is believed to be mirrored, or not
 _JAW, _BROWS, _NOSE = range(16, -1, -1), range(26, 16, -1), [*range(27, 31), *range(35, 30, -1)]
 _EYES = [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
 _MOUTH = [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
@@ -52,6 +55,7 @@ class Pair:
         points: The head's points, left and right as the alignment takes them. [68, 3]
         mirrored: Whether left and right of points that were found changed places.
         agreement: Of the fine forms, see :func:`fnormal.enhancement.register.register`; 0 if not looked at.
+        may_be_mirrored: Whether the mirror image of the mesh would fit as well.
     """
 
     head: int
@@ -60,6 +64,7 @@ class Pair:
     points: F32
     mirrored: bool = False
     agreement: float = 0.0
+    may_be_mirrored: bool = False
 
 
 def match(
@@ -67,6 +72,7 @@ def match(
     faces: Sequence[FaceBox],
     height_px: int,
     look: Callable[[Pair], Pair],
+    compare: Callable[[Pair], Pair],
     frame: str | None = None,
 ) -> list[Pair]:
     """The pairs of heads and faces that belong together, each head and face at most once.
@@ -80,6 +86,7 @@ def match(
         faces: Of the photo.
         height_px: Rows of the photo.
         look: Lays a pair exactly over the photo and measures its agreement.
+        compare: Measures the agreement of a pair where it lies.
         frame: See :func:`fnormal.enhancement.align.align`.
 
     Raises:
@@ -98,24 +105,51 @@ def match(
                 found.append(Pair(i, j, alignment, points, mirrored))
     if not found:
         raise trouble or FNormalError("there is no face to lay the mesh over; give --landmarks")
-    best = max((_layout(pair, heads, faces, height_px) for pair in found), key=_rank)
+    layouts = [_layout(pair, heads, faces, height_px) for pair in found]
+    best = max(layouts, key=_rank)
     if best[0].alignment.is_written:
         return best
+    exact = None if frame else _exactly_written(heads, faces, height_px, compare)
+    if exact is not None:
+        return _layout(exact, heads, faces, height_px)
     if len(best) > 1:
-        return [_believed(look(pair)) for pair in best]
-    return [_believed(_clearest(found, heads, look))]
+        twins = [one for one in layouts if one[0].mirrored != best[0].mirrored and len(one) == len(best)]
+        looked = [[look(pair) for pair in one] for one in (best, *sorted(twins, key=_rank)[-1:])]
+        chosen = _right_handed(looked, heads)
+    else:
+        chosen = _clearest(found, heads, look)
+    one_of_several = len(chosen) == 1 < len(faces) * len(heads)
+    return [_believed(look(pair), one_of_several) for pair in chosen]  # from where it came to lie
 
 
-def _believed(pair: Pair) -> Pair:
-    """The pair, if landmarks or forms speak for it.
+def _exactly_written(
+    heads: Sequence[MeshPoints], faces: Sequence[FaceBox], height_px: int, compare: Callable[[Pair], Pair]
+) -> Pair | None:
+    """The pair of a mesh in the photo's own pixels whose landmarks are too far off to say so."""
+    pairs = []
+    for i, head in enumerate(heads):
+        for j, face in enumerate(faces):
+            for mirrored in (False,) if head.is_known else (False, True):
+                points = head.xyz[MIRROR_68] if mirrored else head.xyz
+                fit = written_where_it_lies(points, face.landmarks, height_px)
+                if fit is not None and fit.residual <= _LOOSE:
+                    pairs.append(Pair(i, j, fit, points, mirrored))
+    nearest = sorted(pairs, key=lambda pair: pair.alignment.residual)[:_LOOKS]
+    best = max(map(compare, nearest), key=lambda pair: pair.agreement, default=None)
+    return best if best is not None and best.agreement >= _EXACT else None
+
+
+def _believed(pair: Pair, one_of_several: bool = False) -> Pair:
+    """The pair, if landmarks or forms speak for it; if it is one of several that may be, forms must.
 
     Raises:
         FNormalError: The landmarks are too far off for what the forms agree by.
     """
     fit = pair.alignment
-    if pair.agreement < _LEAST_AGREEMENT or (
-        fit.residual > MAX_RESIDUAL and pair.agreement < _SURE_AGREEMENT
-    ):
+    least = _ONE_OF_SEVERAL if one_of_several else _LEAST_AGREEMENT
+    if fit.residual > MAX_RESIDUAL:
+        least = max(least, _SURE_AGREEMENT)
+    if pair.agreement < least or fit.residual > _FARTHEST:
         raise FNormalError(
             f"the mesh does not fit the face: the best alignment ({fit.kind}) leaves"
             f" {fit.residual_px:.1f} px, {100 * fit.residual:.1f} % of the face, and the forms agree by"
@@ -124,8 +158,8 @@ def _believed(pair: Pair) -> Pair:
     return pair
 
 
-def _clearest(found: Sequence[Pair], heads: Sequence[MeshPoints], look: Callable[[Pair], Pair]) -> Pair:
-    """The pair whose forms agree best.
+def _clearest(found: Sequence[Pair], heads: Sequence[MeshPoints], look: Callable[[Pair], Pair]) -> list[Pair]:
+    """The one pair whose forms agree best.
 
     Raises:
         FNormalError: Another head or face agrees nearly as well, or none agrees.
@@ -145,16 +179,32 @@ def _clearest(found: Sequence[Pair], heads: Sequence[MeshPoints], look: Callable
             f"it cannot be told whether the mesh is {what}: their forms agree by {best.agreement:.2f} and"
             f" {rival.agreement:.2f}; choose a face by --face N, or give one head, in the photo's pixels"
         )
-    straight = next((pair for pair in same if not pair.mirrored), None)
-    mirrored = next((pair for pair in same if pair.mirrored), None)
-    if straight is None or mirrored is None:
-        return best
-    # a face and its mirror image hardly differ: without a clear lead the winding decides, or nothing does
-    lead = mirrored.agreement - straight.agreement
+    straight = [pair for pair in same if not pair.mirrored][:1]
+    mirrored = [pair for pair in same if pair.mirrored][:1]
+    return _right_handed([one for one in (straight, mirrored) if one], heads) if straight else [best]
+
+
+def _right_handed(layouts: Sequence[list[Pair]], heads: Sequence[MeshPoints]) -> list[Pair]:
+    """Of pairs of heads as they are and of their mirror images those that are meant.
+
+    A face and its mirror image hardly differ: without a clear lead in agreement the winding decides, and then
+    the pairs say that it did.
+
+    Raises:
+        FNormalError: Neither forms nor winding tell.
+    """
+    if len(layouts) < 2:
+        return layouts[0]
+    mirrored, straight = sorted(layouts, key=lambda pairs: not pairs[0].mirrored)
+    lead = float(
+        np.mean([pair.agreement for pair in mirrored]) - np.mean([pair.agreement for pair in straight])
+    )
     if lead > _MIRRORED:
         return mirrored
-    if lead < -_MIRRORED or (heads[best.head].is_outward and lead < _MIRRORED / 2):
+    if lead < -_MIRRORED:
         return straight
+    if all(heads[pair.head].is_outward for pair in straight):
+        return [replace(pair, may_be_mirrored=True) for pair in straight]
     raise FNormalError(
         "it cannot be told whether the mesh is in a mirrored frame or wound inward: the face is nearly"
         " symmetric; say its axes by --frame, such as x,y,z or x,-y,z"

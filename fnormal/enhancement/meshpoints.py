@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from fnormal.arrays import F32, F64, U8
-from fnormal.enhancement.align import LEAST_NOSE, nose_height, wound_outward
+from fnormal.enhancement.align import LEAST_NOSE, nose_height
+from fnormal.enhancement.winding import wound_outward
 from fnormal.errors import FNormalError
 from fnormal.faces import blazeface
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE

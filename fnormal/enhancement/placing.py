@@ -9,13 +9,14 @@ import numpy as np
 
 from fnormal.arrays import F32, U8
 from fnormal.config import EYE_DISTANCE_MM
-from fnormal.enhancement.align import DOUBTFUL_RESIDUAL, Alignment, wound_outward
+from fnormal.enhancement.align import DOUBTFUL_RESIDUAL, Alignment
 from fnormal.enhancement.coarse import Coarse, aligned_coarse, default_coarse
 from fnormal.enhancement.heads import split_heads
 from fnormal.enhancement.match import MeshPoints, Pair, match
 from fnormal.enhancement.meshpoints import find_points, is_a_face
 from fnormal.enhancement.register import register
 from fnormal.enhancement.topology import landmark_vertices
+from fnormal.enhancement.winding import wound_outward
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.faces.facemesh import AS_68
@@ -37,6 +38,7 @@ class Placed:
         points: The mesh's 68 landmarks there. [68, 3]
         px_per_mm: Of the photo, by the distance of the mesh's eyes.
         agreement: Of the fine forms of mesh and photo, 0..1; 0 where they were not needed.
+        may_be_mirrored: Whether the mirror image of the mesh would fit as well.
     """
 
     face: FaceBox
@@ -45,10 +47,16 @@ class Placed:
     points: F32
     px_per_mm: float
     agreement: float
+    may_be_mirrored: bool = False
 
     def doubt(self) -> str:
-        """A warning where the mesh fits badly, else nothing."""
+        """A warning where the mesh fits badly or its mirror image as well, else nothing."""
         alignment = self.coarse.alignment
+        if self.may_be_mirrored:
+            return (
+                "the mesh and its mirror image fit equally well: if its frame is mirrored, left and right are"
+                " exchanged; say its axes by --frame, such as x,y,z"
+            )
         if alignment is None or alignment.residual <= DOUBTFUL_RESIDUAL:
             return ""
         return (
@@ -125,17 +133,22 @@ def place_heads(
         FNormalError: The mesh fits none of the faces, or several.
     """
 
+    def compare(pair: Pair) -> Pair:
+        found = register(renderer, heads[pair.head].mesh, pair.alignment, normals_of(pair.face), rounds=0)
+        return replace(pair, agreement=found.agreement)
+
     def look(pair: Pair) -> Pair:
         found = register(renderer, heads[pair.head].mesh, pair.alignment, normals_of(pair.face))
         alignment = found.alignment.measured(pair.points, faces[pair.face].landmarks, height_px)
         return replace(pair, alignment=alignment, agreement=found.agreement)
 
-    pairs = match([head.points for head in heads], faces, height_px, look, frame)
+    pairs = match([head.points for head in heads], faces, height_px, look, compare, frame)
     placed = []
     for pair in pairs:
         coarse = aligned_coarse(heads[pair.head].mesh, pair.alignment, rounds=rounds)
         points = pair.alignment(pair.points)
-        placed.append(_placed(faces[pair.face], pair.face + 1, coarse, points, pair.agreement))
+        one = _placed(faces[pair.face], pair.face + 1, coarse, points, pair.agreement)
+        placed.append(replace(one, may_be_mirrored=pair.may_be_mirrored))
     return placed
 
 

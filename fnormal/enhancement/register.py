@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fnormal.arrays import F32, F64, Bools
-from fnormal.enhancement.align import Alignment, outward
+from fnormal.enhancement.align import Alignment
 from fnormal.enhancement.square import Square, square_of, wide
+from fnormal.enhancement.winding import outward
 from fnormal.geometry.mesh import Mesh, vertex_normals
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.drawing import Renderer
@@ -20,6 +21,7 @@ from fnormal.render.lighting import headlight
 
 _SIDE_PX = 192
 _ROUNDS = 20  # each leaves five sixths of the error or less, and takes 25 ms
+_STILL = 6e-4  # a step that is smaller, in halves of the square's side and in radians, is the last
 _BLUR = 0.10  # of the crop's side: wider forms, in which networks err, do not count
 _FINE = 0.008  # of the crop's side: what is finer is noise
 # weight of staying: shift x, y, log scale, pitch, yaw, roll
@@ -74,6 +76,8 @@ def register(
         if number == rounds:
             break
         step = _step(view.normals, fine, wanted, view.z / camera.half_width, both)
+        if np.abs(step).max() < _STILL:
+            break
         current = _moved(current, step, square)
         if abs(np.log(current.scale / alignment.scale)) > _MOST_SCALE:
             break
