@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from fnormal.faces.crop import Crop, crop_around, whole_picture
 from fnormal.faces.detect import detect_faces, find_landmark_model
 from fnormal.faces.facemesh import _boundary_loops, facemesh, facemesh_triangles
 from fnormal.faces.given import read_faces
+from fnormal.faces.hairline import to_the_hairline
+from fnormal.faces.headpose import mean_points
 from fnormal.faces.masks import face_mask, hull_mask
 from fnormal.geometry.picturefile import read_image
 
@@ -146,3 +149,38 @@ def test_facemesh_lies_on_the_face(astronaut: Path) -> None:
         assert np.linalg.norm(xy[ours] - face.landmarks[theirs]) < 0.06 * side
     assert mesh.vertices[:, 2].argmax() in (1, 4, 5, 19, 44, 45, 274, 275)  # the nose is nearest
     assert mesh.normals[:, 2].mean() > 0.3, "toward the viewer"
+
+
+@pytest.mark.parametrize("skin", [(224, 180, 150), (120, 80, 60), (70, 48, 38)])
+@pytest.mark.parametrize("hair", [None, (20, 16, 14), (235, 225, 190), (60, 120, 60)])
+@pytest.mark.parametrize("roll_deg", [0.0, 40.0])
+def test_a_forehead_ends_at_the_hairline(
+    skin: tuple[int, int, int], hair: tuple[int, int, int] | None, roll_deg: float
+) -> None:
+    """Hair of any colour ends it to a few pixels, wherever it begins; a bald head keeps all of its arc."""
+    rng = np.random.default_rng(0)
+    points = mean_points()[:, :2] * (1, -1)
+    points = (points - points.mean(axis=0)) * 150 / np.ptp(points[:, 1]) + (200, 230)
+    rise = points[17:27, 1].mean() - 30  # where hair begins
+    picture = np.full((400, 400, 3), (90, 110, 140), np.uint8)
+    cv2.ellipse(picture, (200, 200), (95, 135), 0, 0, 360, skin if hair is None else hair, -1)
+    below = np.zeros((400, 400), bool)
+    below[round(rise) :] = True
+    head = np.zeros((400, 400), np.uint8)
+    cv2.ellipse(head, (200, 200), (90, 130), 0, 0, 360, 1, -1)
+    picture[(head > 0) & below] = skin
+    for brow in (points[17:22], points[22:27]):
+        cv2.polylines(picture, [np.rint(brow).astype(np.int32)], False, (30, 22, 18), 5)
+    turn = cv2.getRotationMatrix2D((200, 200), roll_deg, 1.0)
+    picture, points = cv2.warpAffine(picture, turn, (400, 400)), points @ turn[:, :2].T + turn[:, 2]
+    below = cv2.warpAffine(below.astype(np.uint8), turn, (400, 400), borderMode=cv2.BORDER_REPLICATE) > 0
+    picture = np.clip(picture + rng.normal(0, 4, picture.shape), 0, 255).astype(np.uint8)
+    mask = to_the_hairline(picture)(points.astype(np.float32), 400, 400)
+    hull, whole = hull_mask(points, 400, 400), face_mask(points, 400, 400)
+    assert (mask >= hull).all()
+    assert (mask <= whole).all()
+    wanted = whole if hair is None else hull | (whole & below)
+    off = cv2.erode((mask ^ wanted).astype(np.uint8), np.ones((7, 7), np.uint8))
+    assert not off.any(), "nothing is wrong by more than three pixels"
+    part = to_the_hairline(picture)(points.astype(np.float32), 200, 180, corner_px=(90, 70))
+    assert (part ^ mask[70:270, 90:270]).mean() < 1e-3, "a part is the same"

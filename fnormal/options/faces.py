@@ -33,9 +33,7 @@ class PredictOptions:
     format: Annotated[Format, Option(help="Format of the normal maps.")] = "png16"
     mask: Annotated[
         str,
-        Option(
-            help="hull ends at the brows, as in the paper; face has the forehead; or a picture or folder."
-        ),
+        Option(help="hull ends at the brows, as in the paper; face at the hairline; or a picture or folder."),
     ] = "hull"
     crop_only: Annotated[
         bool, Option("--crop-only", help="Write the square around the face, not the full frame.")

@@ -135,7 +135,7 @@ class PictureStages:
             faces = self._faces(work.job, picture)
             work.n_faces, faces = len(faces), faces[: self._most_faces]
             work.warnings = [said for face in faces if (said := doubt(work.job.source, face))]
-            outline = outline_of(options.mask, work.job.source, work.shape)
+            outline = outline_of(options.mask, work.job.source, picture)
             work.frames = [self._predictor.framed(work.shape, face, options.scale, outline) for face in faces]
             clock.lap("detect")
         else:

@@ -15,8 +15,9 @@ from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import face_in_box, faces_of
+from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.ladder import find_all_faces, roll_deg
-from fnormal.faces.masks import Outline, face_mask, given_mask, hull_mask, with_forehead
+from fnormal.faces.masks import Outline, given_mask, hull_mask, with_forehead
 from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import open_runner
@@ -145,7 +146,7 @@ class Predictor:
             picture: RGB, uint8 or float in [0, 1]. [H, W, 3]
             faces: Where they are; None to detect them.
             scale: Side of the crop / larger side of the landmarks' box; the paper's is 1.2.
-            forehead: Add the forehead to the mask, which in the paper ends at the brows.
+            forehead: Add the forehead up to the hairline to the mask, which in the paper ends at the brows.
 
         Returns:
             One result a face, in the order of ``faces``; empty where none was found.
@@ -153,7 +154,7 @@ class Predictor:
         check_range(picture)
         if faces is None:
             faces = self.detect(as_bytes(picture), every=True)
-        outline = face_mask if forehead else hull_mask
+        outline = to_the_hairline(picture) if forehead else hull_mask
         frames = [self.framed(picture.shape[:2], face, scale, outline) for face in faces]
         means = self.run([seen(picture, frame) for frame in frames])
         return [
@@ -185,7 +186,8 @@ class Predictor:
             check_range(picture)
             faces = self.detect(as_bytes(picture), every=every)
             for face in faces if every else faces[:1]:
-                frame = self.framed(picture.shape[:2], face, scale, face_mask if forehead else hull_mask)
+                outline = to_the_hairline(picture) if forehead else hull_mask
+                frame = self.framed(picture.shape[:2], face, scale, outline)
                 jobs.append((number, frame))
                 views.append(seen(picture, frame))
         results: list[list[FaceNormals]] = [[] for _ in pictures]

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fnormal.arrays import F32, U8
+from fnormal.arrays import F32, U8, Array
 from fnormal.faces.detect import FaceBox
-from fnormal.faces.masks import Outline, hull_mask
+from fnormal.faces.masks import Outline
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, framed_square, square_of
+from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.predictor import Predictor, seen
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 from fnormal.work.overlap import overlapped
@@ -62,14 +63,19 @@ class VideoPredictor:
     Args:
         predictor: The network.
         scale: Side of the crop / larger side of the landmarks' box.
-        outline: Says where the face is.
+        outline_of: Says for a frame [H, W, 3] where its face is; by default the hull.
         smooth: Share of the frame before, moved along with the picture, that is mixed in: 0 is none.
     """
 
     def __init__(
-        self, predictor: Predictor, *, scale: float, outline: Outline = hull_mask, smooth: float = 0.0
+        self,
+        predictor: Predictor,
+        *,
+        scale: float,
+        outline_of: Callable[[Array], Outline] = BUILT_IN["hull"],
+        smooth: float = 0.0,
     ) -> None:
-        self._predictor, self._scale, self._smooth, self._outline = predictor, scale, smooth, outline
+        self._predictor, self._scale, self._smooth, self._outline_of = predictor, scale, smooth, outline_of
         self._tracker, self._square = FaceTracker(), FollowingSquare()
         self._before: tuple[U8, F32] | None = None  # grey crop, mean normals of the crop
 
@@ -102,7 +108,8 @@ class VideoPredictor:
             square = self._square.next(square_of(frame.face.landmarks, self._scale), anew=frame.is_new)
             if frame.wanted:
                 size_px = self._predictor.size_px
-                frame.frame = framed_square(frame.face, square, frame.shape, size_px, self._outline)
+                outline = self._outline_of(picture)
+                frame.frame = framed_square(frame.face, square, frame.shape, size_px, outline)
                 frame.image = seen(picture, frame.frame)
         frame.seconds["detect"] = time.monotonic() - started
 

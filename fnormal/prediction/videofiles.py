@@ -61,7 +61,7 @@ def _frames(
         guard.check([Path(out)])
     video = open_video(source, round(options.max_megapixels * 1e6), options.raw)
     follower = VideoPredictor(
-        predictor, scale=options.scale, outline=BUILT_IN[options.mask], smooth=options.smooth
+        predictor, scale=options.scale, outline_of=BUILT_IN[options.mask], smooth=options.smooth
     )
     with opened_sink(out, video.rate, options) as sink:
         for frame in follower.follow(video.frames, done=sink.done(), write=lambda f: _write(sink, f)):
