@@ -21,7 +21,7 @@ _FARTHEST = 0.1  # and how far off the landmarks the forms may then be
 _ONE_OF_SEVERAL = 0.8  # agreement with the right face of several: others reach it hardly ever
 _EXACT = 0.6  # agreement of a mesh written in the photo's pixels, where it lies; others lie elsewhere
 _NEARLY = 0.25  # residual in the frame of another head of the file, up to which a face may be meant
-_MIRRORED = 0.03  # lead in agreement from which a frame is believed to be mirrored, or not
+_MIRRORED = 0.03  # lead in agreement from which a frame is believed to be mirrored; not to be: twice it
 _JAW, _BROWS, _NOSE = range(16, -1, -1), range(26, 16, -1), [*range(27, 31), *range(35, 30, -1)]
 _EYES = [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
 _MOUTH = [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
@@ -201,9 +201,9 @@ def _right_handed(layouts: Sequence[list[Pair]], heads: Sequence[MeshPoints]) ->
     )
     if lead > _MIRRORED:
         return mirrored
-    if lead < -_MIRRORED:
+    if lead < -2 * _MIRRORED:
         return straight
-    if all(heads[pair.head].is_outward for pair in straight):
+    if lead < -_MIRRORED or all(heads[pair.head].is_outward for pair in straight):
         return [replace(pair, may_be_mirrored=True) for pair in straight]
     raise FNormalError(
         "it cannot be told whether the mesh is in a mirrored frame or wound inward: the face is nearly"

@@ -16,7 +16,7 @@ _SMOOTH_PX = 2.2
 _LEAST_SPREAD, _ALIKE = (
     np.array([18.0, 4.0, 4.0], np.float32),
     6.0,
-)  # Lab, in 8 bits; squared distance in spreads
+)  # of Lab in bytes; squared, in spreads
 _EYES = (slice(36, 42), slice(42, 48))
 _BROWS = (slice(17, 22), slice(22, 27))
 _NOSE_BRIDGE, _NOSE_BASE = 27, 33
