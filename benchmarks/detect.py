@@ -1,6 +1,6 @@
-"""Which faces are found: by yaw, roll and size on rendered heads, on folders of portraits; and false faces.
+"""Which faces are found: by yaw, roll, size and cover on rendered heads, on portraits; and false faces.
 
-    python -m benchmarks.detect --heads ict_facekit.npz --skins skins.npz [--count 24]
+    python -m benchmarks.detect --heads ict_facekit.npz [--family ict-facekit] [--skins skins.npz]
     python -m benchmarks.detect --portraits FOLDER [--every 4]
     python -m benchmarks.detect --empty FOLDER     # pictures and HDR panoramas without a face
 
@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,19 +24,21 @@ from fnormal.arrays import F32, U8
 from fnormal.faces.detect import FaceBox, detect_faces
 from fnormal.faces.ladder import find_all_faces
 from fnormal.geometry.picturefile import find_images, read_image
+from fnormal.readers import SCANS, open_reader
 from fnormal.render.camera import frame_face
 from fnormal.render.lighting import rich_lighting
 from fnormal.render.soft import SoftRenderer
-from fnormal.scans.ict_facekit import IctFaceKit
+from fnormal.training.cover import _fringe, _glasses, _thing
 
 Finder = Callable[[U8], list[FaceBox]]
 FINDERS: dict[str, Finder] = {"dlib HOG": detect_faces, "ladder": find_all_faces}
 CANVAS_PX = 640
+COVERS: dict[str, Callable[..., Any]] = {"glasses": _glasses, "fringe": _fringe, "thing before it": _thing}
 
 
-def heads(source: Path, skins: Path | None, count: int) -> Iterator[tuple[str, U8, F32]]:
+def heads(source: Path, family: str, skins: Path | None, count: int) -> Iterator[tuple[str, U8, F32]]:
     """Cases of rendered heads: what is varied, the picture, and the 68 points."""
-    reader = IctFaceKit(source, licence="", scans=count, seed=77, skins=skins)
+    reader = open_reader(SCANS, family, source, {"scans": count, "seed": 77, "skins": skins})
     with SoftRenderer() as renderer:
         for i in range(count):
             rng = np.random.default_rng(i)
@@ -48,6 +51,9 @@ def heads(source: Path, skins: Path | None, count: int) -> Iterator[tuple[str, U
                 yield f"roll {roll}", *draw(renderer, scan.landmarks, rng, 0, roll, 220)
             for size in (24, 32, 48, 64, 128, 256, 512):
                 yield f"size {size}", *draw(renderer, scan.landmarks, rng, 0, 0, size)
+            for what, hide in COVERS.items():
+                picture, points = draw(renderer, scan.landmarks, rng, 0, 0, 220)
+                yield what, hide(picture, np.ones(picture.shape[:2], bool), points, rng)[0], points
 
 
 def draw(
@@ -77,7 +83,7 @@ def is_there(found: list[FaceBox], points: F32) -> bool:
 
 def on_heads(options: argparse.Namespace) -> None:
     tallies: dict[str, dict[str, list[bool]]] = {name: {} for name in FINDERS}
-    for case, picture, points in heads(options.heads, options.skins, options.count):
+    for case, picture, points in heads(options.heads, options.family, options.skins, options.count):
         for name, find in FINDERS.items():
             tallies[name].setdefault(case, []).append(is_there(find(picture), points))
     for case in tallies["ladder"]:
@@ -120,6 +126,7 @@ def on_empty(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heads", type=Path)
+    parser.add_argument("--family", default="ict-facekit", choices=["ict-facekit", "anny", "vitruvian"])
     parser.add_argument("--skins", type=Path)
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--portraits", type=Path)

@@ -13,10 +13,8 @@ _AROUND = 1.5  # side of what is looked at / larger side of the face with its fo
 _ROUNDS = 4
 _BROW_PX, _EYE_PX = 9, 7  # around brows, eyes: dark, and in the face all the same
 _SMOOTH_PX = 2.2
-_LEAST_SPREAD, _ALIKE = (
-    np.array([18.0, 4.0, 4.0], np.float32),
-    6.0,
-)  # of Lab in bytes; squared, in spreads
+_LEAST_SPREAD = np.array([18.0, 4.0, 4.0], np.float32)  # of Lab in bytes
+_ALIKE = 6.0  # squared distance in spreads
 _EYES = (slice(36, 42), slice(42, 48))
 _BROWS = (slice(17, 22), slice(22, 27))
 _NOSE_BRIDGE, _NOSE_BASE = 27, 33

@@ -73,7 +73,7 @@ class MakeHumanHeads:
         self._macro = np.flatnonzero(macro & ~baby)
 
     def load(self, index: int) -> Scan:
-        """Head ``index``; without landmarks, and without colour where there are no skins."""
+        """Head ``index``; without colour where there are no skins."""
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
         shape = self._model["base"].astype(np.float32).copy()
         chosen = rng.choice(self._macro, 3, replace=False)
@@ -86,7 +86,8 @@ class MakeHumanHeads:
         name = self.names[index]
         vertices = self._finer(shape[self._used])
         colors = self._paint.colors(vertices, (self._seed, index))
-        return Scan(name, name, make_mesh(vertices, self._finer.faces, colors=colors))
+        mesh = make_mesh(vertices, self._finer.faces, colors=colors)
+        return Scan(name, name, mesh, vertices[list(_LANDMARKS)])
 
     def _add(self, shape: F32, target: int, weight: float) -> None:
         start, end = self._model["target_offsets"][target : target + 2]

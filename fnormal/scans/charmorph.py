@@ -72,7 +72,7 @@ class VitruvianHeads:
         self.names: Sequence[str] = [f"vitruvian-{seed}-{i:05d}" for i in range(count)]
 
     def load(self, index: int) -> Scan:
-        """Head ``index``; without landmarks, and without colour where there are no skins."""
+        """Head ``index``; without colour where there are no skins."""
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, index]))
         shape = self._base.copy()
         for word, (count, top) in _MIXES.items():
@@ -84,7 +84,8 @@ class VitruvianHeads:
                 _add(shape, self._expressions[which], float(rng.uniform(0, 0.8)))
         vertices, name = self._upright(shape), self.names[index]
         colors = self._paint.colors(vertices, (self._seed, index))
-        return Scan(name, name, make_mesh(vertices, self._finer.faces, colors=colors))
+        mesh = make_mesh(vertices, self._finer.faces, colors=colors)
+        return Scan(name, name, mesh, vertices[list(_LANDMARKS)])
 
     def _upright(self, shape: F32) -> F32:
         """The finer head of all vertices [V, 3], x, z, -y of the file."""
