@@ -141,7 +141,7 @@ def _svg(body: str, left: str, right: str) -> str:
 
 
 def _histogram(counts: Array, edges: Array) -> str:
-    """Bars as SVG with axes, each bar's count as its tool tip."""
+    """Bars of shares as SVG with axes, each bar's count as its tool tip."""
     step, top = _WIDE / len(counts), max(1, int(counts.max()))
     bars = []
     for i, count in enumerate(counts):
@@ -149,7 +149,8 @@ def _histogram(counts: Array, edges: Array) -> str:
         where = f'x="{_LEFT + i * step:.1f}" y="{8 + _HIGH - tall:.1f}" width="{step - 0.5:.1f}"'
         tip = f"<title>{edges[i]:.1f} to {edges[i + 1]:.1f} degrees: {count}</title>"
         bars.append(f'<rect {where} height="{tall:.1f}">{tip}</rect>')
-    return _svg(_y_axis(top, "") + "".join(bars), f"{edges[0]:.1f}°", f"{edges[-1]:.1f}°")
+    shares = _y_axis(100 * top / max(1, int(counts.sum())), " %")
+    return _svg(shares + "".join(bars), f"{edges[0]:.1f}°", f"{edges[-1]:.1f}°")
 
 
 def _sparsification(curves: Array | None) -> list[str]:
