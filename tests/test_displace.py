@@ -7,15 +7,17 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import fnormal
 from fnormal.enhancement.align import Alignment
 from fnormal.enhancement.bake import bake, in_tangent_space, residual_map
-from fnormal.enhancement.coarse import Coarse, aligned_coarse
+from fnormal.enhancement.coarse import Coarse, aligned_coarse, default_coarse
 from fnormal.enhancement.displace import displacements
 from fnormal.enhancement.gltf import Extras, encode_glb, orthographic
 from fnormal.enhancement.outfits import Scene, photo_texture
@@ -33,6 +35,7 @@ from fnormal.geometry.meshfile import read_mesh
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.geometry.picturefile import read_image
+from fnormal.geometry.videofile import lossless_video
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import rotation_about
@@ -343,6 +346,37 @@ def test_photos_are_paired_with_meshes_by_their_stems(
     assert [line["ok"] for line in lines] == [True, False]
     assert "b.obj" in lines[1]["error"]
     assert "b.png" in stderr
+
+
+def test_frames_of_a_video_take_the_meshes_of_a_folder_in_order(astronaut: Path, tmp_path: Path) -> None:
+    """The face moves to the right, and so do the meshes, whose numbers have no zeros before them."""
+    picture = read_image(astronaut)[:320]
+    face = fnormal.Predictor().detect(picture)[0]
+    coarse = default_coarse(picture, face, rounds=0).base
+    meshes, clip = tmp_path / "meshes", tmp_path / "clip.mkv"
+    meshes.mkdir()
+    with lossless_video(clip, Fraction(25), {}) as add:
+        for i, shift in enumerate((0, 20, 40)):
+            add(np.roll(picture, shift, axis=1).astype(np.uint16) * 257)
+            lines = [f"v {x + shift} {y} {z}" for x, y, z in coarse.vertices]
+            faces = [f"f {a} {b} {c}" for a, b, c in coarse.faces + 1]
+            (meshes / f"frame{9 + i}.obj").write_text("\n".join(lines + faces))  # 9, 10, 11
+    code, stdout, stderr = run("enhance", clip, "--mesh-dir", meshes, "--out", tmp_path / "o", "--json")
+    assert code == 0, stderr
+    lines = [json.loads(line) for line in stdout.splitlines()]
+    assert [line["frame"] for line in lines] == [0, 1, 2]
+    assert [Path(line["mesh"]).stem for line in lines] == ["frame9", "frame10", "frame11"]
+    assert all(line["alignment"].startswith("pixels") for line in lines), "each lies in its own frame"
+    assert all(line["residual_px"] < 4 for line in lines)
+    assert Path(lines[2]["glb"]).name == "clip_000002_enhanced.glb"
+    (meshes / "frame12.obj").write_text("v 0 0 0")
+    code, _, stderr = run("enhance", clip, "--mesh-dir", meshes, "--out", tmp_path / "p")
+    assert code == 1
+    assert "3 frames" in stderr
+    assert "4 meshes" in stderr
+    code, _, stderr = run("enhance", clip, "--depth", meshes / "d.png", "--out", tmp_path / "p")
+    assert code == 1
+    assert "a video is given" in stderr
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from fnormal.enhancement.depthfiles import describe as describe_depth
 from fnormal.enhancement.depthinputs import depth_on_photo
 from fnormal.enhancement.depthwork import fuse_face
 from fnormal.enhancement.files import Wanted, write_enhanced
+from fnormal.enhancement.jobs import Job, jobs_of
 from fnormal.enhancement.pipeline import Recipe, doubts, enhance_placed, place, predicted
 from fnormal.enhancement.placing import FoundHead, Placed, described, find_heads
 from fnormal.enhancement.registration import edges_apart, is_apart
@@ -24,8 +25,8 @@ from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import parse_box
 from fnormal.files.naming import Guard, refuse_existing
 from fnormal.files.writing import sweep_folder
-from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
-from fnormal.geometry.picturefile import read_image
+from fnormal.geometry.meshfile import read_mesh
+from fnormal.geometry.videofile import is_video
 from fnormal.options.enhance import Enhance
 from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
@@ -48,7 +49,8 @@ def enhance(options: Enhance) -> Iterator[Progress]:
     """
     _check_options(options)
     out = options.out or Path("enhanced")
-    jobs = _jobs(options, out)
+    most_px = round(options.max_megapixels * 1e6)
+    jobs = jobs_of(options.photos, options.mesh.mesh, options.mesh.mesh_dir, out, most_px)
     depth = options.depth
     given = [options.normals, options.landmarks, options.weights, depth.depth, depth.extrinsics]
     guard = Guard([*given, *(job.photo for job in jobs), *(job.mesh for job in jobs)])
@@ -65,19 +67,12 @@ def enhance(options: Enhance) -> Iterator[Progress]:
                 if len(jobs) == 1 and not options.output.json:
                     raise
                 failed = str(error)
-                results = (failure(job.photo, failed),)
+                results = (failure(job.name, failed),)
             if len(jobs) > 1 or failed:
-                note = job.photo.name
+                note = Path(job.name).name
                 yield Progress(
                     done=done, total=len(jobs), unit="photos", note=note, failed=failed, results=results
                 )
-
-
-@dataclass(frozen=True)
-class _Job:
-    photo: Path
-    mesh: Path | None
-    stem: Path
 
 
 @dataclass(frozen=True)
@@ -96,8 +91,9 @@ def _check_options(options: Enhance) -> None:
     if options.landmarks is not None and not options.landmarks.is_dir():
         one["--landmarks"] = options.landmarks
     for name, value in one.items():
-        if value is not None and len(options.photos) > 1:
-            raise FNormalError(f"{name} belongs to one photo, and {len(options.photos)} are given")
+        if value is not None and (len(options.photos) > 1 or is_video(options.photos[0])):
+            given = f"{len(options.photos)} are" if len(options.photos) > 1 else "a video is"
+            raise FNormalError(f"{name} belongs to one photo, and {given} given")
     sources = [options.mesh.mesh, options.mesh.mesh_dir, options.depth.depth]
     if sum(source is not None for source in sources) > 1:
         raise FNormalError("give one of --mesh, --mesh-dir and --depth")
@@ -113,34 +109,11 @@ def _check_options(options: Enhance) -> None:
         raise FNormalError("--normals-frame says the axes of --normals; give both")
 
 
-def _jobs(options: Enhance, out: Path) -> list[_Job]:
-    """The photos, each with its mesh.
-
-    Raises:
-        FNormalError: Two would have one output, or the folder of meshes is none.
-    """
-    stems = [photo.stem for photo in options.photos]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-    if twice is not None:
-        raise FNormalError(f"two photos would both become {out / twice}_*; give them in separate runs")
-    folder = options.mesh.mesh_dir
-    if folder is None:
-        return [_Job(photo, options.mesh.mesh, out / photo.stem) for photo in options.photos]
-    if not folder.is_dir():
-        raise FNormalError(f"--mesh-dir {folder} is no folder")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in MESH_SUFFIXES)
-    meshes = {path.stem: path for path in reversed(files)}
-    return [
-        _Job(photo, meshes.get(photo.stem, folder / f"{photo.stem}.obj"), out / photo.stem)
-        for photo in options.photos
-    ]
-
-
-def _enhance_one(job: _Job, options: Enhance, tools: _Tools) -> Iterator[Progress]:
+def _enhance_one(job: Job, options: Enhance, tools: _Tools) -> Iterator[Progress]:
     """Enhance the faces of one photo that its mesh, or its depth map, shows."""
     started = time.monotonic()
+    picture = job.read()
     heads = None if job.mesh is None else find_heads(tools.renderer, read_mesh(job.mesh), str(job.mesh))
-    picture = read_image(job.photo, most_px=round(options.max_megapixels * 1e6))
     if options.depth.depth is not None:
         yield from _fuse_depth(job, options, tools, picture)
         return
@@ -152,7 +125,7 @@ def _enhance_one(job: _Job, options: Enhance, tools: _Tools) -> Iterator[Progres
 
 
 def _placed(
-    job: _Job, options: Enhance, tools: _Tools, picture: U8, heads: Sequence[FoundHead] | None
+    job: Job, options: Enhance, tools: _Tools, picture: U8, heads: Sequence[FoundHead] | None
 ) -> tuple[list[FaceBox], list[Placed], Callable[[int], FaceNormals]]:
     """Faces, the meshes over them, and the normals of each face.
 
@@ -179,13 +152,13 @@ def _placed(
     raise trouble
 
 
-def _faces(job: _Job, options: Enhance, predictor: Predictor, picture: U8, *, every: bool) -> list[FaceBox]:
+def _faces(job: Job, options: Enhance, predictor: Predictor, picture: U8, *, every: bool) -> list[FaceBox]:
     box = None if options.box is None else parse_box(options.box)
-    faces = predictor.find_faces(picture, str(job.photo), options.landmarks, every=every, box=box)
+    faces = predictor.find_faces(picture, job.name, options.landmarks, every=every, box=box)
     if options.face is None:
         return faces[:_MOST_FACES]
     if options.face > len(faces):
-        raise FNormalError(f"--face {options.face}: {job.photo} shows {len(faces)} faces")
+        raise FNormalError(f"--face {options.face}: {job.name} shows {len(faces)} faces")
     return [faces[options.face - 1]]
 
 
@@ -201,7 +174,7 @@ def _recipe(options: Enhance) -> Recipe:
 
 
 def _write_one(
-    job: _Job, stem: Path, options: Enhance, tools: _Tools, picture: U8, placed: Placed,
+    job: Job, stem: Path, options: Enhance, tools: _Tools, picture: U8, placed: Placed,
     normals_of: Callable[[int], FaceNormals], n_faces: int, seconds: dict[str, float],
 ) -> Iterator[Progress]:  # fmt: skip
     """Enhance one face and write it."""
@@ -215,22 +188,22 @@ def _write_one(
     started = time.monotonic()
     enhanced = enhance_placed(tools.renderer, placed, normals, _recipe(options))
     seconds = {**seconds, "enhance": round(time.monotonic() - started, 3)}
-    yield Progress(warning=doubt(str(job.photo), placed.face))
+    yield Progress(warning=doubt(job.name, placed.face))
     for said in doubts(placed, enhanced):
-        yield Progress(warning=f"{job.photo}: {said}")
+        yield Progress(warning=f"{job.name}: {said}")
     yield Progress(
-        says=f"{job.photo}: face {placed.number}, {described(placed.coarse.alignment)},"
+        says=f"{job.name}: face {placed.number}, {described(placed.coarse.alignment)},"
         f" {100 * enhanced.share:.0f} % of the mesh enhanced"
     )
     number = placed.number if options.face is None else options.face
-    yield _prediction(stem, normals, Written(str(job.photo), number, n_faces))
+    yield _prediction(stem, normals, Written(job.name, number, n_faces))
     started = time.monotonic()
     placed = replace(placed, number=number)
     files = dict(write_enhanced(stem, tools.painter, placed, enhanced, picture, _recipe(options), wanted))
     seconds["write"] = round(time.monotonic() - started, 3)
     alignment = placed.coarse.alignment
     record = {
-        "ok": True, "input": str(job.photo), "mesh": None if job.mesh is None else str(job.mesh),
+        "ok": True, **job.record(), "mesh": None if job.mesh is None else str(job.mesh),
         "face": number, "faces": n_faces,
         "alignment": "FaceMesh" if alignment is None else alignment.kind,
         "residual_px": None if alignment is None else round(alignment.residual_px, 3),
@@ -239,7 +212,7 @@ def _write_one(
     yield _told(files, {**record, **_names(files), "seconds": seconds})
 
 
-def _fuse_depth(job: _Job, options: Enhance, tools: _Tools, picture: U8) -> Iterator[Progress]:
+def _fuse_depth(job: Job, options: Enhance, tools: _Tools, picture: U8) -> Iterator[Progress]:
     """Fuse the depth map with the normals of the surest face, or of the one that is asked for."""
     assert options.depth.depth is not None, "the caller looked"
     _see_free(options, tools, job.stem, depth_paths(job.stem).values())
@@ -247,7 +220,7 @@ def _fuse_depth(job: _Job, options: Enhance, tools: _Tools, picture: U8) -> Iter
     for said in warnings:
         yield Progress(warning=f"{options.depth.depth}: {said}")
     faces = _faces(job, options, tools.predictor, picture, every=options.face is not None)
-    yield Progress(warning=doubt(str(job.photo), faces[0]))
+    yield Progress(warning=doubt(job.name, faces[0]))
     normals = _normals_of_face(options, tools, picture, faces[0])
     shift = edges_apart(depth, picture, faces[0].box)
     if is_apart(shift, faces[0].box):
@@ -256,16 +229,16 @@ def _fuse_depth(job: _Job, options: Enhance, tools: _Tools, picture: U8) -> Iter
             " down) from the photo's; is it registered to it?"
         )
     result = fuse_face(depth, camera, normals)
-    yield _prediction(job.stem, normals, Written(str(job.photo), options.face or 1, len(faces)))
+    yield _prediction(job.stem, normals, Written(job.name, options.face or 1, len(faces)))
     told = describe_depth(result)
     notes = {"depth_file": str(options.depth.depth), "edges_apart_px": [round(v, 1) for v in shift]}
     files = dict(write_depth(job.stem, result, depth, picture, {**told, **notes}))
     yield Progress(
-        says=f"{job.photo}: a face at {told['face_distance_m']:.2f} m,"
+        says=f"{job.name}: a face at {told['face_distance_m']:.2f} m,"
         f" {100 * told['measured_share']:.0f} % of it measured"
     )
     record = {
-        "ok": True, "input": str(job.photo), "depth_file": str(options.depth.depth),
+        "ok": True, **job.record(), "depth_file": str(options.depth.depth),
         "face": options.face or 1, **told,
     }  # fmt: skip
     yield _told(files, {**record, **_names(files)})

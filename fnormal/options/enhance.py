@@ -23,7 +23,8 @@ class MeshOptions:
         None
     )
     mesh_dir: Annotated[
-        Path | None, Option(help="Folder of meshes for several photos, paired by their names' stems.")
+        Path | None,
+        Option(help="Folder of meshes: of photos by their stems, of a video's frames in order."),
     ] = None
     frame: Annotated[
         str | None,
@@ -102,7 +103,7 @@ class Enhance:
     Example: `fnormal enhance face.jpg --mesh prn.obj --out enhanced/`
     """
 
-    photos: Annotated[list[Path], Argument(help="Pictures of faces.")]
+    photos: Annotated[list[Path], Argument(help="Pictures of faces, or videos.")]
     mesh: MeshOptions = field(default_factory=MeshOptions)
     depth: DepthOptions = field(default_factory=DepthOptions)
     out: Annotated[Path | None, Option("--out", "-o", help="Folder. Default: enhanced.")] = None
