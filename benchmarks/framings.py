@@ -4,7 +4,7 @@
 
 Frames are cut out of the stored crop, so that the truth stays the same: the paper's crop; a tight one from
 brows to chin; the tight one grey and in linear pixels; a black border around the picture; a shift; a turn.
-`--by` splits the first by the light's angle to the viewer or by yaw. The last columns tell what is left of
+`--by` splits the first by the light, yaw, mouth or skin tone. The last columns tell what is left of
 the error when the least sure 10, 20 and 30 % of the pixels are dropped, beside the best possible.
 """
 
@@ -22,6 +22,7 @@ import torch
 
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sample import Pair
+from fnormal.faces.detect import eyes_of
 from fnormal.geometry.images import resize_image, srgb_to_linear
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import load_weights
@@ -100,7 +101,28 @@ def yaw(sample: Pair) -> str:
     return f"yaw {int(abs(np.degrees(np.arctan2(turn[0, 2], turn[2, 2]))) // 15) * 15:d}+"
 
 
-GROUPS: dict[str, Callable[[Pair], str]] = {"light": light_angle, "yaw": yaw}
+def mouth(sample: Pair) -> str:
+    """The expression, as far as 68 points tell it: how far the mouth is open, in distances of the eyes."""
+    assert sample.landmarks is not None
+    points = sample.landmarks
+    right, left = eyes_of(points)
+    gap = np.linalg.norm(points[[61, 62, 63]] - points[[67, 66, 65]], axis=1).mean()
+    share = gap / np.linalg.norm(left - right)
+    return "mouth closed" if share < 0.06 else "mouth open" if share < 0.25 else "mouth wide open"
+
+
+def tone(sample: Pair) -> str:
+    """The skin: CIE lightness of the albedo's median, of sets with --keep-albedo."""
+    if sample.albedo is None:
+        return "tone unknown"
+    inside = np.median(sample.albedo[sample.mask], axis=0).astype(np.uint8)
+    light = float(cv2.cvtColor(inside[None, None], cv2.COLOR_RGB2Lab)[0, 0, 0]) * 100 / 255
+    return f"tone L {int(light // 20) * 20}+"
+
+
+GROUPS: dict[str, Callable[[Pair], str]] = {
+    "light": light_angle, "yaw": yaw, "mouth": mouth, "tone": tone,
+}  # fmt: skip
 
 
 class Network:
