@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from fnormal.faces import detect, ladder
+from fnormal.config import DOUBTFUL_SCORE
+from fnormal.faces import blazeface, detect, ladder
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
-from fnormal.faces.detect import find_landmark_model
+from fnormal.faces.detect import detect_faces, find_landmark_model
 from fnormal.faces.headpose import mean_points, posed_points
-from fnormal.faces.ladder import find_all_faces, roll_deg
+from fnormal.faces.ladder import _in_blazefaces_terms, find_all_faces, roll_deg
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import read_image
 from fnormal.prediction.predictor import Predictor
@@ -154,3 +156,18 @@ def test_the_pose_of_six_points_gives_all_68(yaw_deg: int) -> None:
     points, found_deg = posed_points(six)
     np.testing.assert_allclose(points, pixels, atol=0.5)
     assert found_deg == pytest.approx(yaw_deg, abs=1)
+
+
+def test_scores_of_both_detectors_are_shares(astronaut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlib's score, which has no upper end, comes as a share of 1; what it doubts stays below the warning."""
+    picture = read_image(astronaut)
+    (own,) = detect_faces(picture)
+    assert own.score > 1
+    (face,) = find_all_faces(picture, find_landmark_model(None))
+    assert 0.9 < face.score < 1
+    np.testing.assert_array_equal(face.landmarks, own.landmarks)
+    doubted = _in_blazefaces_terms(replace(own, score=0.1))
+    assert doubted.score < DOUBTFUL_SCORE < _in_blazefaces_terms(replace(own, score=0.25)).score
+    monkeypatch.setattr(blazeface, "is_installed", lambda: False)
+    (alone,) = find_all_faces(picture)
+    assert alone.score == face.score

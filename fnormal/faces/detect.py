@@ -31,7 +31,7 @@ class FaceBox:
     Attributes:
         box: Left, top, right, bottom.
         landmarks: The 68 points. [68, 2]
-        score: The detector's, larger is surer; 1 for points from a file.
+        score: 0 to 1, larger is surer; 1 for points from a file. Of :func:`detect_faces` dlib's own, 0 to 3.
     """
 
     box: tuple[float, float, float, float]

@@ -9,6 +9,7 @@ without dlib's landmark model, whose training data restrict some users.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +37,7 @@ _SURE_SCORE, _SURE_TURN_DEG, _SURE_MESH = 0.85, 25.0, 0.95
 _HOG_TURN_DEG = 25.0  # up to this turn dlib is believed,
 _HOG_SURE, _LOOK_SURE = 0.4, 0.6  # from these scores of its own and of BlazeFace's at the same place,
 _HOG_LEAST = 0.2  # and from this one alone: 99 % of 536 portraits score above, patches taken for faces 0.04
+_HOG_HALF, _HOG_STEEP = 0.325, 3.25  # dlib's score in BlazeFace's terms: 0.2 becomes 0.4, 1 becomes 0.9
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
 _PROFILE_SCORE, _PROFILE_DEG = 0.55, 35.0  # of BlazeFace, and of the pose of its points
 _FRONTAL_SCORE = 0.84  # of BlazeFace: what is not a profile reaches it at the right turn
@@ -60,7 +62,7 @@ def find_all_faces(
     """
     dlib_is_there = has_landmark_model(landmark_model)
     if not blazeface.is_installed():
-        return detect_faces(picture, landmark_model)
+        return [_in_blazefaces_terms(face) for face in detect_faces(picture, landmark_model)]
     whole = blazeface.detect(picture, SHORT_RANGE)
     faces = _by_dlib(picture, landmark_model, []) if landmark_model else _sure_faces(picture, whole)
     if faces and not every and (landmark_model or _none_wider(whole, faces)):
@@ -120,6 +122,11 @@ def _by_dlib(picture: U8, landmark_model: Path | None, known: list[FaceBox]) -> 
     found = [face for face in detect_faces(picture, landmark_model) if _is_new(face.box, known)]
     checked = [_checked(picture, face) for face in found]
     return [face for face in checked if face is not None]
+
+
+def _in_blazefaces_terms(face: FaceBox) -> FaceBox:
+    """A face with dlib's score, which has no upper end, as a share of 1."""
+    return replace(face, score=float(1 / (1 + np.exp(-_HOG_STEEP * (face.score - _HOG_HALF)))))
 
 
 def _is_new(box: tuple[float, ...], known: list[FaceBox]) -> bool:
@@ -189,11 +196,11 @@ def _checked(picture: U8, face: FaceBox) -> FaceBox | None:
     if face.score > _HOG_SURE:  # poorer ones may well be upside down
         there = _looked_at(picture, face.box, (0.0,))
         if there is not None and abs(_level_deg(there)) < _HOG_TURN_DEG and there.score > _LOOK_SURE:
-            return face
+            return _in_blazefaces_terms(face)
     better = _upright(picture, face.box)
     if better is not None and abs(_level_deg(better)) > _HOG_TURN_DEG:
         return _meshed(picture, better)
-    return face if better is not None or face.score >= _HOG_LEAST else None
+    return _in_blazefaces_terms(face) if better is not None or face.score >= _HOG_LEAST else None
 
 
 def _level_deg(candidate: Candidate) -> float:
