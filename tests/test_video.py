@@ -163,6 +163,32 @@ def test_a_killed_video_ends_like_a_whole_one(clip: Path, tmp_path: Path) -> Non
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
 
 
+@pytest.mark.slow
+def test_a_video_killed_at_any_file_ends_like_a_whole_one(clip: Path, tmp_path: Path) -> None:
+    """Files come whole and in order, so a kill leaves some first ones of them: every such start is tried."""
+
+    def predict(out: Path) -> list[Path]:
+        done = CliRunner().invoke(app, ["predict", str(clip), "-o", str(out), "-q"])
+        assert done.exit_code == 0, done.stderr
+        return sorted(out.rglob("*.*"))
+
+    whole = predict(tmp_path / "whole")
+    frames = [path for path in whole if path.suffix == ".png"]
+    frames.sort(key=lambda path: (path.name[:6], path.name.endswith("_mask.png")))  # as they are written
+    assert len(frames) > 15
+    for count in range(len(frames)):
+        cut = tmp_path / f"cut{count}"
+        for path in frames[:count]:
+            there = cut / path.relative_to(tmp_path / "whole")
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_bytes(path.read_bytes())
+        again = predict(cut)
+        assert [p.relative_to(cut) for p in again] == [p.relative_to(tmp_path / "whole") for p in whole]
+        for a, b in zip(whole, again, strict=True):
+            if a.suffix == ".png":
+                assert a.read_bytes() == b.read_bytes(), (count, a.name)
+
+
 def test_what_is_no_video_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video" * 100)
     write_video(tmp_path / "empty.mp4", [np.full((64, 64, 3), 100, np.uint8)] * 3)
