@@ -127,6 +127,19 @@ def test_how_many_faces_is_said_by_name_or_number(astronaut: Path, tmp_path: Pat
     assert "lower --min-score" in str(line["error"])
 
 
+def test_a_covered_face_is_flagged_as_unsure(astronaut: Path, tmp_path: Path) -> None:
+    """The network expects larger errors where something lies before the mouth; not on the portrait itself."""
+    photo = read_image(astronaut)
+    middle = find_all_faces(photo)[0].landmarks[48:].mean(axis=0)
+    hidden = cv2.ellipse(
+        photo.copy(), [round(float(v)) for v in middle], (30, 22), 20, 0, 360, (30, 60, 140), -1
+    )
+    cv2.imwrite(str(tmp_path / "hidden.png"), hidden[..., ::-1])
+    code, lines, stderr = run("predict", astronaut, tmp_path / "hidden.png", "--json", "-o", tmp_path / "o")
+    assert code == 0, stderr
+    assert ["unsure" in line["flags"] for line in lines] == [False, True]
+
+
 def test_flags_tell_what_spoils_a_prediction(astronaut: Path) -> None:
     photo = read_image(astronaut)
     face = find_all_faces(photo)[0]

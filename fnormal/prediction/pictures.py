@@ -11,7 +11,7 @@ from fnormal.arrays import F32, U8
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import parse_box
-from fnormal.faces.quality import quality_flags
+from fnormal.faces.quality import doubtful, quality_flags
 from fnormal.files.naming import Guard
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.faces import PredictOptions
@@ -187,6 +187,8 @@ class PictureStages:
         seconds = {stage: round(value, 4) for stage, value in work.seconds.items()}
         for number, (result, flags) in enumerate(zip(self._results(work), work.flags, strict=True), 1):
             also = {} if work.picture is None else _figures(work.picture, result, options)
+            if self._predictor.runner.sure:
+                flags = [*flags, *doubtful(result.part_confidence[result.part_mask])]
             place = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
             more = ("confidence", *also) if options.confidence else tuple(also)
             self._guard.check([*self._outputs(place), *(extra_path(place, ending) for ending in more)])
