@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -86,6 +87,23 @@ def test_eval_scores_the_normals_that_predict_gives(pairs: Path, size_px: int) -
         assert sample.image is not None
         given = mine.predict_whole(sample.image).normals
         assert angular_error_deg(given, unit(scored)).mean() < 0.2
+
+
+@pytest.mark.parametrize("turn_deg", [0, 50])
+def test_a_wide_crop_answers_the_face_as_the_papers_does(
+    predictor: fnormal.Predictor, astronaut: Path, turn_deg: int
+) -> None:
+    matrix = cv2.getRotationMatrix2D((224, 110), turn_deg, 1.0)
+    picture = cv2.warpAffine(read_image(astronaut), matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    faces = predictor.detect(picture)[:1]
+    (usual,) = predictor.predict(picture, faces)
+    (wide,) = predictor.predict(picture, faces, scale=1.9)
+    assert wide.part_mask.shape[0] > 1.4 * usual.part_mask.shape[0]
+    both = usual.mask & wide.mask
+    assert both.sum() > 0.99 * usual.mask.sum()
+    assert np.percentile(angular_error_deg(wide.normals, usual.normals)[both], 95) < 0.5
+    (forehead,) = predictor.predict(picture, faces, scale=1.9, forehead=True)
+    assert (forehead.mask & ~usual.mask).sum() > 200, "what the paper's crop does not show is there too"
 
 
 @pytest.mark.parametrize("turns", [0, 1])

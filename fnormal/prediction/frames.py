@@ -25,6 +25,7 @@ class Frame:
         to_picture: Pixels of the network's input to the picture's, of a turned face. [2, 3]
         corner_px: Left column and top row of ``mask``, of a turned face.
         turn_deg: How far the face was turned upright, counter-clockwise.
+        inner: A frame of the same face, in which the network is at its best, where this one is much wider.
     """
 
     crop: Crop
@@ -33,6 +34,12 @@ class Frame:
     to_picture: F64 | None = None
     corner_px: tuple[int, int] = (0, 0)
     turn_deg: float = 0.0
+    inner: Frame | None = None
+
+    @property
+    def parts(self) -> list[Frame]:
+        """This frame, and the inner one where there is one: what the network is asked about."""
+        return [self] if self.inner is None else [self, self.inner]
 
     @property
     def mask_corner_px(self) -> tuple[int, int]:

@@ -139,10 +139,9 @@ class PictureStages:
             work.frames = [self._predictor.framed(work.shape, face, options.scale, outline) for face in faces]
             clock.lap("detect")
         else:
-            work.frames = self._predictor.whole_frames(picture)
-        views = [seen(picture, frame) for frame in work.frames]
-        asked = work.frames if options.crop else work.frames[:1]
-        work.flags = [quality_flags(picture, f.mask, f.mask_corner_px, f.face) for f in asked]
+            work.frames = [self._predictor.whole_frame(picture)]
+        views = [view for frame in work.frames for view in seen(picture, frame)]
+        work.flags = [quality_flags(picture, f.mask, f.mask_corner_px, f.face) for f in work.frames]
         if options.overlay or options.side_by_side:
             work.picture = picture
         work.views = views  # last: the next stage takes those that have any
@@ -185,9 +184,11 @@ class PictureStages:
     def _write_faces(self, work: Work) -> None:
         options, stem = self._options, work.job.stem
         seconds = {stage: round(value, 4) for stage, value in work.seconds.items()}
-        for number, (result, flags) in enumerate(zip(self._results(work), work.flags, strict=True), 1):
+        means = iter(work.means)
+        for number, (frame, flags) in enumerate(zip(work.frames, work.flags, strict=True), 1):
+            result = self._predictor.finish(frame, means, work.shape)
             also = {} if work.picture is None else _figures(work.picture, result, options)
-            if self._predictor.runner.sure:
+            if self._predictor.runner.sure and options.crop:
                 flags = [*flags, *doubtful(result.part_confidence[result.part_mask])]
             place = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
             more = ("confidence", *also) if options.confidence else tuple(also)
@@ -197,14 +198,6 @@ class PictureStages:
                 place, result, about, options.frame, options.format, crop_only=options.crop_only,
                 confidence=options.confidence, also=also,
             )  # fmt: skip
-
-    def _results(self, work: Work) -> Iterator[FaceNormals]:
-        predictor = self._predictor
-        if not self._options.crop:
-            yield predictor.finish_whole(work.frames, work.means, work.shape)
-            return
-        for frame, mean in zip(work.frames, work.means, strict=True):
-            yield predictor.finish(frame, mean, work.shape)
 
     def _outputs(self, stem: Path) -> tuple[Path, Path, Path]:
         return result_paths(stem, self._options.format)

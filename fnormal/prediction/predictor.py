@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,8 +51,13 @@ def _holding(crop: Crop, points: F32, height_px: int, width_px: int) -> Crop:
     return crop_around(points, height_px, width_px, scale=scale, size_px=crop.size_px)
 
 
-def seen(picture: Array, frame: Frame) -> F32:
-    """What the network sees of a picture [H, W, 3] in a frame: float32 in [0, 1]. [S, S, 3]"""
+def seen(picture: Array, frame: Frame) -> list[F32]:
+    """What the network sees of a picture [H, W, 3] in a frame, one view for each of its parts. [S, S, 3]"""
+    return [_view(picture, part) for part in frame.parts]
+
+
+def _view(picture: Array, frame: Frame) -> F32:
+    """What the network sees of a picture [H, W, 3]: float32 in [0, 1]. [S, S, 3]"""
     if frame.to_picture is not None:
         return in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
     crop = frame.crop
@@ -156,10 +161,8 @@ class Predictor:
             faces = self.detect(as_bytes(picture), every=True)
         outline = to_the_hairline(picture) if forehead else hull_mask
         frames = [self.framed(picture.shape[:2], face, scale, outline) for face in faces]
-        means = self.run([seen(picture, frame) for frame in frames])
-        return [
-            self.finish(frame, mean, picture.shape[:2]) for frame, mean in zip(frames, means, strict=True)
-        ]
+        means = iter(self.run([view for frame in frames for view in seen(picture, frame)]))
+        return [self.finish(frame, means, picture.shape[:2]) for frame in frames]
 
     def predict_many(
         self,
@@ -189,47 +192,53 @@ class Predictor:
                 outline = to_the_hairline(picture) if forehead else hull_mask
                 frame = self.framed(picture.shape[:2], face, scale, outline)
                 jobs.append((number, frame))
-                views.append(seen(picture, frame))
+                views += seen(picture, frame)
         results: list[list[FaceNormals]] = [[] for _ in pictures]
-        for (number, frame), mean in zip(jobs, self.run(views), strict=True):
-            results[number].append(self.finish(frame, mean, pictures[number].shape[:2]))
+        means = iter(self.run(views))
+        for number, frame in jobs:
+            results[number].append(self.finish(frame, means, pictures[number].shape[:2]))
         return results
 
     def predict_whole(self, picture: Array) -> FaceNormals:
         """Normals of every pixel of a face crop; a small or turned face in it is framed as trained."""
         check_range(picture)
-        frames = self.whole_frames(as_bytes(picture))
-        means = self.run([seen(picture, frame) for frame in frames])
-        return self.finish_whole(frames, means, picture.shape[:2])
+        frame = self.whole_frame(as_bytes(picture))
+        return self.finish(frame, self.run(seen(picture, frame)), picture.shape[:2])
 
     def predict_crop(self, picture: Array, crop: Crop, mask: Bools) -> FaceNormals:
         """Normals of a square of a picture that the caller has chosen, inside a mask of that square."""
         frame = Frame(crop, mask, None)
-        (mean,) = self.run([seen(picture, frame)])
-        return self.finish(frame, mean, picture.shape[:2])
+        return self.finish(frame, self.run(seen(picture, frame)), picture.shape[:2])
 
-    def whole_frames(self, picture: U8) -> list[Frame]:
-        """The frame of all of a picture [H, W, 3], and that of a face inside which needs one of its own."""
+    def whole_frame(self, picture: U8) -> Frame:
+        """The frame of all of a picture [H, W, 3], with that of a face inside which needs one of its own."""
         shape = (picture.shape[0], picture.shape[1])
-        faces = [face for face in self.detect(picture)[:1] if needs_own_frame(face, shape, UPRIGHT_DEG)]
-        return [whole_frame(shape, self.size_px), *(self._bare_frame(shape, face) for face in faces)]
+        frame = whole_frame(shape, self.size_px)
+        for face in self.detect(picture)[:1]:
+            if needs_own_frame(face, max(shape)) or abs(roll_deg(face.landmarks)) > UPRIGHT_DEG:
+                return replace(frame, inner=self._bare_frame(shape, face))
+        return frame
 
     def _bare_frame(self, shape: tuple[int, int], face: FaceBox) -> Frame:
-        """What the network will see of a face, all of it inside the mask."""
-        frame = self.framed(shape, face, CROP_SCALE, hull_mask)
+        """What the network will see of a face in the paper's crop, all of it inside the mask."""
+        frame = self._framed(shape, face, CROP_SCALE, hull_mask)
         if frame.to_picture is None:
             return replace(frame, mask=np.ones_like(frame.mask))
-        return self.framed(shape, face, CROP_SCALE, given_mask(np.ones(shape, bool)))
-
-    def finish_whole(
-        self, frames: Sequence[Frame], means: Sequence[F32], shape: Sequence[int]
-    ) -> FaceNormals:
-        """The answer for a whole picture, of :meth:`whole_frames` and what the network says to each."""
-        results = [self.finish(frame, mean, shape) for frame, mean in zip(frames, means, strict=True)]
-        return results[0] if len(results) == 1 else merged(*results)
+        return self._framed(shape, face, CROP_SCALE, given_mask(np.ones(shape, bool)))
 
     def framed(self, shape: Sequence[int], face: FaceBox, scale: float, outline: Outline) -> Frame:
-        """What the network will see of a face: the paper's crop, or an upright view of a turned face."""
+        """What the network will see of a face: the paper's crop, or an upright view of a turned face.
+
+        In a much wider one it is asked about the paper's crop too, so that its answer is the same.
+        """
+        height, width = shape
+        frame = self._framed((height, width), face, scale, outline)
+        square = frame.crop.side_px if frame.to_picture is None else square_of(face.landmarks, scale).side
+        if needs_own_frame(face, square):
+            return replace(frame, inner=self._bare_frame((height, width), face))
+        return frame
+
+    def _framed(self, shape: tuple[int, int], face: FaceBox, scale: float, outline: Outline) -> Frame:
         height, width = shape
         if abs(roll_deg(face.landmarks)) <= UPRIGHT_DEG:
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
@@ -254,8 +263,12 @@ class Predictor:
             means += list(found)
         return means
 
-    def finish(self, frame: Frame, mean: F32, shape: Sequence[int]) -> FaceNormals:
-        """A mean prediction of a frame, back in the picture."""
+    def finish(self, frame: Frame, means: Iterable[F32], shape: Sequence[int]) -> FaceNormals:
+        """Mean predictions of what was :func:`seen` in a frame, as many as it takes, back in the picture."""
+        parts = [self._finished(part, mean, shape) for part, mean in zip(frame.parts, means, strict=False)]
+        return parts[0] if len(parts) == 1 else merged(*parts)
+
+    def _finished(self, frame: Frame, mean: F32, shape: Sequence[int]) -> FaceNormals:
         crop, mask = frame.crop, frame.mask
         if frame.to_picture is None:
             part = replace(crop, x_px=0, y_px=0).paste(mean, crop.side_px, crop.side_px)

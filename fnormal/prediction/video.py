@@ -110,7 +110,7 @@ class VideoPredictor:
                 size_px = self._predictor.size_px
                 outline = self._outline_of(picture)
                 frame.frame = framed_square(frame.face, square, frame.shape, size_px, outline)
-                frame.image = seen(picture, frame.frame)
+                (frame.image,) = seen(picture, frame.frame)
         frame.seconds["detect"] = time.monotonic() - started
 
     def _ask(self, frame: VideoFrame) -> None:
@@ -125,7 +125,7 @@ class VideoPredictor:
             return
         started = time.monotonic()
         frame.flicker_deg, mean = self._steadied(frame.image, frame.mean, anew=frame.is_new)
-        frame.normals = self._predictor.finish(frame.frame, mean, frame.shape)
+        frame.normals = self._predictor.finish(frame.frame, [mean], frame.shape)
         frame.image = frame.mean = None
         frame.seconds["smooth"] = time.monotonic() - started
 

@@ -1,4 +1,4 @@
-"""A picture that already is a face crop: all of it is answered, a small face inside framed as trained."""
+"""Wide frames: all of a picture is answered, and a small or turned face inside as in the paper's crop."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ import numpy as np
 from fnormal.arrays import F32, Array
 from fnormal.faces.crop import Crop, square_matrix, whole_picture
 from fnormal.faces.detect import FaceBox
-from fnormal.faces.ladder import roll_deg
 from fnormal.geometry.normals import unit
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame
 
-_SMALL = (
-    1.45  # side of the picture / larger side of the face's box, from which on the face is looked at alone
-)
-_RIM = 0.12  # of the inner part's shorter side, over which its answer goes over into the outer one
+_SMALL = 1.6  # side of a square / larger side of the face's box, beyond which the face is asked about alone
+_RIM = 0.06  # of the inner part's shorter side, over which its answer goes over into the outer one
 
 
 def whole_frame(shape: Sequence[int], size_px: int) -> Frame:
@@ -32,32 +29,40 @@ def whole_frame(shape: Sequence[int], size_px: int) -> Frame:
     return Frame(Crop(0, 0, min(height, width), size_px), mask, None, to_picture)
 
 
-def needs_own_frame(face: FaceBox, shape: Sequence[int], upright_deg: float) -> bool:
-    """Whether a face in a picture [H, W] is smaller or more turned than the network is at its best with.
+def needs_own_frame(face: FaceBox, side_px: float) -> bool:
+    """Whether a face in a square of this side is smaller than the network is at its best with.
 
     A tight picture stays as it is: widened by a repeated, mirrored or black border it is answered no better.
     """
-    side = float(np.ptp(face.landmarks, axis=0).max())
-    return max(shape[0], shape[1]) > _SMALL * side or abs(roll_deg(face.landmarks)) > upright_deg
+    return side_px > _SMALL * float(np.ptp(face.landmarks, axis=0).max())
 
 
 def merged(outer: FaceNormals, inner: FaceNormals) -> FaceNormals:
-    """The answer for a whole picture with that for the face inside laid over it; the seam is soft."""
+    """The answer in a wide frame with that in an inner frame laid over it; the seam is soft."""
     import cv2
 
     height, width = inner.part_mask.shape
-    inside = np.pad(inner.part_mask.astype(np.uint8), 1)  # the picture's border is a border
+    inside = np.pad(inner.part_mask.astype(np.uint8), 1)  # the part's border is a border
     away_px = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     weight = np.clip(away_px / max(1.0, _RIM * min(height, width)), 0, 1)
-    (x, y) = inner.corner_px
-    here = np.s_[y : y + height, x : x + width]
+    low = np.array(inner.corner_px)
+    high = low + np.array([width, height])
+    corner = np.array(outer.corner_px)
+    left, top = np.maximum(low, corner)
+    right, bottom = np.minimum(high, corner + outer.part_mask.shape[::-1])
+    there = np.s_[top - corner[1] : bottom - corner[1], left - corner[0] : right - corner[0]]
+    here = np.s_[top - low[1] : bottom - low[1], left - low[0] : right - low[0]]
 
     def blended(whole: F32, part: F32, share: Array) -> F32:
         mixed = whole.copy()
-        mixed[here] = whole[here] + share * (part - whole[here])
+        mixed[there] += share[here] * (part[here] - whole[there])
         return mixed
 
     normals = blended(outer.part_normals, inner.part_normals, weight[..., None])
     confidence = blended(outer.part_confidence, inner.part_confidence, weight)
-    normals = unit(normals) * outer.part_mask[..., None]
-    return replace(outer, part_normals=normals, part_confidence=confidence, face=inner.face)
+    return replace(
+        outer,
+        part_normals=unit(normals) * outer.part_mask[..., None],
+        part_confidence=confidence * outer.part_mask,
+        face=inner.face,
+    )
