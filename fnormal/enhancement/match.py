@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -93,16 +94,13 @@ def match(
         FNormalError: No head fits any face, or it cannot be told which one.
     """
     found, trouble = list[Pair](), None
-    for i, head in enumerate(heads):
-        for j, face in enumerate(faces):
-            for mirrored in (False,) if head.is_known else (False, True):
-                points = head.xyz[MIRROR_68] if mirrored else head.xyz
-                try:
-                    alignment = align(points, face.landmarks, height_px, frame, _LOOSE)
-                except FNormalError as error:
-                    trouble = trouble or error
-                    continue
-                found.append(Pair(i, j, alignment, points, mirrored))
+    for i, j, points, mirrored in _tries(heads, faces):
+        try:
+            alignment = align(points, faces[j].landmarks, height_px, frame, _LOOSE)
+        except FNormalError as error:
+            trouble = trouble or error
+            continue
+        found.append(Pair(i, j, alignment, points, mirrored))
     if not found:
         raise trouble or FNormalError("there is no face to lay the mesh over; give --landmarks")
     layouts = [_layout(pair, heads, faces, height_px) for pair in found]
@@ -122,18 +120,23 @@ def match(
     return [_believed(look(pair), one_of_several) for pair in chosen]  # from where it came to lie
 
 
+def _tries(heads: Sequence[MeshPoints], faces: Sequence[FaceBox]) -> Iterator[tuple[int, int, F32, bool]]:
+    """Every head with every face: their numbers, the head's points, and whether those are a mirror image's."""
+    for (i, head), j in product(enumerate(heads), range(len(faces))):
+        yield i, j, head.xyz, False
+        if not head.is_known:
+            yield i, j, head.xyz[MIRROR_68], True
+
+
 def _exactly_written(
     heads: Sequence[MeshPoints], faces: Sequence[FaceBox], height_px: int, compare: Callable[[Pair], Pair]
 ) -> Pair | None:
     """The pair of a mesh in the photo's own pixels whose landmarks are too far off to say so."""
     pairs = []
-    for i, head in enumerate(heads):
-        for j, face in enumerate(faces):
-            for mirrored in (False,) if head.is_known else (False, True):
-                points = head.xyz[MIRROR_68] if mirrored else head.xyz
-                fit = written_where_it_lies(points, face.landmarks, height_px)
-                if fit is not None and fit.residual <= _LOOSE:
-                    pairs.append(Pair(i, j, fit, points, mirrored))
+    for i, j, points, mirrored in _tries(heads, faces):
+        fit = written_where_it_lies(points, faces[j].landmarks, height_px)
+        if fit is not None and fit.residual <= _LOOSE:
+            pairs.append(Pair(i, j, fit, points, mirrored))
     nearest = sorted(pairs, key=lambda pair: pair.alignment.residual)[:_LOOKS]
     best = max(map(compare, nearest), key=lambda pair: pair.agreement, default=None)
     return best if best is not None and best.agreement >= _EXACT else None
