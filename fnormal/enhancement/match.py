@@ -121,7 +121,7 @@ def match(
 
 
 def _tries(heads: Sequence[MeshPoints], faces: Sequence[FaceBox]) -> Iterator[tuple[int, int, F32, bool]]:
-    """Every head with every face: their numbers, the head's points, and whether those are a mirror image's."""
+    """Every head with every face: their numbers, the head's points, and whether those are mirrored."""
     for (i, head), j in product(enumerate(heads), range(len(faces))):
         yield i, j, head.xyz, False
         if not head.is_known:
