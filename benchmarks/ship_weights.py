@@ -18,6 +18,7 @@ from fnormal.evaluation.scores import baseline_errors, network_errors
 from fnormal.network.checkpoint import load_weights, save_weights
 from fnormal.network.exported import export_onnx
 
+_OURS = "Apache-2.0; trained on renders of "
 _LARGE = 50_000  # numbers of a weight that is halved: all of them cost 0.06 degrees, the large ones 0.007
 
 
@@ -39,7 +40,8 @@ def main(source: Path, target: Path, *sets: str) -> None:
             below = " ".join(f"{value:.1f}%" for value in row.below_pct.values())
             print(f"{name}\t{method}\t{row.mean_deg:.2f} +- {row.std_deg:.2f}\t{below}")
     figures = {**info.figures, "measured": measured}
-    licence = f"Apache-2.0; trained on renders of {info.licence}"
+    parts = info.licence.replace(_OURS, "").split("; ")
+    licence = _OURS + "; ".join(dict.fromkeys(part for part in parts if part != "unknown"))
     save_weights(target, model, replace(info, licence=licence, figures=figures), half=True)
     twin = target.with_suffix(".onnx")
     export_onnx(load_weights(target)[0], replace(info, licence=licence), twin, raw=True)
