@@ -10,7 +10,7 @@ from fnormal.faces.detect import FaceBox, eyes_of
 _DARK, _BRIGHT = 0.06, 0.985  # of full range: median, and the level that a third of the face is above
 _SMALL_PX = 48  # width of the points' box
 _SHARP = 0.012  # rms of the face's finest detail at 64 pixels / its contrast
-_UNSURE_DEG = 6.7  # mean over the face: of 54 portraits 9 in 10 stay below 6.4
+_UNSURE_DEG = 10.0  # mean over the face: of 54 portraits 9 in 10 stay below 9.7
 _PROFILE = 0.28  # distance of the eyes / height of the face, about 55 degrees of yaw
 
 
@@ -52,7 +52,7 @@ def quality_flags(picture: Array, mask: Bools, corner_px: tuple[int, int], face:
 def doubtful(confidence: F32) -> list[str]:
     """``unsure``, where a network that knows its errors expects more than on nearly all portraits.
 
-    Half of the faces with dark glasses or a hand before them are among those, and odd light is.
+    Half of the faces with a thing before them are among those, of those with dark glasses one in ten.
 
     Args:
         confidence: Cosines of the errors that it expects, inside the mask. [N]
