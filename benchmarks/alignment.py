@@ -5,7 +5,7 @@
 Each case writes a head in one of 48 axes, wound outward or inward, in pixels of the photo, millimetres or
 metres, as a topology that fnormal knows or without its neck, turned by a yaw or as the photo shows it; the
 photo shows one face or three, the file holds one head or three. Right is a mean error of the eyes, nose and
-mouth below 2 % of the distance of the eyes; "near" below 5 %, "off" below 10 %, then wrong.
+mouth below 2 % of the distance of the eyes; "near" below 5 %, "off" below 10 %, then wrong, or warned of.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def judge(
             eyes, inner = eyes_of(wanted[marks[k]]), marks[k][17:]
             off = np.linalg.norm(vertices[number[inner]][:, :2] - wanted[inner, :2], axis=1).mean()
             errors.append(off / np.linalg.norm(eyes[0] - eyes[1]))
-        worst, warned = max(worst, min(errors)), warned or result.may_be_mirrored
+        worst, warned = max(worst, min(errors)), warned or bool(result.doubt())
         kinds.append(f"{described(result.coarse.alignment)} {result.agreement:.2f}")
     verdict = "right" if worst < 0.02 else "near" if worst < 0.05 else "off" if worst < 0.1 else "wrong"
     if verdict == "wrong" and warned:

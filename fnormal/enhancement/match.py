@@ -116,8 +116,9 @@ def match(
         chosen = _right_handed(looked, heads)
     else:
         chosen = _clearest(found, heads, look)
-    one_of_several = len(chosen) == 1 < len(faces) * len(heads)
-    return [_believed(look(pair), one_of_several) for pair in chosen]  # from where it came to lie
+    # others may be meant: of several one is chosen, or a file of several lies over some of the faces alone
+    others = len(chosen) == 1 < len(faces) * len(heads) or len(chosen) < min(len(faces), len(heads))
+    return [_believed(look(pair), others) for pair in chosen]  # from where it came to lie
 
 
 def _tries(heads: Sequence[MeshPoints], faces: Sequence[FaceBox]) -> Iterator[tuple[int, int, F32, bool]]:
@@ -142,14 +143,14 @@ def _exactly_written(
     return best if best is not None and best.agreement >= _EXACT else None
 
 
-def _believed(pair: Pair, one_of_several: bool = False) -> Pair:
-    """The pair, if landmarks or forms speak for it; if it is one of several that may be, forms must.
+def _believed(pair: Pair, others: bool) -> Pair:
+    """The pair, if landmarks or forms speak for it; where others may be meant, forms must.
 
     Raises:
         FNormalError: The landmarks are too far off for what the forms agree by.
     """
     fit = pair.alignment
-    least = _ONE_OF_SEVERAL if one_of_several else _LEAST_AGREEMENT
+    least = _ONE_OF_SEVERAL if others else _LEAST_AGREEMENT
     if fit.residual > MAX_RESIDUAL:
         least = max(least, _SURE_AGREEMENT)
     if pair.agreement < least or fit.residual > _FARTHEST:
