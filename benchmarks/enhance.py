@@ -42,7 +42,7 @@ from fnormal.enhancement.pipeline import predicted
 from fnormal.enhancement.reconcile import reconciled_with_mesh
 from fnormal.enhancement.transfer import append_normals, displace
 from fnormal.faces.detect import FaceBox, eyes_of
-from fnormal.geometry.mesh import Mesh, vertex_normals
+from fnormal.geometry.mesh import Mesh, make_mesh, vertex_normals
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.predictor import Predictor
@@ -95,7 +95,7 @@ def coarsened(mesh: Mesh, mm: float, rng: np.random.Generator, how: Coarseness) 
         points, faces = fast_simplification.simplify(
             mesh.vertices, mesh.faces, target_count=how.triangles, agg=7
         )
-        mesh = replace(mesh, vertices=points.astype(np.float32), faces=faces.astype(np.int32))
+        mesh = make_mesh(points, faces)  # without texture coordinates, which belong to other vertices
     from scipy.sparse import coo_matrix, diags
     from scipy.sparse.linalg import splu
 
