@@ -12,7 +12,7 @@ _SIDE_PX = 144  # at which colours are told apart: hair is no finer than that in
 _AROUND = 1.5  # side of what is looked at / larger side of the face with its forehead
 _ROUNDS = 4
 _BROW_PX, _EYE_PX = 9, 7  # around brows, eyes: dark, and in the face all the same
-_SMOOTH_PX = 2.2
+_SMOOTH_PX, _NARROW_PX = 2.2, 9
 _LEAST_SPREAD = np.array([18.0, 4.0, 4.0], np.float32)  # of Lab in bytes
 _ALIKE = 6.0  # squared distance in spreads
 _EYES = (slice(36, 42), slice(42, 48))
@@ -104,7 +104,9 @@ def _skin(view: Array, points: F32) -> F32:
                 cv2.GC_INIT_WITH_MASK)  # fmt: skip
     # around a bald head there is skin too: what has the cheeks' colour stays, whatever the cut says
     kept = hull | (forehead & ((label == cv2.GC_PR_FGD) | _colored_as(view, cheeks)))
-    kept = cv2.morphologyEx(kept.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    # strands between hair and skin, and horns of hair that has skin's colour, are no forehead
+    round_ = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_NARROW_PX, _NARROW_PX))
+    kept = cv2.morphologyEx(kept.astype(np.uint8), cv2.MORPH_OPEN, round_)
     _, piece = cv2.connectedComponents(kept)
     held = np.bincount(piece[cheeks & (piece > 0)], minlength=2).argmax()
     kept = binary_fill_holes((piece == held) | hull)
