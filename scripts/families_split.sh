@@ -14,6 +14,7 @@ row() {
     fnormal train "$@" --mix "$mix" --val "$hard" --arch lite --size 64 --batch-size 32 --optimizer muon \
         --schedule one-cycle --lr 3e-3 --epochs "$epochs" --normal-loss angle --hull-share 0.6 --reframe 0.5 \
         --ema 0.998 --cross-modal-every 1000000 --precision bf16 --seed 5 --threads 1 --workers 0 --out "$out/$name"
+    mkdir -p "$out/$name"
     touch "$out/$name/done"
 }
 
