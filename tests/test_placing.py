@@ -15,7 +15,7 @@ from fnormal.enhancement.heads import split_heads
 from fnormal.enhancement.match import MIRROR_68, MeshPoints, Pair, match
 from fnormal.enhancement.meshpoints import find_points, is_a_face
 from fnormal.enhancement.placing import find_heads, place_heads
-from fnormal.enhancement.register import register
+from fnormal.enhancement.register import is_as_fine, register
 from fnormal.enhancement.topology import known_topologies, known_uv
 from fnormal.enhancement.winding import wound_outward
 from fnormal.errors import FNormalError
@@ -307,6 +307,24 @@ def photographed(makehuman: Path) -> tuple[Mesh, FaceNormals, np.ndarray]:
     mask = drawn.mask & near
     normals = drawn.normals * mask[..., None]
     return mesh, FaceNormals(normals, mask, mask.astype(np.float32), Crop(90, 90, 300), face), points
+
+
+def test_a_mesh_that_is_as_fine_as_the_photo_is_told_from_a_coarse_one(
+    photographed: tuple[Mesh, FaceNormals, np.ndarray],
+) -> None:
+    mesh, result, _ = photographed
+    sides = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    ends = np.concatenate([sides, sides[:, ::-1]])
+    vertices = mesh.vertices.astype(np.float64)
+    for _ in range(150):  # every vertex to the middle of its neighbours
+        total, count = np.zeros_like(vertices), np.zeros(len(vertices))
+        np.add.at(total, ends[:, 0], vertices[ends[:, 1]])
+        np.add.at(count, ends[:, 0], 1)
+        vertices = total / count[:, None]
+    coarse = replace(mesh, vertices=vertices.astype(np.float32))
+    with open_renderer("soft", supersample=1) as renderer:
+        assert is_as_fine(renderer, mesh, result)
+        assert not is_as_fine(renderer, coarse, result)
 
 
 def test_normals_lay_a_mesh_exactly(photographed: tuple[Mesh, FaceNormals, np.ndarray]) -> None:

@@ -189,7 +189,7 @@ def _write_one(
     enhanced = enhance_placed(tools.renderer, placed, normals, _recipe(options))
     seconds = {**seconds, "enhance": round(time.monotonic() - started, 3)}
     yield Progress(warning=doubt(job.name, placed.face))
-    for said in doubts(placed, enhanced):
+    for said in doubts(tools.renderer, placed, enhanced, normals):
         yield Progress(warning=f"{job.name}: {said}")
     yield Progress(
         says=f"{job.name}: face {placed.number}, {described(placed.coarse.alignment)},"

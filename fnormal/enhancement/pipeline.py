@@ -11,6 +11,7 @@ from fnormal.arrays import U8
 from fnormal.config import BLEND_SCALE_MM, ENHANCE_CROP_SCALE, MAX_SHIFT_MM
 from fnormal.enhancement.placing import FoundHead, Placed, find_heads, place_default, place_heads
 from fnormal.enhancement.reconcile import reconciled_with_mesh
+from fnormal.enhancement.register import is_as_fine
 from fnormal.enhancement.transfer import Enhanced, append_normals, displace
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
@@ -96,8 +97,13 @@ def enhance_placed(renderer: Renderer, placed: Placed, normals: FaceNormals, rec
     return displace(appended, recipe.blend_scale_mm, recipe.max_shift_mm)
 
 
-def doubts(placed: Placed, enhanced: Enhanced) -> Iterator[str]:
+def doubts(renderer: Renderer, placed: Placed, enhanced: Enhanced, normals: FaceNormals) -> Iterator[str]:
     """What the user should know of a result."""
+    if is_as_fine(renderer, placed.coarse.base, normals):
+        yield (
+            "the mesh shows the photo's fine forms already, and as strongly: it may know more than the photo"
+            " tells, and lose by it; compare before and after"
+        )
     if said := placed.doubt():
         yield said
     if enhanced.agreeing < _DOUBTFUL_AGREEING:
