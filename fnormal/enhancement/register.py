@@ -89,8 +89,8 @@ def register(
 def is_as_fine(renderer: Renderer, mesh: Mesh, result: FaceNormals) -> bool:
     """Whether a mesh in the photo's pixel frame shows the forms of the prediction already, and as strongly.
 
-    Then it knows more than the photo tells: heads smoothed by 3 mm are, those smoothed by 6 mm are not
-    (``benchmarks/enhance.py``).
+    Then it may know more than the photo tells: 8 of 18 heads smoothed by 3 mm are taken for such, 2 of 18
+    smoothed by 6 mm and bent, none of these with 2,000 triangles.
     """
     square = square_of(result, _SIDE_PX)
     faces = outward(mesh.faces, mesh.vertices)
