@@ -11,6 +11,7 @@ from fnormal.faces.masks import Outline, face_mask, hull_mask, with_forehead
 _SIDE_PX = 144  # at which colours are told apart: hair is no finer than that in a mask
 _AROUND = 1.5  # side of what is looked at / larger side of the face with its forehead
 _ROUNDS = 4
+_MOST_FINER = 4  # samples a pixel each way, which are averaged
 _BROW_PX, _EYE_PX = 9, 7  # around brows, eyes: dark, and in the face all the same
 _SMOOTH_PX, _NARROW_PX = 2.2, 9
 _LEAST_SPREAD = np.array([18.0, 4.0, 4.0], np.float32)  # of Lab in bytes
@@ -57,7 +58,7 @@ def _view(picture: Array, to_picture: Array, side: float) -> Array:
     import cv2
 
     scale = 255.0 if picture.dtype != np.uint8 else 1.0
-    finer = max(1, int(side / _SIDE_PX))
+    finer = int(np.clip(side / _SIDE_PX, 1, _MOST_FINER))
     matrix = to_picture.copy()
     matrix[:, :2] /= finer
     size = (_SIDE_PX * finer, _SIDE_PX * finer)
