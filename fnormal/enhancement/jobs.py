@@ -84,7 +84,7 @@ def _meshes(folder: Path) -> list[Path]:
 def _frames(
     video: Path, mesh: Path | None, mesh_dir: Path | None, meshes: Sequence[Path], out: Path, most_px: int
 ) -> list[Job]:
-    frames = _Frames(video, most_px)
+    frames = _Frames(video, open_video(str(video), most_px).frames)  # refuses what is no video, or no PyAV
     count = count_frames(str(video)) or sum(1 for _ in open_video(str(video), most_px).frames)
     if mesh_dir is not None and len(meshes) != count:
         raise FNormalError(
@@ -101,14 +101,11 @@ def _frames(
 class _Frames:
     """Frames of a video, asked for in order; those that nobody asks for are passed over."""
 
-    def __init__(self, video: Path, most_px: int) -> None:
-        self._video, self._most_px = video, most_px
+    def __init__(self, video: Path, pictures: Iterator[U8]) -> None:
+        self._video, self._pictures = video, pictures
         self._next = 0
-        self._pictures: Iterator[U8] | None = None
 
     def read(self, number: int) -> U8:
-        if self._pictures is None:
-            self._pictures = open_video(str(self._video), self._most_px).frames
         for picture in self._pictures:
             self._next += 1
             if self._next > number:

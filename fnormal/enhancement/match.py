@@ -185,7 +185,7 @@ def _clearest(found: Sequence[Pair], heads: Sequence[MeshPoints], look: Callable
         )
     straight = [pair for pair in same if not pair.mirrored][:1]
     mirrored = [pair for pair in same if pair.mirrored][:1]
-    return _right_handed([one for one in (straight, mirrored) if one], heads) if straight else [best]
+    return _right_handed([one for one in (straight, mirrored) if one], heads)
 
 
 def _right_handed(layouts: Sequence[list[Pair]], heads: Sequence[MeshPoints]) -> list[Pair]:

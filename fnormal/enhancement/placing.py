@@ -147,8 +147,8 @@ def place_heads(
     for pair in pairs:
         coarse = aligned_coarse(heads[pair.head].mesh, pair.alignment, rounds=rounds)
         points = pair.alignment(pair.points)
-        one = _placed(faces[pair.face], pair.face + 1, coarse, points, pair.agreement)
-        placed.append(replace(one, may_be_mirrored=pair.may_be_mirrored))
+        one = _placed(faces[pair.face], pair.face + 1, coarse, points, pair.agreement, pair.may_be_mirrored)
+        placed.append(one)
     return placed
 
 
@@ -182,10 +182,12 @@ def find_heads(renderer: Renderer, mesh: Mesh, name: str) -> list[FoundHead]:
     return found
 
 
-def _placed(face: FaceBox, number: int, coarse: Coarse, points: F32, agreement: float) -> Placed:
+def _placed(
+    face: FaceBox, number: int, coarse: Coarse, points: F32, agreement: float, may_be_mirrored: bool = False
+) -> Placed:
     eyes = eyes_of(points.astype(np.float64))
     scale = float(np.linalg.norm(eyes[0] - eyes[1])) / EYE_DISTANCE_MM
-    return Placed(face, number, coarse, points, scale, agreement)
+    return Placed(face, number, coarse, points, scale, agreement, may_be_mirrored)
 
 
 def described(alignment: Alignment | None) -> str:

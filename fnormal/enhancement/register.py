@@ -99,16 +99,11 @@ def is_as_fine(renderer: Renderer, mesh: Mesh, result: FaceNormals) -> bool:
     both = _inner(view.mask & square.mask)
     if both.sum() < _LEAST_PX:
         return False
-    own = _band(view.normals, view.mask)[both]
-    pred = _band(square.normals * view.mask[..., None], view.mask & square.mask)[both]
+    own = _fine(view.normals, view.mask, _FINEST, _FINER)[both]
+    shown = square.normals * view.mask[..., None]
+    pred = _fine(shown, view.mask & square.mask, _FINEST, _FINER)[both]
     strength = float(np.linalg.norm(own)) / max(float(np.linalg.norm(pred)), 1e-9)
     return strength >= _AS_FINE and _correlation(own, pred) >= _ALIKE
-
-
-def _band(normals: F32, mask: Bools) -> F32:
-    """Forms of normals between two widths. [S, S, 3]"""
-    weights = mask.astype(np.float32)
-    return wide(normals, weights, _FINEST * _SIDE_PX) - wide(normals, weights, _FINER * _SIDE_PX)
 
 
 def _inner(mask: Bools) -> Bools:
@@ -119,10 +114,10 @@ def _inner(mask: Bools) -> Bools:
     return inner
 
 
-def _fine(normals: F32, mask: Bools) -> F32:
-    """Normals less their wide forms, by blurs that do not look over the mask's rim. [S, S, 3]"""
+def _fine(normals: F32, mask: Bools, finest: float = _FINE, widest: float = _BLUR) -> F32:
+    """Forms of normals between two widths, by blurs that do not look over the mask's rim. [S, S, 3]"""
     weights = mask.astype(np.float32)
-    return wide(normals, weights, _FINE * _SIDE_PX) - wide(normals, weights, _BLUR * _SIDE_PX)
+    return wide(normals, weights, finest * _SIDE_PX) - wide(normals, weights, widest * _SIDE_PX)
 
 
 def _correlation(a: F32, b: F32) -> float:

@@ -119,6 +119,31 @@ def square_matrix(middle: Array, side: float, turn_deg: float, size_px: int) -> 
     return np.column_stack([linear, middle - linear @ np.full(2, (size_px - 1) / 2)]).astype(np.float64)
 
 
+def upright_view(picture: Array, to_picture: F64, size_px: int, *, most_finer: int | None = None) -> Array:
+    """A square of a picture [H, W, 3], upright, averaged where it shrinks, its border repeated. [S, S, 3]
+
+    Args:
+        picture: Any numbers.
+        to_picture: Pixels of the square to the picture's, of :func:`square_matrix`. [2, 3]
+        size_px: Side of the square in its own pixels.
+        most_finer: Samples a pixel each way that are averaged at most; None for all there are.
+    """
+    import cv2
+
+    scale = float(np.sqrt(abs(np.linalg.det(to_picture[:, :2]))))
+    finer = max(1, int(np.ceil(scale)))
+    if most_finer is not None:
+        finer = min(finer, most_finer)
+    matrix = to_picture.copy()
+    matrix[:, :2] /= finer
+    matrix[:, 2] = to_picture[:, 2] - to_picture[:, :2] @ np.full(2, (finer - 1) / (2 * finer))
+    side = (size_px * finer, size_px * finer)
+    view = cv2.warpAffine(
+        picture, matrix, side, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cv2.resize(view, (size_px, size_px), interpolation=cv2.INTER_AREA))
+
+
 def whole_picture(height_px: int, width_px: int, size_px: int = CROP_SIZE_PX) -> Crop:
     """The crop of a picture that already is one: its centred square."""
     side = min(height_px, width_px)

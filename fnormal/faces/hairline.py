@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnormal.arrays import F32, Array, Bools
-from fnormal.faces.crop import square_matrix
+from fnormal.arrays import F32, U8, Array, Bools
+from fnormal.faces.crop import square_matrix, upright_view
 from fnormal.faces.masks import Outline, face_mask, hull_mask, with_forehead
 
 _SIDE_PX = 144  # at which colours are told apart: hair is no finer than that in a mask
@@ -39,7 +39,8 @@ def to_the_hairline(picture: Array) -> Outline:
         low, high = points.min(axis=0), points.max(axis=0)
         side = _AROUND * float((high - low).max())
         to_picture = square_matrix((low + high) / 2, side, 0.0, _SIDE_PX)
-        skin = _skin(_view(picture, to_picture, side), _inside(landmarks, to_picture))
+        view = _as_bytes(upright_view(picture, to_picture, _SIDE_PX, most_finer=_MOST_FINER))
+        skin = _skin(view, _inside(landmarks, to_picture))
         to_part = to_picture.copy()
         to_part[:, 2] -= corner_px
         share = cv2.warpAffine(skin, to_part, (width_px, height_px), flags=cv2.INTER_LINEAR)
@@ -53,23 +54,13 @@ def _inside(points: F32, to_picture: Array) -> F32:
     return np.asarray((points - to_picture[:, 2]) / to_picture[0, 0], np.float32)
 
 
-def _view(picture: Array, to_picture: Array, side: float) -> Array:
-    """The square around the face as bytes, its border repeated. uint8 [S, S, 3]"""
-    import cv2
-
+def _as_bytes(picture: Array) -> U8:
+    """Numbers of 0..255, or floats of 0..1, as bytes."""
     scale = 255.0 if picture.dtype != np.uint8 else 1.0
-    finer = int(np.clip(side / _SIDE_PX, 1, _MOST_FINER))
-    matrix = to_picture.copy()
-    matrix[:, :2] /= finer
-    size = (_SIDE_PX * finer, _SIDE_PX * finer)
-    view = cv2.warpAffine(
-        picture, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
-    small = cv2.resize(view, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(small * scale, 0, 255), np.uint8)
+    return np.asarray(np.clip(picture * scale, 0, 255), np.uint8)
 
 
-def _colored_as(view: Array, known: Bools) -> Bools:
+def _colored_as(view: U8, known: Bools) -> Bools:
     """Which pixels of a picture [S, S, 3] have the colours of some of them. [S, S]"""
     import cv2
 
@@ -79,7 +70,7 @@ def _colored_as(view: Array, known: Bools) -> Bools:
     return np.asarray((away**2).sum(axis=-1) < _ALIKE)
 
 
-def _skin(view: Array, points: F32) -> F32:
+def _skin(view: U8, points: F32) -> F32:
     """How much of each pixel is skin of the face or the forehead, 0..1. [S, S]"""
     import cv2
     from scipy.ndimage import binary_fill_holes

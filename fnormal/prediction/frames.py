@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fnormal.arrays import F32, F64, Array, Bools
+from fnormal.arrays import F32, F64, Bools
 from fnormal.config import CROP_SCALE
 from fnormal.faces.crop import Crop, square_matrix
 from fnormal.faces.detect import FaceBox
@@ -100,22 +100,6 @@ def framed_square(
     mask = mask & ((seen > -0.5) & (seen < half)).all(axis=-1)
     crop = Crop(corner[0], corner[1], min(max(rows, columns), height, width), size_px)
     return Frame(crop, mask, face, to_picture, corner, square.turn_deg)
-
-
-def upright_view(picture: Array, to_picture: F64, size_px: int) -> Array:
-    """The picture [H, W, 3] as the network sees a turned face, averaged where it shrinks. [S, S, 3]"""
-    import cv2
-
-    scale = float(np.sqrt(abs(np.linalg.det(to_picture[:, :2]))))
-    finer = max(1, int(np.ceil(scale)))
-    matrix = to_picture.copy()
-    matrix[:, :2] /= finer
-    matrix[:, 2] = to_picture[:, 2] - to_picture[:, :2] @ np.full(2, (finer - 1) / (2 * finer))
-    side = (size_px * finer, size_px * finer)
-    view = cv2.warpAffine(
-        picture, matrix, side, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(cv2.resize(view, (size_px, size_px), interpolation=cv2.INTER_AREA))
 
 
 def carried_back(mean: F32, to_picture: F64, shape: tuple[int, ...], corner_px: tuple[int, int]) -> F32:

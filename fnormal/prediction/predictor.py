@@ -12,7 +12,7 @@ import numpy as np
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.config import CROP_SCALE, UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
-from fnormal.faces.crop import Crop, crop_around
+from fnormal.faces.crop import Crop, crop_around, upright_view
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
@@ -23,7 +23,7 @@ from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import open_runner
 from fnormal.options.shared import Compute
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of, upright_view
+from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of
 from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
 from fnormal.prediction.whole import merged, needs_own_frame, whole_frame
 
@@ -159,8 +159,7 @@ class Predictor:
         check_range(picture)
         if faces is None:
             faces = self.detect(as_bytes(picture), every=True)
-        outline = to_the_hairline(picture) if forehead else hull_mask
-        frames = [self.framed(picture.shape[:2], face, scale, outline) for face in faces]
+        frames = self._frames(picture, faces, scale, forehead)
         means = iter(self.run([view for frame in frames for view in seen(picture, frame)]))
         return [self.finish(frame, means, picture.shape[:2]) for frame in frames]
 
@@ -188,9 +187,7 @@ class Predictor:
         for number, picture in enumerate(pictures):
             check_range(picture)
             faces = self.detect(as_bytes(picture), every=every)
-            for face in faces if every else faces[:1]:
-                outline = to_the_hairline(picture) if forehead else hull_mask
-                frame = self.framed(picture.shape[:2], face, scale, outline)
+            for frame in self._frames(picture, faces if every else faces[:1], scale, forehead):
                 jobs.append((number, frame))
                 views += seen(picture, frame)
         results: list[list[FaceNormals]] = [[] for _ in pictures]
@@ -198,6 +195,10 @@ class Predictor:
         for number, frame in jobs:
             results[number].append(self.finish(frame, means, pictures[number].shape[:2]))
         return results
+
+    def _frames(self, picture: Array, faces: Sequence[FaceBox], scale: float, forehead: bool) -> list[Frame]:
+        outline = to_the_hairline(picture) if forehead else hull_mask
+        return [self.framed(picture.shape[:2], face, scale, outline) for face in faces]
 
     def predict_whole(self, picture: Array) -> FaceNormals:
         """Normals of every pixel of a face crop; a small or turned face in it is framed as trained."""

@@ -82,8 +82,12 @@ class EnvironmentMap:
 
     def irradiance(self, turn_rad: float) -> F64:
         """Coefficients [9, 3] after turning the surroundings about the vertical, scaled to mean 1."""
-        coefficients = project(self.toward @ _about_vertical(turn_rad).T, self.light)
-        return coefficients / max(float(coefficients[0].mean()), 1e-12)
+        return project(self.toward @ _about_vertical(turn_rad).T, self.light) / self._scale
+
+    @cached_property
+    def _scale(self) -> float:
+        """Mean of the irradiance, which no turn changes."""
+        return max(float(project(self.toward, self.light)[0].mean()), 1e-12)
 
     @cached_property
     def _sun(self) -> tuple[F64, Bools] | None:
@@ -106,9 +110,8 @@ class EnvironmentMap:
         if self._sun is None:
             return None
         turn, (toward, cells) = _about_vertical(turn_rad), self._sun
-        scale = max(float(project(self.toward, self.light)[0].mean()), 1e-12)
         rest = project(self.toward[~cells] @ turn.T, self.light[~cells])
-        return turn @ toward, self.light[cells].sum(axis=0) / np.pi / scale, rest / scale
+        return turn @ toward, self.light[cells].sum(axis=0) / np.pi / self._scale, rest / self._scale
 
 
 def _about_vertical(turn_rad: float) -> F64:
