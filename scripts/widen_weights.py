@@ -2,9 +2,9 @@
 
     python scripts/widen_weights.py fine.safetensors quality one-way wide.safetensors
 
-The channels of the narrow network are the first of the wide one's; in the normal decoder, whose last channels meet
-the skips, they are the first of those that pass and the first of those that meet. New channels read what is there
-by random weights, and nothing reads them yet: their outgoing weights are 0.
+The channels of the narrow network are the first of the wide one's; in the normal decoder, whose last channels
+meet the skips, they are the first of those that pass and the first of those that meet. New channels read what
+is there by random weights, and nothing reads them yet: their outgoing weights are 0.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def widened(name: str, old: Tensor, new: Tensor, narrow: Arch, wide: Arch) -> Te
 
 
 def main(source: Path, arch: str, ablation: str, out: Path) -> None:
+    """Write the wide weights, if they say what the narrow ones do."""
     torch.manual_seed(0)
     old, info = load_weights(source)
     model = CrossModalNet(arch, ablation)

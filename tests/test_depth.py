@@ -11,7 +11,7 @@ import pytest
 import trimesh
 
 from fnormal.enhancement.depthwork import fuse_face
-from fnormal.enhancement.fusion import camera_normals, fuse, grid_points, local_planes, own_normals
+from fnormal.enhancement.fusion import camera_normals, fuse, grid_points, local_planes, noise_of, own_normals
 from fnormal.enhancement.registration import OnPhoto, edges_apart, laid_over
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
@@ -244,6 +244,26 @@ def test_noise_is_halved_and_detail_comes_from_the_normals(beside: float) -> Non
     )
     far = cv2.dilate(mask.astype(np.uint8), np.ones((61, 61))) == 0
     assert np.array_equal(fused.metres[far], raw[far])
+
+
+def test_noise_that_neighbours_share_is_measured_and_halved() -> None:
+    """As a TrueDepth camera's: no difference of neighbours shows it, and no narrow filter takes it away."""
+    camera = Intrinsics(320, 240, 600.0, 600.0, 159.5, 119.5)
+    depth, normals, rays = ball_depth(camera, (0.0, 0.0, 0.6), 0.1)
+    mask = cv2.erode((depth > 0).astype(np.uint8), np.ones((21, 21))) > 0
+    white = np.random.default_rng(3).normal(0, 1, depth.shape)
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((25, 25))) > 0
+    errors = {}
+    for name, noise in (("own", white), ("shared", cv2.GaussianBlur(white, (0, 0), 1.2))):
+        noise = noise / noise.std() * 0.0005
+        raw = np.where(depth > 0, depth + noise, 0).astype(np.float32)
+        found = noise_of(raw, mask, rays)
+        assert found.m == pytest.approx(0.0005, rel=0.2), name
+        assert (found.shared > 0.3) == (name == "shared")
+        off = (fuse(raw, normals, mask, rays).metres - depth)[inner]
+                errors[name] = float(np.sqrt((off**2).mean()))
+    assert errors["own"] < 0.4 * 0.0005
+    assert errors["shared"] < 0.5 * 0.0005
 
 
 def test_a_wrong_scale_is_refused() -> None:

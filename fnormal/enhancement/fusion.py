@@ -21,8 +21,25 @@ _LEAST_FACING = 0.15  # cosine to the ray below which a normal tells nothing of 
 _RIM = 0.08  # of the mask's width: there the fused depth goes over into the measured one
 _SLOPE_ERROR = 0.1  # of a plane fitted to noise, at which its slope is taken for better than a prediction's
 _SIGMAS_PX = (1.5, 12.0)
-_MOST_NOISE = 0.5  # the fused depth stays within so many deviations of one pixel's noise of the filtered one
+# the fused depth stays within so many deviations of one pixel's noise of the filtered one, and within more
+# where neighbours err together, which no filter takes away
+_MOST_NOISE, _MOST_SHARED_NOISE = 0.5, 2.5
+_NOISE_STEP_M, _MOST_STEPS_PX = 0.003, 8  # pixels so far apart err each for itself
+_FACE_ADDS = 1.2  # the face's own forms add up to a fifth over that distance
 _BILATERAL_NOISE, _BILATERAL_M, _BILATERAL_PX = 4.0, 0.004, 3.0
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Of a depth map.
+
+    Attributes:
+        m: Its standard deviation, metres.
+        shared: The share that neighbouring pixels have in common: none of a Kinect's, half of a TrueDepth's.
+    """
+
+    m: float
+    shared: float
 
 
 @dataclass(frozen=True)
@@ -98,10 +115,10 @@ def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | No
 
     known = metres > 0
     share = np.ones(mask.shape, np.float32) if samples is None else samples
-    noise_m = noise_of(metres, mask)
-    sigma_px = _smoothing_px(noise_m, metres, mask, rays, share)
+    noise = noise_of(metres, mask, rays)
+    sigma_px = _smoothing_px(noise, metres, mask, rays, share)
     planes, measured = local_planes(metres, known, rays, sigma_px)
-    calm = np.where(known, denoised(metres, noise_m), 0)
+    calm = np.where(known, denoised(metres, noise), 0)
     start = np.where(known, calm, planes * mask)
     both = mask & (np.linalg.norm(normals, axis=-1) > 0.5) & measured.any(axis=-1)
     too_much = reconciled(normals, measured, both, sigma_px, 1.0)
@@ -114,7 +131,8 @@ def fuse(metres: F32, normals: F32, mask: Bools, rays: F64, *, samples: F32 | No
     # solved for the difference to the start, which holds what was measured: what is left is small
     solution = first + conjugate_gradients(matrix, -(pairs.T @ (pairs @ first)))
     # a pixel's own evidence bounds what its neighbours' normals may do to it, as at the edge of a nose
-    trusted = np.where(known, _MOST_NOISE * noise_m, np.inf)[inside]
+    most_m = (_MOST_NOISE + _MOST_SHARED_NOISE * noise.shared) * noise.m
+    trusted = np.where(known, most_m, np.inf)[inside]
     solution = first + np.clip(solution - first, -trusted, trusted)
     fused = np.zeros(mask.shape, np.float32)
     fused[inside] = solution
@@ -195,35 +213,60 @@ def _neighbours(start: F32, normals: F32, inside: Bools, rays: F64) -> Any:
     return coo_matrix((entries, (np.concatenate([rows, rows]), np.concatenate([i, j]))), shape=shape).tocsr()
 
 
-def noise_of(metres: F32, mask: Bools) -> float:
-    """Standard deviation of the depth's noise, by second differences, which hardly see the face."""
+def noise_of(metres: F32, mask: Bools, rays: F64) -> Noise:
+    """The depth's noise, by second differences, which hardly see the face.
+
+    Those of neighbours see what each pixel has for itself, those of pixels millimetres apart all of it.
+    """
+    known = mask & (metres > 0)
+    if not known.any():
+        return Noise(0.001, 0.0)
+    step_m = _spacing(rays) * float(np.median(metres[known]))
+    near, far = (_roughness(metres, known, step) for step in (1, _steps_px(step_m)))
+    if near is None or far is None or far <= 0:
+        return Noise(near or 0.001, 0.0)
+    return Noise(max(near, far), max(0.0, 1 - _FACE_ADDS * near / far))
+
+
+def _steps_px(pixel_m: float) -> int:
+    return int(np.clip(round(_NOISE_STEP_M / pixel_m), 1, _MOST_STEPS_PX))
+
+
+def _roughness(metres: F32, known: Bools, step_px: int) -> float | None:
+    """Standard deviation of a pixel's noise by its difference to those ``step_px`` away; None: too few."""
     import cv2
 
-    inner = _without_rim(mask & (metres > 0))
+    side = 2 * step_px + 1
+    inner = cv2.erode(known.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
     if inner.sum() < 50:
-        return 0.001
-    rough = cv2.Laplacian(metres, cv2.CV_32F)
+        return None
+    kernel = np.zeros((side, side), np.float32)
+    kernel[[0, -1, step_px, step_px], [step_px, step_px, 0, -1]] = 1
+    kernel[step_px, step_px] = -4
+    rough = cv2.filter2D(metres, cv2.CV_32F, kernel)
     return float(np.median(np.abs(rough[inner]))) / 0.6745 / float(np.sqrt(20))
 
 
-def denoised(metres: F32, noise_m: float) -> F32:
+def denoised(metres: F32, noise: Noise) -> F32:
     """Depth after a bilateral filter that keeps jumps and is as wide as the noise asks for. [H, W]"""
     import cv2
 
-    reach = max(_BILATERAL_NOISE * noise_m, _BILATERAL_M)
+    reach = max(_BILATERAL_NOISE * noise.m, _BILATERAL_M)
     return np.asarray(cv2.bilateralFilter(metres, 0, reach, _BILATERAL_PX))
 
 
-def _smoothing_px(noise_m: float, metres: F32, mask: Bools, rays: F64, share: F32) -> float:
+def _smoothing_px(noise: Noise, metres: F32, mask: Bools, rays: F64, share: F32) -> float:
     """How wide planes must be so that their slopes are better than a network's."""
     known = mask & (metres > 0)
     if not known.any():
         return _SIGMAS_PX[1]
     spacing = _spacing(rays) * float(np.median(metres[known]))
     # the slope of a plane fitted with sigma s errs by noise / (s^2 sqrt(8 pi) spacing)
-    sigma = np.sqrt(noise_m / (np.sqrt(8 * np.pi) * spacing * _SLOPE_ERROR))
+    sigma = np.sqrt(noise.m / (np.sqrt(8 * np.pi) * spacing * _SLOPE_ERROR))
     density = float(np.clip(share[known].mean(), 0.01, 1))
-    return float(np.clip(sigma / density**0.25, *_SIGMAS_PX))
+    # noise that neighbours share is blind spots of that size: planes must be wider than those
+    least = _SIGMAS_PX[0] + noise.shared * _steps_px(spacing)
+    return float(np.clip(sigma / density**0.25, min(least, _SIGMAS_PX[1]), _SIGMAS_PX[1]))
 
 
 def _joined(metres: F32, calm: F32, fused: F32, normals: F32, inside: Bools, measured: F32) -> Fused:

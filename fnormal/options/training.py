@@ -34,9 +34,12 @@ class TrainOptions:
         Optimizer, Option(help="adam is the paper's; muon needs fewer images for the same error.")
     ] = "adam"
     arch: Annotated[
-        Arch, Option(help="Size: the paper's, lite for CPUs, fine (lite and a 256 px head), quality (wider), tiny for trials.")
+        Arch,
+        Option(help="Size: the paper's; for CPUs lite, fine (with a 256 px head), quality (wider); tiny."),
     ] = "paper"
-    ablation: Annotated[Ablation, Option(help="Network a, b, c or d of Fig. 6; one-way: a without what normals and images alone need.")] = "full"
+    ablation: Annotated[
+        Ablation, Option(help="Network a, b, c or d of Fig. 6; one-way: what a needs from image to normals.")
+    ] = "full"
     size_px: Annotated[
         int, Option("--size", min=32, max=4096, help="Side of the network's input, a multiple of 32.")
     ] = CROP_SIZE_PX
