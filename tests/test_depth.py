@@ -261,7 +261,7 @@ def test_noise_that_neighbours_share_is_measured_and_halved() -> None:
         assert found.m == pytest.approx(0.0005, rel=0.2), name
         assert (found.shared > 0.3) == (name == "shared")
         off = (fuse(raw, normals, mask, rays).metres - depth)[inner]
-                errors[name] = float(np.sqrt((off**2).mean()))
+        errors[name] = float(np.sqrt((off**2).mean()))
     assert errors["own"] < 0.4 * 0.0005
     assert errors["shared"] < 0.5 * 0.0005
 
