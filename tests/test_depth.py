@@ -246,7 +246,7 @@ def test_noise_is_halved_and_detail_comes_from_the_normals(beside: float) -> Non
     assert np.array_equal(fused.metres[far], raw[far])
 
 
-def test_noise_that_neighbours_share_is_measured_and_halved() -> None:
+def test_noise_that_neighbours_share_is_measured_and_taken_away() -> None:
     """As a TrueDepth camera's: no difference of neighbours shows it, and no narrow filter takes it away."""
     camera = Intrinsics(320, 240, 600.0, 600.0, 159.5, 119.5)
     depth, normals, rays = ball_depth(camera, (0.0, 0.0, 0.6), 0.1)
@@ -263,7 +263,7 @@ def test_noise_that_neighbours_share_is_measured_and_halved() -> None:
         off = (fuse(raw, normals, mask, rays).metres - depth)[inner]
         errors[name] = float(np.sqrt((off**2).mean()))
     assert errors["own"] < 0.4 * 0.0005
-    assert errors["shared"] < 0.5 * 0.0005
+    assert errors["shared"] < 0.35 * 0.0005
 
 
 def test_a_wrong_scale_is_refused() -> None:
