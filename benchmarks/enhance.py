@@ -40,7 +40,7 @@ from fnormal.enhancement.coarse import aligned_coarse
 from fnormal.enhancement.heads import part_of
 from fnormal.enhancement.pipeline import predicted
 from fnormal.enhancement.reconcile import reconciled_with_mesh
-from fnormal.enhancement.transfer import append_normals, displace
+from fnormal.enhancement.transfer import append_normals, displace, sight_of
 from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.geometry.mesh import Mesh, make_mesh, vertex_normals
 from fnormal.geometry.normals import angular_error_deg
@@ -204,9 +204,10 @@ def enhanced_rows(
         ("oracle", true_result(shot, result, renderer)),
         ("placebo", placebo),
     ):
-        paper = append_normals(renderer, coarse, normals, shot.mm)
+        sight = sight_of(renderer, coarse, normals)
+        paper = append_normals(sight, coarse, normals, shot.mm)
         normals = reconciled_with_mesh(renderer, coarse.fine, normals, shot.mm, *wide)
-        moved = displace(append_normals(renderer, coarse, normals, shot.mm), blend, MAX_SHIFT_MM)
+        moved = displace(append_normals(sight, coarse, normals, shot.mm), blend, MAX_SHIFT_MM)
         if name:
             rows[name] = moved.after
             continue

@@ -17,7 +17,7 @@ import pytest
 from fnormal.enhancement.bake import bake
 from fnormal.enhancement.gltf import Extras, encode_glb
 from fnormal.enhancement.outfits import Scene, obj_of
-from fnormal.enhancement.transfer import Enhanced, append_normals
+from fnormal.enhancement.transfer import Enhanced, append_normals, sight_of
 from fnormal.geometry.normals import angular_error_deg, encode_rgb
 from fnormal.geometry.picturefile import write_image
 from fnormal.prediction.face_normals import FaceNormals
@@ -39,7 +39,8 @@ def bumpy() -> tuple[Enhanced, FaceNormals]:
     """A cap of vertices 8 pixels apart under normals of waves of 30."""
     result = bumpy_normals(0.8)
     with open_renderer("soft", supersample=1) as renderer:
-        return append_normals(renderer, aligned_coarse(cap(step=8.0), exact(), rounds=0), result, 1.0), result
+        coarse = aligned_coarse(cap(step=8.0), exact(), rounds=0)
+        return append_normals(sight_of(renderer, coarse, result), coarse, result, 1.0), result
 
 
 def rendered(blender: str, *arguments: object) -> np.ndarray:

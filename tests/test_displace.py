@@ -25,7 +25,7 @@ from fnormal.enhancement.pipeline import Recipe, enhance, enhance_placed
 from fnormal.enhancement.placing import Placed
 from fnormal.enhancement.reconcile import reconciled_with_mesh
 from fnormal.enhancement.solving import conjugate_gradients
-from fnormal.enhancement.transfer import Enhanced, append_normals, displace
+from fnormal.enhancement.transfer import Enhanced, append_normals, displace, sight_of
 from fnormal.enhancement.viewer import encode_page, viewer_program
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
@@ -79,7 +79,7 @@ def exact() -> Alignment:
 def enhanced_cap(mode: str, bumps: float = 0.8, mesh: Mesh | None = None) -> tuple[Enhanced, FaceNormals]:
     coarse, result = aligned_coarse(mesh or cap(), exact(), rounds=0), bumpy_normals(bumps)
     with open_renderer("soft", supersample=1) as renderer:
-        done = append_normals(renderer, coarse, result, 1.0)
+        done = append_normals(sight_of(renderer, coarse, result), coarse, result, 1.0)
     return (displace(done, 20.0, 8.0) if mode == "displace" else done), result
 
 
@@ -218,7 +218,7 @@ def test_the_residual_map_adds_what_vertices_are_too_coarse_for() -> None:
     coarse = aligned_coarse(cap(step=8.0), exact(), rounds=0)
     result = bumpy_normals(0.8)
     with open_renderer("soft", supersample=1) as renderer:
-        done = append_normals(renderer, coarse, result, 1.0)
+        done = append_normals(sight_of(renderer, coarse, result), coarse, result, 1.0)
     mesh, left = dressed(done)
     with_map, normal, wanted, some = undone(mesh, left, result)
     bare = angular_error_deg(normal[some], wanted[some]).mean()

@@ -14,7 +14,7 @@ from fnormal.enhancement.coarse import aligned_coarse
 from fnormal.enhancement.gltf import Extras, encode_glb
 from fnormal.enhancement.outfits import photo_texture
 from fnormal.enhancement.topology import landmark_vertices
-from fnormal.enhancement.transfer import append_normals
+from fnormal.enhancement.transfer import append_normals, sight_of
 from fnormal.enhancement.winding import outward
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop
@@ -179,7 +179,8 @@ def test_appended_normals_are_the_photos_and_only_where_it_sees() -> None:
     result = FaceNormals(wanted, mask, mask.astype(np.float32), Crop(0, 0, 256), None)
     with open_renderer("auto", supersample=1) as renderer:
         exact = Alignment("exact", np.eye(3), np.zeros(3), 0.0, 1.0, is_written=True)
-        done = append_normals(renderer, aligned_coarse(mesh, exact, rounds=0), result, 1.0)
+        coarse = aligned_coarse(mesh, exact, rounds=0)
+        done = append_normals(sight_of(renderer, coarse, result), coarse, result, 1.0)
     n = len(front)
     expected = wanted[255 - front[:, 1].astype(int), front[:, 0].astype(int)]
     assert angular_error_deg(done.after.normals[:n], expected).max() < 0.1

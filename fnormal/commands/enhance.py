@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -196,10 +197,12 @@ def _write_one(
         f" {100 * enhanced.share:.0f} % of the mesh enhanced"
     )
     number = placed.number if options.face is None else options.face
-    yield _prediction(stem, normals, Written(job.name, number, n_faces))
     started = time.monotonic()
     placed = replace(placed, number=number)
-    files = dict(write_enhanced(stem, tools.painter, placed, enhanced, picture, _recipe(options), wanted))
+    with ThreadPoolExecutor(1) as pool:
+        prediction = pool.submit(_prediction, stem, normals, Written(job.name, number, n_faces))
+        files = dict(write_enhanced(stem, tools.painter, placed, enhanced, picture, _recipe(options), wanted))
+    yield prediction.result()
     seconds["write"] = round(time.monotonic() - started, 3)
     alignment = placed.coarse.alignment
     record = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnormal.arrays import F32, I32, Bools
+from fnormal.geometry.connectivity import edges_of
 from fnormal.geometry.normals import angular_error_deg, unit
 
 _GRAZING, _FACING = 0.15, 0.40  # n_z of the coarse mesh: no weight below, full weight above
@@ -89,10 +90,11 @@ def smooth(weights: F32, faces: I32) -> F32:
     """Average weights [V] with their neighbours' along the edges, so that no tooth shows where they end."""
     from scipy.sparse import coo_matrix
 
-    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    ends = np.concatenate([ends, ends[:, ::-1]])
+    ends = edges_of(faces).ends
     n = len(weights)
-    links = coo_matrix((np.ones(len(ends)), ends.T), shape=(n, n)).tocsr()
+    links = coo_matrix(
+        (np.ones(2 * len(ends)), np.concatenate([ends, ends[:, ::-1]]).T), shape=(n, n)
+    ).tocsr()
     count = np.maximum(np.asarray(links.sum(axis=1)).ravel(), 1)
     for _ in range(_SMOOTHINGS):
         weights = (weights + (links @ weights) / count) / 2

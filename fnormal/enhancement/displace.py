@@ -6,6 +6,7 @@ import numpy as np
 
 from fnormal.arrays import F32, F64
 from fnormal.enhancement.solving import conjugate_gradients
+from fnormal.geometry.connectivity import edges_of
 from fnormal.geometry.mesh import Mesh
 from fnormal.geometry.normals import unit
 
@@ -28,9 +29,7 @@ def displacements(mesh: Mesh, normals: F32, blend_scale_px: float, max_shift_px:
     """
     from scipy.sparse import coo_matrix, diags
 
-    sides = np.sort(mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    sides = np.unique(sides, axis=0)
-    i, j = sides.T
+    i, j = edges_of(mesh.faces).ends.T
     vertices = mesh.vertices.astype(np.float64)
     edge = vertices[j] - vertices[i]
     wanted = unit(normals[i] + normals[j]).astype(np.float64)
@@ -43,10 +42,10 @@ def displacements(mesh: Mesh, normals: F32, blend_scale_px: float, max_shift_px:
     gap = rest - np.einsum("ij,ij->i", wanted, edge)
     gap[steep] = 0  # held together by smoothness alone
     pull = np.where(steep, 1.0, slope_z)
-    n, rows = len(vertices), np.arange(len(sides))
+    n, rows = len(vertices), np.arange(len(i))
     across = coo_matrix(
         (np.concatenate([pull, -pull]), (np.concatenate([rows, rows]), np.concatenate([j, i]))),
-        shape=(len(sides), n),
+        shape=(len(i), n),
     ).tocsr()
     length = float(np.linalg.norm(edge, axis=1).mean())
     matrix = (across.T @ across + (length / blend_scale_px) ** 2 * diags(np.ones(n))).tocsr()

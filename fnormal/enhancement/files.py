@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -103,21 +104,24 @@ def write_enhanced(
                 paths[kind], encode_normals(normals, maps.mask, frame="opengl", format="png16", note=note)
             )
             yield kind, paths[kind]
-    glb = glb_of(enhanced, picture, scene, wanted.texture, wanted.uv_size_px, about)
-    write_bytes(paths["glb"], glb)
-    yield "glb", paths["glb"]
-    del glb
-    given = given_topology(enhanced, picture)
-    obj, mtl = obj_of(scene(given), paths["obj"].stem, paths["color"].name)
-    assert given.texture is not None, "it is dressed"
-    write_image(paths["color"], given.texture)
-    yield "color", paths["color"]
-    for kind, data in (("mtl", mtl), ("obj", obj)):
-        write_bytes(paths[kind], data)
-        yield kind, paths[kind]
-    write_bytes(paths["ply"], encode_ply(scene(with_photo_colors(enhanced.after, picture))))
-    yield "ply", paths["ply"]
-    write_image(paths["before_after"], before_after(renderer, picture, enhanced, placed.points))
+    with ThreadPoolExecutor(1) as pool:  # meshes there, pictures here: a renderer belongs to its thread
+        glb = pool.submit(glb_of, enhanced, picture, scene, wanted.texture, wanted.uv_size_px, about)
+        ply = pool.submit(_colored_ply, enhanced, picture, scene)
+        compared = before_after(renderer, picture, enhanced, placed.points)
+        given = given_topology(enhanced, picture)
+        obj, mtl = obj_of(scene(given), paths["obj"].stem, paths["color"].name)
+        write_bytes(paths["glb"], glb.result())
+        del glb
+        yield "glb", paths["glb"]
+        assert given.texture is not None, "it is dressed"
+        write_image(paths["color"], given.texture)
+        yield "color", paths["color"]
+        for kind, data in (("mtl", mtl), ("obj", obj)):
+            write_bytes(paths[kind], data)
+            yield kind, paths[kind]
+        write_bytes(paths["ply"], ply.result())
+        yield "ply", paths["ply"]
+    write_image(paths["before_after"], compared)
     yield "before_after", paths["before_after"]
     if wanted.gif:
         write_bytes(paths["gif"], moving_light(renderer, enhanced, placed.points))
@@ -129,3 +133,7 @@ def write_enhanced(
     shape = {"width_px": picture.shape[1], "height_px": picture.shape[0]}
     write_json(paths["enhanced"], {**about, **shape, "files": names, "fnormal_version": __version__})
     yield "enhanced", paths["enhanced"]
+
+
+def _colored_ply(enhanced: Enhanced, picture: U8, scene: Callable[[Mesh], Mesh]) -> bytes:
+    return encode_ply(scene(with_photo_colors(enhanced.after, picture)))

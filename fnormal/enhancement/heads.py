@@ -8,6 +8,7 @@ import numpy as np
 
 from fnormal.arrays import F64, I32, Array
 from fnormal.enhancement.topology import known_topologies
+from fnormal.geometry.connectivity import connected_parts
 from fnormal.geometry.mesh import Mesh, places
 
 _PART_OF_SIZE = 0.6  # what is smaller than this share of a head, and lies inside its box, belongs to it
@@ -52,16 +53,9 @@ def _in_blocks(faces: I32, count: int) -> bool:
 
 def _groups(mesh: Mesh) -> list[Array]:
     """Vertices of each head: connected pieces, the small ones with the head whose box holds them."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     n = len(mesh.vertices)
     place = places(mesh.vertices)  # texture seams tear no head
-    corners = place[mesh.faces]
-    sides = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]]])
-    links = coo_matrix((np.ones(len(sides), np.int8), sides.T), shape=(n, n))
-    _, piece_of_place = connected_components(links, directed=False)
-    piece = piece_of_place[place]
+    piece = connected_parts(place[mesh.faces].astype(np.int32), n)[place]
     used = np.zeros(n, bool)
     used[mesh.faces.reshape(-1)] = True
     names, start = np.unique(piece[used], return_inverse=True)

@@ -12,7 +12,7 @@ from fnormal.config import BLEND_SCALE_MM, ENHANCE_CROP_SCALE, MAX_SHIFT_MM
 from fnormal.enhancement.placing import FoundHead, Placed, find_heads, place_default, place_heads
 from fnormal.enhancement.reconcile import reconciled_with_mesh
 from fnormal.enhancement.register import is_as_fine
-from fnormal.enhancement.transfer import Enhanced, append_normals, displace
+from fnormal.enhancement.transfer import Enhanced, append_normals, displace, sight_of
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
 from fnormal.geometry.mesh import Mesh
@@ -82,7 +82,8 @@ def enhance_placed(renderer: Renderer, placed: Placed, normals: FaceNormals, rec
         FNormalError: The mesh hardly lies over the face, or its normals contradict the photo's.
     """
     coarse, scale = placed.coarse, placed.px_per_mm
-    enhanced = append_normals(renderer, coarse, normals, scale)
+    sight = sight_of(renderer, coarse, normals)
+    enhanced = append_normals(sight, coarse, normals, scale)
     if enhanced.covered < _LEAST_COVERED:
         raise FNormalError(
             f"the mesh covers {100 * enhanced.covered:.0f} % of the face, at least"
@@ -93,7 +94,7 @@ def enhance_placed(renderer: Renderer, placed: Placed, normals: FaceNormals, rec
     if recipe.mode == "shade":
         return enhanced
     reconciled = reconciled_with_mesh(renderer, coarse.fine, normals, scale)
-    appended = append_normals(renderer, coarse, reconciled, scale)
+    appended = append_normals(sight, coarse, reconciled, scale)
     return displace(appended, recipe.blend_scale_mm, recipe.max_shift_mm)
 
 

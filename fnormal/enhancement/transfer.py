@@ -61,15 +61,21 @@ class Enhanced:
         return float((self.weights[self.seen > 0.5] > 0.5).mean()) if (self.seen > 0.5).any() else 0.0
 
 
-def append_normals(renderer: Renderer, coarse: Coarse, result: FaceNormals, px_a_mm: float) -> Enhanced:
-    """Blend the prediction into the vertex normals wherever the photo shows the vertex well: the paper's.
+@dataclass(frozen=True)
+class Sight:
+    """What the photo's camera sees of a mesh.
 
-    Args:
-        renderer: Draws what the photo sees.
-        coarse: In the photo's pixel frame.
-        result: Normals of that face.
-        px_a_mm: The photo's scale.
+    Attributes:
+        front: Depth of the nearest surface at each vertex's pixel, -inf where there is none. [V]
+        covered: Share of the hull of the face's landmarks that the mesh covers.
     """
+
+    front: F32
+    covered: float
+
+
+def sight_of(renderer: Renderer, coarse: Coarse, result: FaceNormals) -> Sight:
+    """Draw a mesh in the photo's pixel frame as the photo shows it."""
     import cv2
 
     mesh = coarse.fine
@@ -85,18 +91,30 @@ def append_normals(renderer: Renderer, coarse: Coarse, result: FaceNormals, px_a
     inside = ((at >= 0) & (at < camera.width_px)).all(axis=1)
     front = np.full(len(at), -np.inf, np.float32)  # outside the crop nothing is known to lie in front
     front[inside] = nearest[at[inside, 1], at[inside, 0]]
+    return Sight(front, _covered(view.mask, camera, result))
+
+
+def append_normals(sight: Sight, coarse: Coarse, result: FaceNormals, px_a_mm: float) -> Enhanced:
+    """Blend the prediction into the vertex normals wherever the photo shows the vertex well: the paper's.
+
+    Args:
+        sight: Of the mesh.
+        coarse: In the photo's pixel frame.
+        result: Normals of that face.
+        px_a_mm: The photo's scale.
+    """
+    mesh, front = coarse.fine, sight.front
     in_part = np.asarray(
-        photo_pixels(mesh.vertices, height) - np.array(result.corner_px, np.float32), np.float32
+        photo_pixels(mesh.vertices, result.shape[0]) - np.array(result.corner_px, np.float32), np.float32
     )
     pred = unit(sample(result.part_normals, in_part))
-    shown = Shown(in_part, result.part_mask, front, side)
+    shown = Shown(in_part, result.part_mask, front, result.crop.side_px)
     weights, seen = vertex_weights(mesh.vertices, mesh.normals, pred, shown)
     weights = smooth(weights, mesh.faces) * (np.linalg.norm(pred, axis=1) > 0.5)
     after = replace(mesh, normals=blend(mesh.normals, pred, weights))
     behind = mesh.vertices[:, 2] < front - 2 * shown.tolerance_px
     visible = ~behind & (mesh.normals[:, 2] > 0)
-    covered = _covered(view.mask, camera, result)
-    return Enhanced(coarse, after, pred, weights, seen, visible, covered, px_a_mm, result)
+    return Enhanced(coarse, after, pred, weights, seen, visible, sight.covered, px_a_mm, result)
 
 
 def displace(enhanced: Enhanced, blend_scale_mm: float, max_shift_mm: float) -> Enhanced:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fnormal.arrays import F32, I32, Array, Bools, Floats
+from fnormal.geometry.connectivity import edges_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def loop_subdivision(faces: I32, n_vertices: int) -> Subdivision:
     """
     from scipy.sparse import coo_matrix
 
-    edges, index, count = _edges(faces)
+    found = edges_of(faces)
+    edges, index, count = found.ends, found.of_sides, found.faces
     opposite = faces[:, [2, 0, 1]].reshape(-1)
     inner = count == 2
     new = n_vertices + np.arange(len(edges))
@@ -57,7 +59,8 @@ def midpoint_subdivision(faces: I32, n_vertices: int) -> Subdivision:
     """Every triangle into four with the edges' midpoints: the surface stays where it was."""
     from scipy.sparse import coo_matrix
 
-    edges, index, _ = _edges(faces)
+    found = edges_of(faces)
+    edges, index = found.ends, found.of_sides
     new = n_vertices + np.arange(len(edges))
     old = np.arange(n_vertices)
     rows = np.concatenate([old, new, new])
@@ -65,13 +68,6 @@ def midpoint_subdivision(faces: I32, n_vertices: int) -> Subdivision:
     weights = np.concatenate([np.ones(n_vertices), np.full(2 * len(edges), 0.5)])
     matrix = coo_matrix((weights, (rows, columns)), shape=(n_vertices + len(edges), n_vertices))
     return Subdivision(matrix.tocsr(), _split(faces, new[index]))
-
-
-def _edges(faces: I32) -> tuple[Array, Array, Array]:
-    """Edges [E, 2]; the edge of sides 01, 12, 20 of every face in turn [3F]; faces of each edge [E]."""
-    sides = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
-    edges, index, count = np.unique(sides, axis=0, return_inverse=True, return_counts=True)
-    return edges, index.reshape(-1), count
 
 
 def _split(faces: I32, midpoints: Array) -> I32:

@@ -10,9 +10,10 @@ import numpy as np
 from fnormal.arrays import F32, I32, Array
 from fnormal.errors import FNormalError
 from fnormal.files.opening import ARCHIVE, read_npy, read_npz
+from fnormal.geometry.connectivity import connected_parts
 from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.geometry.subdivision import Subdivision, loop_subdivision
-from fnormal.scans.headpaint import HeadPaint, connected_parts
+from fnormal.scans.headpaint import HeadPaint
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
 
 _NECK_M = 1.50  # z is up in the files; below it are shoulders

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fnormal.arrays import F32, I32, Array
+from fnormal.arrays import F32, I32
+from fnormal.geometry.connectivity import connected_parts
 from fnormal.scans.skin import face_features, iris_color, paint, paint_eye
 from fnormal.scans.skinbank import BANK_SHARE, SkinBank
 
@@ -58,14 +59,3 @@ class HeadPaint:
             ball = vertices[eye]
             skin[eye] = paint_eye(ball, np.asarray(ball.mean(axis=0) + gaze, np.float32), iris_rgb)
         return skin
-
-
-def connected_parts(faces: I32, count: int) -> Array:
-    """The connected part of each of ``count`` vertices. [V]"""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    graph = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (count, count))
-    part: Array = connected_components(graph, directed=False)[1]
-    return part
