@@ -10,6 +10,8 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -107,6 +109,30 @@ def test_pipes_devices_folders_and_loops_are_no_files(tmp_path: Path, astronaut:
         "predict", astronaut, "--landmarks", "/dev/zero", "--out", tmp_path / "o"
     )
     assert "a pipe or a device" in refused("predict", tmp_path / "pipe.png", "--out", tmp_path / "o")
+
+
+def test_a_pipe_that_is_named_is_read(tmp_path: Path, astronaut: Path) -> None:
+    """As ``<(command)`` is, and as a file of the same bytes; a writer may come late, and write slowly."""
+    data, pipe = astronaut.read_bytes(), tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        time.sleep(0.5)
+        with pipe.open("wb") as handle:
+            for start in range(0, len(data), 100_000):
+                handle.write(data[start : start + 100_000])
+                handle.flush()
+                time.sleep(0.05)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    code, stdout, stderr = run("predict", pipe, "--out", tmp_path / "piped", "--format", "npy", "--json")
+    writer.join()
+    assert code == 0, stderr
+    assert json.loads(stdout)["input"] == str(pipe)
+    run("predict", astronaut, "--out", tmp_path / "file", "--format", "npy")
+    piped, filed = tmp_path / "piped/pipe_normals.npy", tmp_path / "file/astronaut_normals.npy"
+    assert np.array_equal(np.load(piped), np.load(filed))
 
 
 def test_a_pipe_in_a_folder_does_not_hold_up_the_others(tmp_path: Path, astronaut: Path) -> None:

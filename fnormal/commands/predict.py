@@ -11,6 +11,7 @@ from pathlib import Path
 from fnormal.errors import FNormalError
 from fnormal.faces.given import parse_box
 from fnormal.files.naming import Guard, refuse_existing
+from fnormal.files.pipes import is_pipe
 from fnormal.files.writing import sweep_folder
 from fnormal.geometry.picturefile import find_images
 from fnormal.geometry.videofile import is_video, parse_size
@@ -87,7 +88,7 @@ def list_jobs(inputs: Sequence[str], out: Path, *, video: bool = False) -> tuple
             jobs.append(Job(name, out / "stdin", is_video=video))
             continue
         root = Path(name)
-        if is_video(root) or (video and root.is_dir()):
+        if is_video(root) or (video and (root.is_dir() or is_pipe(root))):
             jobs.append(Job(name, out / root.stem, is_video=True))
             continue
         if not root.is_dir():

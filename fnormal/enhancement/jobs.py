@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fnormal.arrays import U8
 from fnormal.errors import FNormalError
+from fnormal.files.pipes import is_pipe
 from fnormal.geometry.meshfile import MESH_SUFFIXES
 from fnormal.geometry.picturefile import read_image
 from fnormal.geometry.videofile import count_frames, is_video, open_video
@@ -84,6 +85,8 @@ def _meshes(folder: Path) -> list[Path]:
 def _frames(
     video: Path, mesh: Path | None, mesh_dir: Path | None, meshes: Sequence[Path], out: Path, most_px: int
 ) -> list[Job]:
+    if is_pipe(video):
+        raise FNormalError(f"{video} is a pipe, and the frames of a video are counted first; give a file")
     frames = _Frames(video, open_video(str(video), most_px).frames)  # refuses what is no video, or no PyAV
     count = count_frames(str(video)) or sum(1 for _ in open_video(str(video), most_px).frames)
     if mesh_dir is not None and len(meshes) != count:

@@ -19,6 +19,7 @@ from fnormal.config import MAX_PICTURE_PX
 from fnormal.errors import FNormalError
 from fnormal.files.naming import check_suffix
 from fnormal.files.opening import PICTURE, check_file, decoding, quiet_stderr
+from fnormal.files.pipes import is_pipe, open_pipe
 from fnormal.files.writing import write_bytes
 
 IMAGE_SUFFIXES = frozenset(
@@ -29,7 +30,7 @@ WRITTEN_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", 
 
 
 def read_image(path: Path | str, *, most_px: int = MAX_PICTURE_PX) -> U8:
-    """Read a picture, ``-`` for standard input, as RGB [H, W, 3], EXIF rotation applied.
+    """Read a picture, ``-`` for standard input, or a pipe, as RGB [H, W, 3], EXIF rotation applied.
 
     Grey of 16 bits or in floats is scaled to 8 bits. HEIC and AVIF need the package pillow-heif.
 
@@ -65,6 +66,9 @@ def _opened(path: Path | str) -> Iterator[Any]:
     source: IO[bytes] | Path
     if str(path) == "-":
         source = io.BytesIO(sys.stdin.buffer.read(PICTURE.most_bytes))
+    elif is_pipe(path):
+        with open_pipe(path, PICTURE) as pipe:
+            source = io.BytesIO(pipe.read(PICTURE.most_bytes))
     else:
         source = check_file(Path(path), PICTURE)
         if source.suffix.lower() in _HEIF_SUFFIXES:

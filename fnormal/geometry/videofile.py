@@ -16,6 +16,7 @@ import numpy as np
 from fnormal.arrays import U8, Array
 from fnormal.errors import FNormalError
 from fnormal.files.opening import VIDEO, check_file, decoding
+from fnormal.files.pipes import is_pipe, open_pipe
 from fnormal.files.writing import atomic
 from fnormal.geometry.picturefile import find_images, read_image
 
@@ -43,11 +44,14 @@ class Video:
 
 
 class _Pipe:
-    """Standard input as PyAV takes it: it can only go forward."""
+    """Standard input, or a pipe, as PyAV takes it: it can only go forward."""
+
+    def __init__(self, source: str) -> None:
+        self._source = sys.stdin.buffer if source == "-" else open_pipe(source, VIDEO)
 
     def read(self, count: int) -> bytes:
         """Some bytes."""
-        return sys.stdin.buffer.read(count)
+        return self._source.read(count)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -63,11 +67,11 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def open_video(source: str, most_px: int, raw: str | None = None) -> Video:
-    """Open a video file, a folder of pictures in their names' order, or ``-`` for standard input.
+    """Open a video file, a folder of pictures in their names' order, a pipe, or ``-`` for standard input.
 
     Args:
-        source: Which. Standard input may hold pictures one after the other (``ffmpeg -f image2pipe``), a
-            video that needs no going back, such as Matroska, or raw frames.
+        source: Which. A pipe or standard input may hold pictures one after the other
+            (``ffmpeg -f image2pipe``), a video that needs no going back, such as Matroska, or raw frames.
         most_px: Larger frames are refused.
         raw: Size of raw RGB frames (``ffmpeg -f rawvideo -pix_fmt rgb24``) on standard input, as ``640x480``.
 
@@ -86,13 +90,14 @@ def open_video(source: str, most_px: int, raw: str | None = None) -> Video:
         width, height = parse_size(raw)
         options = {"video_size": f"{width}x{height}", "pixel_format": "rgb24"}
         how = {"format": "rawvideo", "options": options}
-    if source != "-":
+    piped = source == "-" or is_pipe(path)
+    if not piped:
         check_file(path, VIDEO)
     with decoding(source, VIDEO):
         try:
-            container: Any = av.open(_Pipe() if source == "-" else source, "r", **how)
+            container: Any = av.open(_Pipe(source) if piped else source, "r", **how)
         except av.FFmpegError as error:
-            remedy = "pipe pictures (-f image2pipe) or Matroska" if source == "-" else VIDEO.remedy
+            remedy = "pipe pictures (-f image2pipe) or Matroska" if piped else VIDEO.remedy
             raise FNormalError(
                 f"{source} is no video that FFmpeg reads ({error.strerror}); {remedy}"
             ) from error
@@ -152,7 +157,7 @@ def lossless_video(path: Path, rate: Fraction, about: Mapping[str, str]) -> Iter
 def count_frames(source: str) -> int:
     """How many frames there are, where it is known without decoding them; else 0."""
     path = Path(source)
-    if source == "-":
+    if source == "-" or is_pipe(path):
         return 0
     if path.is_dir():
         return len(find_images(path).paths)
