@@ -19,6 +19,9 @@ _NAMED_FRAMES = {
     "dsine": "-x,y,z",  # right, down, front, and outward, its authors say; StableNormal's are the same
     "stablenormal": "-x,y,z",
     "moge": "x,-y,-z",  # its arrays; its pictures are opengl
+    "marigold": "x,y,z",  # right, top, facing the observer, diffusers says
+    "sapiens": "x,y,z",  # of the camera, its authors say; which way, its users measured
+    "omnidata": "x,-y,z",  # encoded as 2D-3D-S: right, down, towards the camera
 }
 FRAMES = tuple(_NAMED_FRAMES)
 _BLOCK = 1 << 15  # vectors worked on at a time: what lies between stays in the processor's cache
