@@ -12,9 +12,9 @@ import pytest
 from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces import blazeface, detect, ladder
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
-from fnormal.faces.detect import detect_faces, find_landmark_model
+from fnormal.faces.detect import detect_faces, find_landmark_model, roll_deg
 from fnormal.faces.headpose import mean_points, posed_points
-from fnormal.faces.ladder import _in_blazefaces_terms, find_all_faces, roll_deg
+from fnormal.faces.ladder import _in_blazefaces_terms, find_all_faces
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import read_image
 from fnormal.prediction.predictor import Predictor

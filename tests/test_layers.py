@@ -36,7 +36,7 @@ APART = ("commands",)
 HOMES = {
     "pyrender": "render.", "OpenGL": "render.", "numba": "render.kernels", "dlib": "faces.",
     "h5py": "datasets.", "distributed": "work.cluster", "trimesh": "geometry.",
-    "onnxruntime": ("network.exported", "network.serving"), "onnx": "network.exported",
+    "onnxruntime": ("network.exported", "network.onnx_session"), "onnx": "network.exported",
     "safetensors": "network.",
     "av": "geometry.videofile", "OpenEXR": "geometry.normal_maps",
     "typer": ("cli.", "options"), "rich": "cli.",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fnormal.arrays import F32, U8, Array
+from fnormal.arrays import F32, F64, U8, Array
 from fnormal.errors import FNormalError
 from fnormal.files.packages import package_path
 
@@ -134,3 +134,16 @@ def order_faces(faces: Sequence[FaceBox]) -> list[FaceBox]:
     A wide patch that the detector hardly believes in must not come before a smaller face.
     """
     return sorted(faces, key=lambda face: -face.score * (face.box[2] - face.box[0]))
+
+
+def roll_deg(landmarks: F32) -> float:
+    """How far a face is turned in the picture's plane: clockwise on the screen, 0 is upright. [68, 2]
+
+    By the line from the brows to the chin: a profile's eyes lie on one spot.
+    """
+    down: F64 = landmarks[6:11].mean(axis=0).astype(np.float64) - landmarks[17:27].mean(axis=0)
+    right, left = eyes_of(landmarks)
+    across = left - right
+    if np.linalg.norm(across) > 0.35 * np.linalg.norm(down):
+        return float(np.degrees(np.arctan2(across[1], across[0])))
+    return float(np.degrees(np.arctan2(-down[0], down[1])))

@@ -14,6 +14,7 @@ from fnormal.errors import FNormalError
 from fnormal.faces import blazeface
 from fnormal.faces.detect import FaceBox, has_landmark_model, points_in_box
 from fnormal.faces.facemesh import landmarks_68
+from fnormal.files.naming import of_picture
 from fnormal.files.opening import LANDMARKS, check_file, decoding, read_json, read_matlab, read_npy, read_text
 
 POINT_SUFFIXES = (".npy", ".json", ".pts", ".mat", ".txt")
@@ -93,15 +94,7 @@ def faces_of(picture_path: str, landmarks: Path) -> list[FaceBox]:
     Raises:
         FNormalError: See :func:`read_faces`; or the folder has no file of that name.
     """
-    if not landmarks.is_dir():
-        return read_faces(landmarks)
-    stem = Path(picture_path).stem
-    found = [p for suffix in POINT_SUFFIXES if (p := landmarks / f"{stem}{suffix}").is_file()]
-    if not found:
-        raise FNormalError(
-            f"{landmarks} has no points for {picture_path}: looked for {stem}.npy, .json, .pts, .mat, .txt"
-        )
-    return read_faces(found[0])
+    return read_faces(of_picture(landmarks, picture_path, POINT_SUFFIXES, "points"))
 
 
 def parse_box(text: str) -> tuple[float, float, float, float]:

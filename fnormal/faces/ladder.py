@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fnormal.arrays import F32, F64, U8
+from fnormal.arrays import F32, U8
 from fnormal.faces import blazeface
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
 from fnormal.faces.crop import square_matrix
-from fnormal.faces.detect import FaceBox, detect_faces, eyes_of, has_landmark_model, order_faces
+from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, order_faces, roll_deg
 from fnormal.faces.facemesh import landmarks_68
 from fnormal.faces.headpose import posed_points
+from fnormal.faces.profile import profile_points
 
 _TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
 _ROUND_DEG = (0.0, 60.0, 120.0, 180.0, -120.0, -60.0)
@@ -40,6 +41,7 @@ _HOG_LEAST = 0.2  # and from this one alone: 99 % of 536 portraits score above, 
 _HOG_HALF, _HOG_STEEP = 0.325, 3.25  # dlib's score in BlazeFace's terms: 0.2 becomes 0.4, 1 becomes 0.9
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
 _PROFILE_SCORE, _PROFILE_DEG = 0.55, 35.0  # of BlazeFace, and of the pose of its points
+_PROFILE_SIZE = 1.08  # larger side of a profile's points' box / side of BlazeFace's
 _FRONTAL_SCORE = 0.84  # of BlazeFace: what is not a profile reaches it at the right turn
 _PROFILE_TRUST = 0.5  # of points that are a mean head's in that pose
 _TURNED_PICTURE_PX = 640  # a picture is shrunk to this before it is turned: what is searched there is large
@@ -242,6 +244,13 @@ def _is_profile(candidate: Candidate) -> bool:
     return abs(posed_points(candidate.points)[1]) > _PROFILE_DEG
 
 
+def _profile_points(picture: U8, candidate: Candidate) -> F32:
+    low, high = np.array(candidate.box[:2]), np.array(candidate.box[2:])
+    return profile_points(
+        picture, (low + high) / 2, _PROFILE_SIZE * candidate.width_px, _level_deg(candidate)
+    )
+
+
 def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
     """The candidate with its 68 points, or None where FaceMesh sees no face."""
     points, score = landmarks_68(picture, candidate.eyes, candidate.mouth, candidate.box)
@@ -251,22 +260,9 @@ def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
         and _is_profile(candidate)  # FaceMesh does not know them
         and _looked_at(picture, candidate.box, (0.0,)) is not None  # what is no face is mostly not seen again
     ):
-        points, score = posed_points(candidate.points)[0], _PROFILE_TRUST
+        points, score = _profile_points(picture, candidate), _PROFILE_TRUST
     height, width = picture.shape[:2]
     inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
     if score < _LEAST_MESH_SCORE or inside < 0.5 or np.ptp(points, axis=0).min() < 1:
         return None
     return FaceBox.around(points, candidate.score * score)
-
-
-def roll_deg(landmarks: F32) -> float:
-    """How far a face is turned in the picture's plane: clockwise on the screen, 0 is upright. [68, 2]
-
-    By the line from the brows to the chin: a profile's eyes lie on one spot.
-    """
-    down: F64 = landmarks[6:11].mean(axis=0).astype(np.float64) - landmarks[17:27].mean(axis=0)
-    right, left = eyes_of(landmarks)
-    across = left - right
-    if np.linalg.norm(across) > 0.35 * np.linalg.norm(down):
-        return float(np.degrees(np.arctan2(across[1], across[0])))
-    return float(np.degrees(np.arctan2(-down[0], down[1])))

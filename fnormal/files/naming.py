@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from fnormal.errors import FNormalError
@@ -61,3 +61,25 @@ def unused(path: Path) -> Path:
     while candidate.exists():
         candidate, number = path.with_name(f"{path.name}-{number}"), number + 1
     return candidate
+
+
+def of_picture(place: Path, picture: str, endings: Sequence[str], what: str) -> Path:
+    """The file that belongs to a picture: ``place`` itself, or the one of the picture's name in that folder.
+
+    Args:
+        place: A file, or a folder.
+        picture: The picture's path.
+        endings: What may follow its stem, such as ``_mask.png``, in the order of preference.
+        what: What the file holds, for the message.
+
+    Raises:
+        FNormalError: The folder has none.
+    """
+    if not place.is_dir():
+        return place
+    stem = Path(picture).stem
+    found = next((p for ending in endings if (p := place / f"{stem}{ending}").is_file()), None)
+    if found is None:
+        names = ", ".join(f"{stem}{ending}" for ending in endings[:6])
+        raise FNormalError(f"{place} has no {what} for {picture}: looked for {names}")
+    return found

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from fnormal.errors import FNormalError
-from fnormal.files.opening import WEIGHTS, check_file, decoding, quiet_stderr
+from fnormal.files.opening import WEIGHTS, decoding
 from fnormal.files.writing import atomic, write_bytes
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import WeightsInfo
 from fnormal.network.model import CrossModalNet
+from fnormal.network.onnx_session import INSTALL, open_session
 
 _KEY = "fnormal"  # of the metadata: a WeightsInfo as JSON
-_INSTALL = "pip install 'fnormal[onnx]'"
 
 
 class ImageToNormals(nn.Module):
@@ -44,16 +44,8 @@ class OnnxNetwork:
     """An exported network in ONNX Runtime, in the place of a :class:`CrossModalNet` in a predictor."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise FNormalError(f"{path} needs ONNX Runtime: {_INSTALL}") from error
-        check_file(path, WEIGHTS)
-        quiet = onnxruntime.SessionOptions()
-        quiet.log_severity_level = 4  # its warnings are of its innards
-        with decoding(path, WEIGHTS), quiet_stderr():
-            providers = ["CPUExecutionProvider"]
-            self._session = onnxruntime.InferenceSession(str(path), quiet, providers=providers)
+        self._session = open_session(path)
+        with decoding(path, WEIGHTS):
             metadata = self._session.get_modelmeta().custom_metadata_map
         if _KEY not in metadata:
             raise FNormalError(f"{path} was not written by 'fnormal export'; its frame is unknown")
@@ -84,7 +76,7 @@ def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path, *, raw: boo
         import onnxruntime  # noqa: F401  # to look at what was written
         import onnxscript  # noqa: F401  # torch's exporter asks for it
     except ImportError as error:
-        raise FNormalError(f"exporting needs onnx, onnxscript and onnxruntime: {_INSTALL}") from error
+        raise FNormalError(f"exporting needs onnx, onnxscript and onnxruntime: {INSTALL}") from error
     network, example = _prepared(model, info, raw=raw)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own innards

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from fnormal.arrays import F32
-from fnormal.files.opening import WEIGHTS, decoding, quiet_stderr
+from fnormal.files.opening import WEIGHTS, decoding
+from fnormal.network.onnx_session import open_session
 
 DEFAULT_ONNX = "fine.onnx"  # package data, written by benchmarks/ship_weights.py
 _KEY = "fnormal"
@@ -49,19 +50,8 @@ class Served:
     """
 
     def __init__(self, path: Path, threads: int | None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if threads is not None:
-            options.intra_op_num_threads = threads
-        self._path = path
-        with decoding(path, WEIGHTS), quiet_stderr():
-            self._session: Any = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+        self._path, self._session = path, open_session(path, threads=threads)
+        with decoding(path, WEIGHTS):
             about = json.loads(self._session.get_modelmeta().custom_metadata_map[_KEY])
             self.size_px, self.sure = int(about["size_px"]), bool(about["sure"])
 

@@ -9,8 +9,7 @@ import numpy as np
 from fnormal.arrays import F32, F64, Bools
 from fnormal.config import CROP_SCALE
 from fnormal.faces.crop import Crop, square_matrix
-from fnormal.faces.detect import FaceBox
-from fnormal.faces.ladder import roll_deg
+from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.masks import Outline
 
 

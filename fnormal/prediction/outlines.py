@@ -9,7 +9,10 @@ from fnormal.arrays import Array
 from fnormal.errors import FNormalError
 from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.masks import Outline, given_mask, hull_mask
+from fnormal.files.naming import of_picture
 from fnormal.geometry.picturefile import IMAGE_SUFFIXES, read_image
+
+_MASK_ENDINGS = tuple(f"{kind}{suffix}" for kind in ("", "_mask") for suffix in sorted(IMAGE_SUFFIXES))
 
 
 def _hull_of(picture: Array) -> Outline:
@@ -35,7 +38,7 @@ def outline_of(mask: str, picture_path: str, picture: Array) -> Outline:
     """
     if mask in BUILT_IN:
         return BUILT_IN[mask](picture)
-    path = _found(Path(mask), picture_path)
+    path = of_picture(Path(mask), picture_path, _MASK_ENDINGS, "mask")
     face = read_image(path).max(axis=-1) > 127
     shape = picture.shape[:2]
     if face.shape != shape:
@@ -46,16 +49,3 @@ def outline_of(mask: str, picture_path: str, picture: Array) -> Outline:
     if not face.any():
         raise FNormalError(f"{path} is black: it masks no face; paint the face white")
     return given_mask(face)
-
-
-def _found(mask: Path, picture_path: str) -> Path:
-    if not mask.is_dir():
-        return mask
-    stem = Path(picture_path).stem
-    names = [f"{name}{suffix}" for name in (stem, f"{stem}_mask") for suffix in sorted(IMAGE_SUFFIXES)]
-    found = [path for name in names if (path := mask / name).is_file()]
-    if not found:
-        raise FNormalError(
-            f"{mask} has no mask for {picture_path}: looked for {stem}.png and {stem}_mask.png"
-        )
-    return found[0]

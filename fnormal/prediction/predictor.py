@@ -13,10 +13,10 @@ from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.config import CROP_SCALE, UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around, upright_view
-from fnormal.faces.detect import FaceBox
+from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
-from fnormal.faces.ladder import find_all_faces, roll_deg
+from fnormal.faces.ladder import find_all_faces
 from fnormal.faces.masks import Outline, given_mask, hull_mask, with_forehead
 from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled

@@ -10,7 +10,7 @@ import numpy as np
 from fnormal.arrays import F32, I32
 from fnormal.geometry.connectivity import connected_parts
 from fnormal.scans.skin import face_features, iris_color, paint, paint_eye
-from fnormal.scans.skinbank import BANK_SHARE, SkinBank
+from fnormal.scans.skinbank import SkinBank
 
 _STREAM = 1  # other random numbers than those of the shapes, which so stay the same
 
@@ -52,8 +52,8 @@ class HeadPaint:
             return None
         rng = np.random.default_rng(np.random.SeedSequence([*seed, _STREAM]))
         skin = paint(vertices, self._features, rng, self._unit)
-        if rng.random() < BANK_SHARE:
-            skin = self._bank.sample(rng)[self._nearest]
+        if (other := self._bank.mostly(rng)) is not None:
+            skin = other[self._nearest]
         iris_rgb, gaze = iris_color(rng), np.array([*rng.normal(0, 0.15, 2), 1.0])
         for eye in self._eyes:
             ball = vertices[eye]

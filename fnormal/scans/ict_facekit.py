@@ -15,7 +15,7 @@ from fnormal.geometry.subdivision import loop_subdivision
 from fnormal.scans.expressions import sample_expression
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 from fnormal.scans.skin import face_features, iris_color, paint, paint_eye, relief
-from fnormal.scans.skinbank import BANK_SHARE, SkinBank
+from fnormal.scans.skinbank import SkinBank
 
 _SKIN = ("M_Face", "M_BackHead")
 _EYES = (("M_ScleraLeft", "M_IrisLeft"), ("M_ScleraRight", "M_IrisRight"))
@@ -119,8 +119,8 @@ class IctFaceKit:
         colors = paint(smooth, model.features, rng, _CM)
         vertices, faces, paints = [skin_xyz], [model.skin_faces], [colors]
         iris_rgb = iris_color(rng)
-        if self._skins is not None and rng.random() < BANK_SHARE:
-            paints = [self._skins.sample(rng)]
+        if self._skins is not None and (skin := self._skins.mostly(rng)) is not None:
+            paints = [skin]
         for triangles, color in model.mouth:
             used, local = _compact(triangles, sum(map(len, vertices)))
             faces.append(local)

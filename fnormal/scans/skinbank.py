@@ -12,7 +12,7 @@ from fnormal.errors import FNormalError
 from fnormal.files.opening import ARCHIVE, check_file, read_npz
 from fnormal.files.writing import write_bytes
 
-BANK_SHARE = 0.85  # of the heads that take a skin of the bank, where there is one
+_SHARE = 0.85  # of the heads that take a skin of the bank, where there is one
 
 
 class SkinBank:
@@ -62,6 +62,10 @@ class SkinBank:
         bend = RBFInterpolator(self._landmarks, landmarks, kernel="thin_plate_spline", smoothing=1e-4)
         nearest: Array = cKDTree(bend(self._vertices)).query(vertices)[1]
         return nearest
+
+    def mostly(self, rng: np.random.Generator) -> F32 | None:
+        """A skin for most heads; None where the made-up one stays, for variety. [V, 3]"""
+        return self.sample(rng) if rng.random() < _SHARE else None
 
     def sample(self, rng: np.random.Generator) -> F32:
         """A skin, somewhat lighter or darker and warmer or colder, sRGB in 0..1. [V, 3]"""
