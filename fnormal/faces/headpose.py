@@ -34,4 +34,14 @@ def posed_points(six: F32) -> tuple[F32, float]:
     weight = np.array([1, 1, 1, 1, _EAR_WEIGHT, _EAR_WEIGHT])
     turn, scale, shift = weak_perspective(known, six.astype(np.float64) * (1, -1), weight)
     points = (scale * head @ turn[:2].T + shift) * (1, -1)
-    return points.astype(np.float32), float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
+    return points.astype(np.float32), _yaw_deg(turn)
+
+
+def yaw_of(points: F32) -> float:
+    """How far a head is turned about its own axis, in degrees, by its 68 points in pixels, y down. [68, 2]"""
+    turn, _, _ = weak_perspective(mean_points(), points.astype(np.float64) * (1, -1), np.ones(len(points)))
+    return _yaw_deg(turn)
+
+
+def _yaw_deg(turn: F64) -> float:
+    return float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))

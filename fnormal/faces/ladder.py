@@ -21,7 +21,7 @@ from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap,
 from fnormal.faces.crop import square_matrix
 from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, order_faces, roll_deg
 from fnormal.faces.facemesh import landmarks_68
-from fnormal.faces.headpose import posed_points
+from fnormal.faces.headpose import posed_points, yaw_of
 from fnormal.faces.profile import profile_points
 
 _TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
@@ -41,6 +41,7 @@ _HOG_LEAST = 0.2  # and from this one alone: 99 % of 536 portraits score above, 
 _HOG_HALF, _HOG_STEEP = 0.325, 3.25  # dlib's score in BlazeFace's terms: 0.2 becomes 0.4, 1 becomes 0.9
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
 _PROFILE_SCORE, _PROFILE_DEG = 0.55, 35.0  # of BlazeFace, and of the pose of its points
+_TURNED_DEG, _FAR_TURNED_DEG = 25.0, 45.0  # of that pose, where profiles' points are looked for; and of those
 _PROFILE_SIZE = 1.08  # larger side of a profile's points' box / side of BlazeFace's
 _FRONTAL_SCORE = 0.84  # of BlazeFace: what is not a profile reaches it at the right turn
 _PROFILE_TRUST = 0.5  # of points that are a mean head's in that pose
@@ -261,6 +262,9 @@ def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
         and _looked_at(picture, candidate.box, (0.0,)) is not None  # what is no face is mostly not seen again
     ):
         points, score = _profile_points(picture, candidate), _PROFILE_TRUST
+    elif abs(posed_points(candidate.points)[1]) > _TURNED_DEG:
+        turned = _profile_points(picture, candidate)
+        points = turned if abs(yaw_of(turned)) > _FAR_TURNED_DEG else points
     height, width = picture.shape[:2]
     inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
     if score < _LEAST_MESH_SCORE or inside < 0.5 or np.ptp(points, axis=0).min() < 1:
