@@ -108,16 +108,6 @@ ARCHS = {
     "lite": _LITE,
     # Ours: lite at half the size and a head that sees all pixels: 1.6 times the cost of lite at 128 px.
     "fine": replace(_LITE, name="fine", detail=32),
-    # Ours: fine with wider coarse stages; 1.3 times the time, 2.2 times the parameters.
-    "quality": replace(
-        _LITE,
-        name="quality",
-        trunk=(48, 96, 192, 384),
-        latent_up=480,
-        normal_decoder=(320, 192, 128, 64, 24),
-        image_decoder=(240, 144, 96, 48, 16),
-        detail=32,
-    ),
     # For tests and for a first look at a training run: seconds, not hours.
     "tiny": Arch(
         "tiny",
@@ -144,7 +134,6 @@ ABLATIONS = {
     "no-skip": Ablation("none", True, True),  # Fig. 6b
     "no-normal-encoder": Ablation("concat", False, True),  # Fig. 6c: standard skips (4.4)
     "plain": Ablation("concat", False, False),  # Fig. 6d: standard skips (4.4)
-    "one-way": Ablation("max", False, False),  # ours: what images to normals need of the full network
 }
 
 # --- Ours: what the paper leaves open --------------------------------------------------------

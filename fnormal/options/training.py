@@ -11,8 +11,8 @@ from typer import Option
 from fnormal.config import BATCH_SIZE, CACHE_GB, CROP_SIZE_PX, EPOCHS, LEARNING_RATE, SEED
 from fnormal.options.shared import Compute, Output, Seed, TableStyle
 
-Arch: TypeAlias = Literal["paper", "quality", "fine", "lite", "tiny"]
-Ablation: TypeAlias = Literal["full", "no-skip", "no-normal-encoder", "plain", "one-way"]
+Arch: TypeAlias = Literal["paper", "fine", "lite", "tiny"]
+Ablation: TypeAlias = Literal["full", "no-skip", "no-normal-encoder", "plain"]
 Schedule: TypeAlias = Literal["constant", "one-cycle"]
 Optimizer: TypeAlias = Literal["adam", "adamw", "muon"]
 Precision: TypeAlias = Literal["fp32", "bf16"]
@@ -34,12 +34,9 @@ class TrainOptions:
         Optimizer, Option(help="adam is the paper's; muon needs fewer images for the same error.")
     ] = "adam"
     arch: Annotated[
-        Arch,
-        Option(help="Size: the paper's; for CPUs lite, fine (with a 256 px head), quality (wider); tiny."),
+        Arch, Option(help="Size: the paper's, lite for CPUs, fine (lite and a 256 px head), tiny for trials.")
     ] = "paper"
-    ablation: Annotated[
-        Ablation, Option(help="Network a, b, c or d of Fig. 6; one-way: what a needs from image to normals.")
-    ] = "full"
+    ablation: Annotated[Ablation, Option(help="Network a, b, c or d of Fig. 6.")] = "full"
     size_px: Annotated[
         int, Option("--size", min=32, max=4096, help="Side of the network's input, a multiple of 32.")
     ] = CROP_SIZE_PX
