@@ -159,11 +159,13 @@ def test_the_pose_of_six_points_gives_all_68(yaw_deg: int) -> None:
     eyes = pixels[36:42].mean(axis=0), pixels[42:48].mean(axis=0)
     six = np.stack([*eyes, pixels[30], pixels[48:].mean(axis=0), *ears]).astype(np.float32)
     points, found_deg = posed_points(six)
+    quarter = np.stack([-six[:, 1], six[:, 0]], axis=1)  # on its side it is no other profile
+    assert posed_points(quarter)[1] == pytest.approx(found_deg, abs=0.5)
     np.testing.assert_allclose(points, pixels, atol=0.5)
     assert found_deg == pytest.approx(yaw_deg, abs=1)
 
 
-@pytest.mark.parametrize("yaw_deg", [-75.0, -60.0, 60.0, 75.0])
+@pytest.mark.parametrize("yaw_deg", [-75.0, 60.0])
 def test_profiles_have_their_points(yaw_deg: float, shared_data: Path) -> None:
     """Rendered heads that no network has seen, bald and made up: FaceMesh is off by 0.37 to 0.5 there."""
     settings = {"scans": 3, "seed": 4711}

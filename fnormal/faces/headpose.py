@@ -44,4 +44,5 @@ def yaw_of(points: F32) -> float:
 
 
 def _yaw_deg(turn: F64) -> float:
-    return float(np.degrees(np.arctan2(turn[0, 2], turn[2, 2])))
+    """By where the viewer is for the head, which a turn in the picture's plane does not change."""
+    return float(np.degrees(np.arctan2(-turn[2, 0], turn[2, 2])))

@@ -92,6 +92,7 @@ def _sure_faces(picture: U8, candidates: list[Candidate]) -> list[FaceBox]:
         if candidate.score >= _SURE_SCORE and abs(_level_deg(candidate)) < _SURE_TURN_DEG:
             points, score = landmarks_68(picture, candidate.eyes, candidate.mouth)
             if score >= _SURE_MESH:
+                points = _unless_turned(picture, candidate, points)
                 faces.append(FaceBox.around(points, candidate.score * score))
     return faces
 
@@ -252,6 +253,14 @@ def _profile_points(picture: U8, candidate: Candidate) -> F32:
     )
 
 
+def _unless_turned(picture: U8, candidate: Candidate, points: F32) -> F32:
+    """FaceMesh's points, or those of the profile that a candidate is."""
+    if abs(posed_points(candidate.points)[1]) <= _TURNED_DEG:
+        return points
+    turned = _profile_points(picture, candidate)
+    return turned if abs(yaw_of(turned)) > _FAR_TURNED_DEG else points
+
+
 def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
     """The candidate with its 68 points, or None where FaceMesh sees no face."""
     points, score = landmarks_68(picture, candidate.eyes, candidate.mouth, candidate.box)
@@ -262,9 +271,8 @@ def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
         and _looked_at(picture, candidate.box, (0.0,)) is not None  # what is no face is mostly not seen again
     ):
         points, score = _profile_points(picture, candidate), _PROFILE_TRUST
-    elif abs(posed_points(candidate.points)[1]) > _TURNED_DEG:
-        turned = _profile_points(picture, candidate)
-        points = turned if abs(yaw_of(turned)) > _FAR_TURNED_DEG else points
+    else:
+        points = _unless_turned(picture, candidate, points)
     height, width = picture.shape[:2]
     inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
     if score < _LEAST_MESH_SCORE or inside < 0.5 or np.ptp(points, axis=0).min() < 1:
