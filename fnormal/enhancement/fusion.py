@@ -221,11 +221,15 @@ def noise_of(metres: F32, mask: Bools, rays: F64) -> Noise:
     known = mask & (metres > 0)
     if not known.any():
         return Noise(0.001, 0.0)
-    step_m = _spacing(rays) * float(np.median(metres[known]))
-    near, far = (_roughness(metres, known, step) for step in (1, _steps_px(step_m)))
+    near, far = (_roughness(metres, known, step) for step in (1, _steps_px(_pixel_m(metres, known, rays))))
     if near is None or far is None or far <= 0:
         return Noise(near or 0.001, 0.0)
     return Noise(max(near, far), max(0.0, 1 - _FACE_ADDS * near / far))
+
+
+def _pixel_m(metres: F32, known: Bools, rays: F64) -> float:
+    """Distance of what neighbouring pixels show."""
+    return _spacing(rays) * float(np.median(metres[known]))
 
 
 def _steps_px(pixel_m: float) -> int:
@@ -260,7 +264,7 @@ def _smoothing_px(noise: Noise, metres: F32, mask: Bools, rays: F64, share: F32)
     known = mask & (metres > 0)
     if not known.any():
         return _SIGMAS_PX[1]
-    spacing = _spacing(rays) * float(np.median(metres[known]))
+    spacing = _pixel_m(metres, known, rays)
     # the slope of a plane fitted with sigma s errs by noise / (s^2 sqrt(8 pi) spacing)
     sigma = np.sqrt(noise.m / (np.sqrt(8 * np.pi) * spacing * _SLOPE_ERROR))
     density = float(np.clip(share[known].mean(), 0.01, 1))

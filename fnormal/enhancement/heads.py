@@ -55,7 +55,7 @@ def _groups(mesh: Mesh) -> list[Array]:
     """Vertices of each head: connected pieces, the small ones with the head whose box holds them."""
     n = len(mesh.vertices)
     place = places(mesh.vertices)  # texture seams tear no head
-    piece = connected_parts(place[mesh.faces].astype(np.int32), n)[place]
+    piece = connected_parts(place[mesh.faces], n)[place]
     used = np.zeros(n, bool)
     used[mesh.faces.reshape(-1)] = True
     names, start = np.unique(piece[used], return_inverse=True)

@@ -1,4 +1,4 @@
-"""A mean head's 68 points in the pose of BlazeFace's six: for profiles, which FaceMesh does not know."""
+"""A mean head in the pose of BlazeFace's six points, or of 68: how far a face is turned."""
 
 from __future__ import annotations
 

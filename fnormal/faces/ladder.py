@@ -44,7 +44,7 @@ _PROFILE_SCORE, _PROFILE_DEG = 0.55, 35.0  # of BlazeFace, and of the pose of it
 _TURNED_DEG, _FAR_TURNED_DEG = 25.0, 45.0  # of that pose, where profiles' points are looked for; and of those
 _PROFILE_SIZE = 1.08  # larger side of a profile's points' box / side of BlazeFace's
 _FRONTAL_SCORE = 0.84  # of BlazeFace: what is not a profile reaches it at the right turn
-_PROFILE_TRUST = 0.5  # of points that are a mean head's in that pose
+_PROFILE_TRUST = 0.5  # of the points of a profile that FaceMesh takes for no face
 _TURNED_PICTURE_PX = 640  # a picture is shrunk to this before it is turned: what is searched there is large
 
 

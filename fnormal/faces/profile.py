@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array
-from fnormal.faces.crop import square_matrix
+from fnormal.faces.crop import square_matrix, upright_view
 from fnormal.faces.detect import roll_deg
 
 SIDE_PX = 64  # of the network's input
 FRAME_SCALE = 1.5  # its frame / larger side of the points' box
+_MOST_FINER = 4  # samples a pixel each way, which are averaged
 _PASSES = 3  # the first frame is a guess by the detector's box, the others come from the points before
 
 
@@ -39,22 +40,16 @@ def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> 
     """
     import cv2
 
-    shrink = FRAME_SCALE * size / SIDE_PX / 2
-    if shrink > 1.05:  # a large face would be sampled at a few of its pixels
-        small = cv2.resize(picture, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-        found = profile_points(small, (middle + 0.5) / shrink - 0.5, size / shrink, turn_deg)
-        return np.asarray((found + 0.5) * shrink - 0.5, np.float32)
     points = np.zeros((68, 2), np.float32)
     for _ in range(_PASSES):
         back = square_matrix(middle, FRAME_SCALE * size, turn_deg, SIDE_PX)
-        flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
-        part = cv2.warpAffine(picture, back, (SIDE_PX, SIDE_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        part = upright_view(picture, back, SIDE_PX, most_finer=_MOST_FINER)
         network = _network()
         network.setInput(cv2.dnn.blobFromImage(part, 1 / 255))
         flat = (network.forward().reshape(68, 2) + 0.5) * SIDE_PX - 0.5
         points = (flat @ back[:, :2].T + back[:, 2]).astype(np.float32)
-        level = (points - middle) @ square_matrix(np.zeros(2), 1.0, turn_deg, 1)[:, :2]
-        low, high = level.min(axis=0), level.max(axis=0)
-        middle = middle + square_matrix(np.zeros(2), 1.0, turn_deg, 1)[:, :2] @ ((low + high) / 2)
-        size, turn_deg = float((high - low).max()), roll_deg(points)
+        low, high = flat.min(axis=0), flat.max(axis=0)
+        middle = back[:, :2] @ ((low + high) / 2) + back[:, 2]
+        size *= FRAME_SCALE * float((high - low).max()) / SIDE_PX
+        turn_deg = roll_deg(points)
     return points

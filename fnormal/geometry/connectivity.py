@@ -33,7 +33,7 @@ def edges_of(faces: I32) -> Edges:
     return Edges(np.stack(np.divmod(found, count), axis=1), of_sides.reshape(-1), times)
 
 
-def connected_parts(faces: I32, count: int) -> Array:
+def connected_parts(faces: Array, count: int) -> Array:
     """The number of the connected part of each of ``count`` vertices, from 0 on. [V]"""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
