@@ -31,7 +31,7 @@ from fnormal.geometry.videofile import is_video
 from fnormal.options.enhance import Enhance
 from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.files import Written, doubt, result_paths, write_result
+from fnormal.prediction.files import Written, doubt, encode_map, result_paths, write_result
 from fnormal.prediction.given import given_normals
 from fnormal.prediction.predictor import Predictor, open_predictor
 from fnormal.progress import Progress, Result, failure
@@ -187,7 +187,9 @@ def _write_one(
     _see_free(options, tools, stem, paths.values())
     normals = normals_of(placed.number - 1)
     started = time.monotonic()
-    enhanced = enhance_placed(tools.renderer, placed, normals, _recipe(options))
+    with ThreadPoolExecutor(1) as pool:  # the largest file, which is not written before the mesh is there
+        encoded = pool.submit(encode_map, normals, PredictOptions().frame, PredictOptions().format)
+        enhanced = enhance_placed(tools.renderer, placed, normals, _recipe(options))
     seconds = {**seconds, "enhance": round(time.monotonic() - started, 3)}
     yield Progress(warning=doubt(job.name, placed.face))
     for said in doubts(tools.renderer, placed, enhanced, normals):
@@ -200,7 +202,9 @@ def _write_one(
     started = time.monotonic()
     placed = replace(placed, number=number)
     with ThreadPoolExecutor(1) as pool:
-        prediction = pool.submit(_prediction, stem, normals, Written(job.name, number, n_faces))
+        prediction = pool.submit(
+            _prediction, stem, normals, Written(job.name, number, n_faces), encoded.result()
+        )
         files = dict(write_enhanced(stem, tools.painter, placed, enhanced, picture, _recipe(options), wanted))
     yield prediction.result()
     seconds["write"] = round(time.monotonic() - started, 3)
@@ -259,9 +263,10 @@ def _see_free(options: Enhance, tools: _Tools, stem: Path, paths: Iterable[Path]
         refuse_existing(outputs)
 
 
-def _prediction(stem: Path, normals: FaceNormals, about: Written) -> Progress:
+def _prediction(stem: Path, normals: FaceNormals, about: Written, encoded: bytes | None = None) -> Progress:
     """Write the normals as predict does; the line of JSON comes with the geometry."""
-    written = write_result(stem, normals, about, PredictOptions().frame, PredictOptions().format)
+    as_usual = PredictOptions()
+    written = write_result(stem, normals, about, as_usual.frame, as_usual.format, encoded=encoded)
     return Progress(results=tuple(replace(result, record=None) for result in written))
 
 

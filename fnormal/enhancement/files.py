@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -104,12 +104,12 @@ def write_enhanced(
                 paths[kind], encode_normals(normals, maps.mask, frame="opengl", format="png16", note=note)
             )
             yield kind, paths[kind]
-    with ThreadPoolExecutor(1) as pool:  # meshes there, pictures here: a renderer belongs to its thread
+    with ThreadPoolExecutor(1) as pool:  # the longest there; pictures here: a renderer belongs to its thread
         glb = pool.submit(glb_of, enhanced, picture, scene, wanted.texture, wanted.uv_size_px, about)
-        ply = pool.submit(_colored_ply, enhanced, picture, scene)
         compared = before_after(renderer, picture, enhanced, placed.points)
         given = given_topology(enhanced, picture)
         obj, mtl = obj_of(scene(given), paths["obj"].stem, paths["color"].name)
+        ply = encode_ply(scene(with_photo_colors(enhanced.after, picture)))
         write_bytes(paths["glb"], glb.result())
         del glb
         yield "glb", paths["glb"]
@@ -119,7 +119,7 @@ def write_enhanced(
         for kind, data in (("mtl", mtl), ("obj", obj)):
             write_bytes(paths[kind], data)
             yield kind, paths[kind]
-        write_bytes(paths["ply"], ply.result())
+        write_bytes(paths["ply"], ply)
         yield "ply", paths["ply"]
     write_image(paths["before_after"], compared)
     yield "before_after", paths["before_after"]
@@ -133,7 +133,3 @@ def write_enhanced(
     shape = {"width_px": picture.shape[1], "height_px": picture.shape[0]}
     write_json(paths["enhanced"], {**about, **shape, "files": names, "fnormal_version": __version__})
     yield "enhanced", paths["enhanced"]
-
-
-def _colored_ply(enhanced: Enhanced, picture: U8, scene: Callable[[Mesh], Mesh]) -> bytes:
-    return encode_ply(scene(with_photo_colors(enhanced.after, picture)))

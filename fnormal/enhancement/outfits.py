@@ -77,13 +77,18 @@ def scene_of(placed: Placed, enhanced: Enhanced, picture: U8) -> Scene:
 
 def photo_texture(vertices: F32, picture: U8) -> tuple[F32, U8]:
     """Project the photo onto an aligned mesh: texture coordinates (v up), and the part of it that is used."""
+    part, xy = _used_part(vertices, picture)
+    uv = (xy + 0.5) / part.shape[1::-1]
+    return np.asarray(uv * (1, -1) + (0, 1), np.float32), np.ascontiguousarray(part)
+
+
+def _used_part(vertices: F32, picture: U8) -> tuple[U8, F32]:
+    """The part of the photo that an aligned mesh lies over, and the pixels of its vertices there. [V, 2]"""
     height, width = picture.shape[:2]
     xy = photo_pixels(vertices, height)
     low = np.clip(np.floor(xy.min(axis=0)), 0, (width - 2, height - 2)).astype(int)
     high = np.clip(np.ceil(xy.max(axis=0)) + 1, low + 2, (width, height)).astype(int)
-    part = picture[low[1] : high[1], low[0] : high[0]]
-    uv = (xy - low + 0.5) / (high - low)
-    return np.asarray(uv * (1, -1) + (0, 1), np.float32), np.ascontiguousarray(part)
+    return picture[low[1] : high[1], low[0] : high[0]], np.asarray(xy - low, np.float32)
 
 
 def glb_of(
@@ -148,7 +153,8 @@ def obj_of(mesh: Mesh, name: str, texture_name: str) -> tuple[bytes, bytes]:
 
 def with_photo_colors(mesh: Mesh, picture: U8) -> Mesh:
     """Vertex colours of the photo, for files without texture."""
-    colors = sample(picture.astype(np.float32), photo_pixels(mesh.vertices, picture.shape[0]))
+    part, xy = _used_part(mesh.vertices, picture)
+    colors = sample(part.astype(np.float32), xy)
     return replace(mesh, colors=np.asarray(colors / np.float32(255)), texture=None, uv=None)
 
 

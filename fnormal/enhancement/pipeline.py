@@ -38,7 +38,7 @@ class Recipe:
         mode: ``shade`` appends normals, as the paper does; ``displace`` moves the vertices too.
         blend_scale_mm: Forms wider than this stay the mesh's own.
         max_shift_mm: No vertex moves farther.
-        rounds: How often the mesh is subdivided; None for as often as the photo's pixels ask for.
+        rounds: How often the mesh is subdivided; None for as often as the network sees.
         frame: The mesh's axes where they are known, see :func:`fnormal.enhancement.align.align`.
     """
 

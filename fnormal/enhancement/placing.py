@@ -127,7 +127,7 @@ def place_heads(
         height_px: Rows of the photo.
         normals_of: Predicted normals of the face of this number, from 0.
         frame: The mesh's axes, see :func:`fnormal.enhancement.align.align`.
-        rounds: How often it is subdivided; None for as often as the pixels ask for.
+        rounds: How often it is subdivided; None for as often as the network sees.
 
     Raises:
         FNormalError: The mesh fits none of the faces, or several.

@@ -42,7 +42,7 @@ class MeshOptions:
     ] = MAX_SHIFT_MM
     subdivide: Annotated[
         int | None,
-        Option(min=0, max=5, help="Times each triangle becomes four. Default: down to the photo's pixels."),
+        Option(min=0, max=5, help="Times each triangle becomes four. Default: as fine as the network sees."),
     ] = None
     texture: Annotated[
         Texture, Option(help="Colour of the GLB: the photo, or the mesh's own texture where it has one.")

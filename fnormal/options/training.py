@@ -57,7 +57,12 @@ class TrainOptions:
     ] = 0.0
     reframe_share: Annotated[
         float,
-        Option("--reframe", min=0, max=1, help="Share of the samples that are cut anew in a random frame."),
+        Option(
+            "--reframe",
+            min=0,
+            max=1,
+            help="Share of the samples cut anew in a random frame. Above 0, the others get the paper's crop.",
+        ),
     ] = 0.0
     relight_share: Annotated[
         float,

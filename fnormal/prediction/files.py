@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnormal import __version__
-from fnormal.arrays import U8
+from fnormal.arrays import U8, Array
 from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces.detect import FaceBox
 from fnormal.files.writing import write_bytes, write_json
@@ -54,6 +54,20 @@ class Written:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
+def encode_map(result: FaceNormals, frame: str, format: str, *, crop_only: bool = False) -> bytes:
+    """The normal map of a prediction as the bytes of its file. Args: as :func:`write_result`."""
+    crop = result.crop.as_dict()
+    note = {"fnormal:crop": f"{crop['x_px']},{crop['y_px']},{crop['side_px']}"}
+    return encode_normals(
+        result.part_normals, result.part_mask, frame=frame, format=format, note=note,
+        placed=_placed(result, crop_only),
+    )  # fmt: skip
+
+
+def _placed(result: FaceNormals, crop_only: bool) -> Callable[[Array], Array]:
+    return (lambda part: part) if crop_only else result.whole
+
+
 def write_result(
     stem: Path,
     result: FaceNormals,
@@ -64,6 +78,7 @@ def write_result(
     crop_only: bool = False,
     confidence: bool = False,
     also: Mapping[str, U8] | None = None,
+    encoded: bytes | None = None,
 ) -> list[Result]:
     """Write normal map, mask and JSON, the last one last; what was written.
 
@@ -76,18 +91,14 @@ def write_result(
         crop_only: Write the part that the network saw instead of the full frame.
         confidence: Write ``_confidence.png`` too, 16 bit, 65535 is sure.
         also: Further pictures by the ending of their names, such as ``overlay``.
+        encoded: What :func:`encode_map` gives, where it was made ahead.
     """
     started = time.monotonic()
     normals, mask, description = result_paths(stem, format)
-    placed = (lambda part: part) if crop_only else result.whole
-    crop = result.crop.as_dict()
-    note = {"fnormal:crop": f"{crop['x_px']},{crop['y_px']},{crop['side_px']}"}
+    placed = _placed(result, crop_only)
     score = None if result.face is None else result.face.score
     facts = {"picture": about.source, "face": about.number, "faces": about.n_faces, "score": score}
-    encoded = encode_normals(
-        result.part_normals, result.part_mask, frame=frame, format=format, note=note, placed=placed
-    )
-    write_bytes(normals, encoded)
+    write_bytes(normals, encoded or encode_map(result, frame, format, crop_only=crop_only))
     del encoded
     write_image(mask, placed(result.part_mask.astype(np.uint8) * 255))
     paths = {"normals": str(normals), "mask": str(mask)}

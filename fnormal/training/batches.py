@@ -20,7 +20,7 @@ from fnormal.render.environment import EnvironmentMap
 from fnormal.training.augment import augment_sample
 from fnormal.training.consistency import ConsistencyBatch, consistency_batch, two_frames
 from fnormal.training.cover import cover as cover_face
-from fnormal.training.framing import reframe
+from fnormal.training.framing import frame_usual, reframe
 from fnormal.training.relight import relight
 
 
@@ -170,9 +170,10 @@ class EpochBatches(TorchDataset[Batch]):
         return sample
 
     def _framed(self, sample: Sample, size_px: int, rng: np.random.Generator) -> Sample:
-        """A sample in a random frame, or in its own."""
-        if self.reframe_share and _has_points(sample) and rng.random() < self.reframe_share:
-            cut = reframe(sample, size_px, rng)
+        """A sample in a random frame or in the paper's crop; without landmarks or new frames in its own."""
+        if self.reframe_share and _has_points(sample):
+            cut_anew = reframe if rng.random() < self.reframe_share else frame_usual
+            cut = cut_anew(sample, size_px, rng)
             if cut.mask.any():
                 return cut
         return resize_sample(sample, size_px)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnormal.arrays import F32, F64, U8, Bools
+from fnormal.config import CROP_SCALE
 from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample
 from fnormal.geometry.normals import unit
 from fnormal.training.augment import turn_normals
@@ -21,6 +22,7 @@ _SHIFT = 0.25  # largest shift of its middle / its side
 _TURN_DEG, _ANY_TURN_SHARE = 30.0, 0.05  # usual turns in the plane; share of samples with any turn at all
 _UPRIGHT_SHARE = 0.4  # of the samples that are not turned
 _GAMMAS, _GAMMA_SHARE, _GREY_SHARE = (0.5, 2.6), 0.4, 0.15
+_USUAL_STRETCH, _USUAL_SHIFT, _USUAL_TURN_DEG = 0.06, 0.03, 5.0  # of the paper's crop, by the points' noise
 _BORDERS = ("black", "grey", "edge", "mirror", "wrap")
 
 
@@ -33,12 +35,26 @@ def reframe(sample: AnySample, size_px: int, rng: np.random.Generator) -> AnySam
         size_px: Side of the new frame in pixels.
         rng: The sample's own generator.
     """
+    scale = float(np.exp(rng.uniform(*np.log(_SCALES))))
+    return _cut_sample(sample, size_px, scale, _SHIFT, _sample_turn_deg(rng), rng)
+
+
+def frame_usual(sample: AnySample, size_px: int, rng: np.random.Generator) -> AnySample:
+    """A sample in the paper's crop (4.1), within the noise of detected points. Args: as :func:`reframe`."""
+    scale = CROP_SCALE * float(np.exp(rng.uniform(-_USUAL_STRETCH, _USUAL_STRETCH)))
+    turn_deg = float(rng.uniform(-_USUAL_TURN_DEG, _USUAL_TURN_DEG))
+    return _cut_sample(sample, size_px, scale, _USUAL_SHIFT, turn_deg, rng)
+
+
+def _cut_sample(
+    sample: AnySample, size_px: int, scale: float, shift: float, turn_deg: float, rng: np.random.Generator
+) -> AnySample:
+    """A sample in a frame of ``scale`` times its landmarks' box, moved by up to ``shift`` of its own side."""
     assert sample.landmarks is not None, "the caller looked"
     low, high = sample.landmarks.min(axis=0), sample.landmarks.max(axis=0)
-    box = float((high - low).max())
-    side = box * float(np.exp(rng.uniform(*np.log(_SCALES))))
-    middle = (low + high) / 2 + rng.uniform(-_SHIFT, _SHIFT, 2) * side
-    angle_rad = np.radians(_sample_turn_deg(rng))
+    side = scale * float((high - low).max())
+    middle = (low + high) / 2 + rng.uniform(-shift, shift, 2) * side
+    angle_rad = np.radians(turn_deg)
     to_source = _frame_matrix(middle, side / size_px, angle_rad, size_px)
     border = str(rng.choice(_BORDERS))
     mask, changed = _cut_mask(sample.mask, to_source, size_px), dict[str, Any]()
