@@ -131,22 +131,16 @@ def fine(difference: F32, inside: Bools, sigma_px: float) -> F32:
     return np.asarray(np.where(inside, difference - mean / np.maximum(share, 1e-6), 0), np.float32)
 
 
-def rim_step(correction: F32, inside: Bools, known: Bools) -> float:
-    """Root mean square jump of a correction from the last pixel inside the mask to the first outside."""
+def step_mm(correction: F32, inside: Bools, known: Bools, *, at_rim: bool) -> float:
+    """Root mean square jump of a correction between known neighbours: over the mask's rim, or inside it."""
     jumps = []
     for axis in (0, 1):
-        a = [slice(None)] * 2
-        b = [slice(None)] * 2
-        a[axis], b[axis] = slice(None, -1), slice(1, None)
-        crossing = (inside[tuple(a)] != inside[tuple(b)]) & known[tuple(a)] & known[tuple(b)]
-        jumps.append((correction[tuple(a)] - correction[tuple(b)])[crossing])
-    return float(np.sqrt(np.mean(np.concatenate(jumps) ** 2)) * 1000)
-
-
-def inner_step(correction: F32, inside: Bools) -> float:
-    """The same between neighbours inside."""
-    across, down = np.diff(correction, axis=1), np.diff(correction, axis=0)
-    jumps = across[inside[:, 1:] & inside[:, :-1]], down[inside[1:] & inside[:-1]]
+        (value, after), (here, there), (seen, seen_too) = (
+            (np.moveaxis(array, axis, 0)[:-1], np.moveaxis(array, axis, 0)[1:])
+            for array in (correction, inside, known)
+        )
+        counted = (here != there) if at_rim else (here & there)
+        jumps.append((after - value)[counted & seen & seen_too])
     return float(np.sqrt(np.mean(np.concatenate(jumps) ** 2)) * 1000)
 
 
@@ -184,8 +178,8 @@ def compared(look: Look, stack: F32, camera: Intrinsics) -> dict[str, float]:
         both = inside & (np.linalg.norm(own, axis=-1) > 0.5) & (np.linalg.norm(normals, axis=-1) > 0.5)
         row[f"{name} deg"] = float(angular_error_deg(own[both], normals[both]).mean())
     known = look.raw > 0
-    row["rim"] = rim_step(look.fused - look.raw, look.shaped, known)
-    row["inside"] = inner_step(look.fused - look.raw, look.shaped & known)
+    for name, at_rim in {"rim": True, "inside": False}.items():
+        row[name] = step_mm(look.fused - look.raw, look.shaped, known, at_rim=at_rim)
     return row
 
 

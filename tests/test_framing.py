@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
+from fnormal.config import CROP_SCALE
 from fnormal.datasets.sample import Pair
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.training.framing import reframe
+from fnormal.training.framing import frame_usual, reframe
 
 SIDE, MIDDLE, RADIUS = 200, 99.5, 60.0
 
@@ -28,10 +32,11 @@ def ball() -> Pair:
     return Pair(mask, "a", "a", image, normals.astype(np.float16), landmarks=landmarks())
 
 
+@pytest.mark.parametrize("cut_anew", [reframe, frame_usual])
 @pytest.mark.parametrize("seed", range(12))
-def test_a_ball_is_a_ball_in_any_frame(seed: int) -> None:
+def test_a_ball_is_a_ball_in_any_frame(seed: int, cut_anew: Callable[..., Any]) -> None:
     """Its normals follow from where its centre and its rim are now, whatever the turn."""
-    cut = reframe(ball(), 96, np.random.default_rng(seed))
+    cut = cut_anew(ball(), 96, np.random.default_rng(seed))
     assert cut.landmarks is not None
     centre = cut.landmarks.mean(axis=0)
     radius = np.linalg.norm(cut.landmarks - centre, axis=1)
@@ -66,15 +71,29 @@ def test_normals_turn_with_the_picture(seed: int) -> None:
     assert np.linalg.norm(uphill) == pytest.approx(0.6, abs=0.01)
 
 
-def test_frames_are_spread_over_scale_shift_and_turn() -> None:
+def frames(cut_anew: Callable[..., Any]) -> tuple[list[float], list[float], list[float]]:
+    """Of 300 cuts the side / the box of the landmarks, the shift / the side, and the turn in degrees."""
     rng, sides, shifts, turns = np.random.default_rng(0), [], [], []
     for _ in range(300):
-        cut = reframe(ball(), 64, rng)
+        cut = cut_anew(ball(), 64, rng)
         assert cut.landmarks is not None
         edge = cut.landmarks[0] - cut.landmarks.mean(axis=0)
         sides.append(64 / (2 * np.linalg.norm(edge)))
         shifts.append(np.abs(cut.landmarks.mean(axis=0) - 31.5).max() / 64)
         turns.append(abs(np.degrees(np.arctan2(edge[1], edge[0]))))
+    return sides, shifts, turns
+
+
+def test_the_usual_frame_is_the_papers_crop_within_the_noise_of_its_points() -> None:
+    sides, shifts, turns = frames(frame_usual)
+    assert CROP_SCALE / 1.07 < min(sides) < np.median(sides) < max(sides) < CROP_SCALE * 1.07
+    assert np.median(sides) == pytest.approx(CROP_SCALE, rel=0.01)
+    assert 0.02 < max(shifts) < 0.045
+    assert 4 < max(turns) < 6
+
+
+def test_frames_are_spread_over_scale_shift_and_turn() -> None:
+    sides, shifts, turns = frames(reframe)
     assert 0.79 < min(sides) < 0.9
     assert 2.0 < max(sides) < 2.22
     assert 0.2 < max(shifts) < 0.25 * 2**0.5 + 0.01, "along a diagonal of the turned frame at most"

@@ -17,8 +17,9 @@ from fnormal.geometry.mesh import Mesh, make_mesh, vertex_normals
 from fnormal.geometry.normals import unit
 from fnormal.geometry.subdivision import Subdivision, loop_subdivision, midpoint_subdivision
 
-# Meshes are subdivided until so many mean edges go over the face, each then 1.4 of the pixels that the network sees:
-# twice as many give no better normals on heads whose shape is known, and take four times as long and as much space.
+# Meshes are subdivided until so many mean edges go over the face, each then 1.4 of the pixels that networks
+# see: twice as many give no better normals on heads whose shape is known, and take four times as long and
+# as much space.
 _EDGES = 125
 _LEAST_EDGE_PX = 1.6
 _MAX_ROUNDS = 4

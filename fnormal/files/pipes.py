@@ -1,4 +1,4 @@
-"""Named pipes as inputs: what ``mkfifo`` makes, ``<(command)``, ``/dev/stdin``; read once, front to back."""
+"""Inputs that are read once, front to back: standard input (``-``), what ``mkfifo`` makes, ``<(command)``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import os
 import select
 import stat
+import sys
 import time
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +23,20 @@ def is_pipe(path: Path | str) -> bool:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except (OSError, ValueError):
         return False
+
+
+def is_stream(source: Path | str) -> bool:
+    """Whether an input can be read once only: ``-`` or a pipe."""
+    return str(source) == "-" or is_pipe(source)
+
+
+def open_stream(source: Path | str, kind: Kind) -> BinaryIO:
+    """Standard input, or a pipe once somebody writes into it.
+
+    Raises:
+        FNormalError: As :func:`open_pipe`.
+    """
+    return sys.stdin.buffer if str(source) == "-" else open_pipe(source, kind)
 
 
 def open_pipe(path: Path | str, kind: Kind) -> BinaryIO:

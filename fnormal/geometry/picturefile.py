@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from fnormal.config import MAX_PICTURE_PX
 from fnormal.errors import FNormalError
 from fnormal.files.naming import check_suffix
 from fnormal.files.opening import PICTURE, check_file, decoding, quiet_stderr
-from fnormal.files.pipes import is_pipe, open_pipe
+from fnormal.files.pipes import is_stream, open_stream
 from fnormal.files.writing import write_bytes
 
 IMAGE_SUFFIXES = frozenset(
@@ -64,11 +63,8 @@ def _opened(path: Path | str) -> Iterator[Any]:
     from PIL import Image, UnidentifiedImageError
 
     source: IO[bytes] | Path
-    if str(path) == "-":
-        source = io.BytesIO(sys.stdin.buffer.read(PICTURE.most_bytes))
-    elif is_pipe(path):
-        with open_pipe(path, PICTURE) as pipe:
-            source = io.BytesIO(pipe.read(PICTURE.most_bytes))
+    if is_stream(path):
+        source = io.BytesIO(open_stream(path, PICTURE).read(PICTURE.most_bytes))
     else:
         source = check_file(Path(path), PICTURE)
         if source.suffix.lower() in _HEIF_SUFFIXES:

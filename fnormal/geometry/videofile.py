@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 from fnormal.arrays import U8, Array
 from fnormal.errors import FNormalError
 from fnormal.files.opening import VIDEO, check_file, decoding
-from fnormal.files.pipes import is_pipe, open_pipe
+from fnormal.files.pipes import is_stream, open_stream
 from fnormal.files.writing import atomic
 from fnormal.geometry.picturefile import find_images, read_image
 
@@ -47,7 +46,7 @@ class _Pipe:
     """Standard input, or a pipe, as PyAV takes it: it can only go forward."""
 
     def __init__(self, source: str) -> None:
-        self._source = sys.stdin.buffer if source == "-" else open_pipe(source, VIDEO)
+        self._source = open_stream(source, VIDEO)
 
     def read(self, count: int) -> bytes:
         """Some bytes."""
@@ -90,7 +89,7 @@ def open_video(source: str, most_px: int, raw: str | None = None) -> Video:
         width, height = parse_size(raw)
         options = {"video_size": f"{width}x{height}", "pixel_format": "rgb24"}
         how = {"format": "rawvideo", "options": options}
-    piped = source == "-" or is_pipe(path)
+    piped = is_stream(source)
     if not piped:
         check_file(path, VIDEO)
     with decoding(source, VIDEO):
@@ -157,7 +156,7 @@ def lossless_video(path: Path, rate: Fraction, about: Mapping[str, str]) -> Iter
 def count_frames(source: str) -> int:
     """How many frames there are, where it is known without decoding them; else 0."""
     path = Path(source)
-    if source == "-" or is_pipe(path):
+    if is_stream(source):
         return 0
     if path.is_dir():
         return len(find_images(path).paths)

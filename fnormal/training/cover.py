@@ -26,11 +26,11 @@ def cover(pair: Pair, rng: np.random.Generator) -> Pair:
     assert pair.landmarks is not None, "the caller looked"
     image, mask = pair.image, pair.mask
     if rng.random() < _GLASSES:
-        image, mask = _glasses(image, mask, pair.landmarks, rng)
+        image, mask = draw_glasses(image, mask, pair.landmarks, rng)
     if rng.random() < _FRINGE:
-        image, mask = _fringe(image, mask, pair.landmarks, rng)
+        image, mask = draw_fringe(image, mask, pair.landmarks, rng)
     if rng.random() < _THING:
-        image, mask = _thing(image, mask, pair.landmarks, rng)
+        image, mask = draw_thing(image, mask, pair.landmarks, rng)
     if mask is pair.mask and image is pair.image:
         return pair
     normals = pair.normals * mask[..., None]
@@ -54,7 +54,7 @@ def _blend(image: U8, share: Array, color: Array) -> U8:
     return np.rint(np.clip(mixed, 0, 255)).astype(np.uint8)
 
 
-def _glasses(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
+def draw_glasses(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
     """A frame before both eyes with its shadow, with clear, shining or dark lenses."""
     import cv2
 
@@ -99,7 +99,7 @@ def _glasses(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> t
     return _blend(image, frame.astype(np.float32) / 255, _color(rng, light)), mask
 
 
-def _fringe(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
+def draw_fringe(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
     """Strands that hang from above, or beside the face; where they lie close the mask ends."""
     import cv2
 
@@ -126,7 +126,7 @@ def _fringe(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tu
     return drawn, mask & ~dense
 
 
-def _thing(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
+def draw_thing(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
     """Something smooth before the face, mostly at its edge: a hand, a microphone, a scarf."""
     import cv2
 
