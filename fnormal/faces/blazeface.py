@@ -20,7 +20,7 @@ from fnormal.faces.tflite import INSTALL, open_tflite
 from fnormal.files.opening import quiet_stderr
 from fnormal.files.packages import package_path
 
-_LEAST_SCORE = 0.5
+LEAST_SCORE = 0.5  # of a face that nothing else speaks for
 _OVERLAP = 0.3  # intersection over union beyond which two boxes are one face
 _LOGIT = 50.0
 
@@ -111,7 +111,7 @@ def _network(kind: Kind) -> Any:
     return open_tflite(path)
 
 
-def detect(picture: U8, kind: Kind) -> list[Candidate]:
+def detect(picture: U8, kind: Kind, least_score: float = LEAST_SCORE) -> list[Candidate]:
     """Candidates of a picture [H, W, 3], surest first; upright faces, give or take 45 degrees."""
     import cv2
 
@@ -127,7 +127,7 @@ def detect(picture: U8, kind: Kind) -> list[Candidate]:
         outputs = network.forward(network.getUnconnectedOutLayersNames())
     raw, logits = sorted(outputs, key=lambda o: -o.shape[-1])
     score = 1 / (1 + np.exp(-np.clip(logits.reshape(-1), -_LOGIT, _LOGIT)))
-    chosen = np.flatnonzero(score >= _LEAST_SCORE)
+    chosen = np.flatnonzero(score >= least_score)
     if not chosen.size:
         return []
     values = raw.reshape(len(score), -1)[chosen].astype(np.float32)

@@ -22,8 +22,8 @@ def mean_points() -> F64:
         return np.asarray(np.load(handle, allow_pickle=False), np.float64)
 
 
-def posed_points(six: F32) -> tuple[F32, float]:
-    """The 68 points in pixels, y down, and the yaw in degrees, from six in a picture. [68, 2]
+def yaw_of_six(six: F32) -> float:
+    """How far a head is turned, as :func:`yaw_of`, by BlazeFace's six points in pixels, y down.
 
     Args:
         six: Right eye, left eye, nose, mouth, right ear, left ear of the subject. [6, 2]
@@ -32,9 +32,8 @@ def posed_points(six: F32) -> tuple[F32, float]:
     ears = head[[0, 16]] - (0, 0.3, 0)
     known = np.stack([*eyes_of(head), head[30], head[48:].mean(axis=0), *ears])
     weight = np.array([1, 1, 1, 1, _EAR_WEIGHT, _EAR_WEIGHT])
-    turn, scale, shift = weak_perspective(known, six.astype(np.float64) * (1, -1), weight)
-    points = (scale * head @ turn[:2].T + shift) * (1, -1)
-    return points.astype(np.float32), _yaw_deg(turn)
+    turn, _, _ = weak_perspective(known, six.astype(np.float64) * (1, -1), weight)
+    return _yaw_deg(turn)
 
 
 def yaw_of(points: F32) -> float:

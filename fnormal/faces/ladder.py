@@ -21,13 +21,11 @@ from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap,
 from fnormal.faces.crop import square_matrix
 from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, order_faces, roll_deg
 from fnormal.faces.facemesh import landmarks_68
-from fnormal.faces.headpose import posed_points, yaw_of
+from fnormal.faces.headpose import yaw_of, yaw_of_six
+from fnormal.faces.looks import in_parts, in_turns
 from fnormal.faces.profile import profile_points
 
-_TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
 _ROUND_DEG = (0.0, 60.0, 120.0, 180.0, -120.0, -60.0)
-_CUT_FACE = 0.8  # of a part's side; larger ones are cut by it, and found in larger parts
-_LEAST_FACE_PX = 16.0
 _UPRIGHT_DEG = 30.0
 _FLAT = 0.35  # distance of the eyes / distance to the mouth, of a profile
 _SAME_FACE = 0.4
@@ -40,12 +38,12 @@ _HOG_SURE, _LOOK_SURE = 0.4, 0.6  # from these scores of its own and of BlazeFac
 _HOG_LEAST = 0.2  # and from this one alone: 99 % of 536 portraits score above, patches taken for faces 0.04
 _HOG_HALF, _HOG_STEEP = 0.325, 3.25  # dlib's score in BlazeFace's terms: 0.2 becomes 0.4, 1 becomes 0.9
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
-_PROFILE_SCORE, _PROFILE_DEG = 0.55, 35.0  # of BlazeFace, and of the pose of its points
+_PROFILE_SCORE, _PROFILE_SURE = 0.2, 0.97  # of BlazeFace, and of the profiles' own network, of a profile
+_PROFILE_DEG = 35.0  # of the pose of BlazeFace's points
 _TURNED_DEG, _FAR_TURNED_DEG = 25.0, 45.0  # of that pose, where profiles' points are looked for; and of those
 _PROFILE_SIZE = 1.08  # larger side of a profile's points' box / side of BlazeFace's
 _FRONTAL_SCORE = 0.84  # of BlazeFace: what is not a profile reaches it at the right turn
 _PROFILE_TRUST = 0.5  # of the points of a profile that FaceMesh takes for no face
-_TURNED_PICTURE_PX = 640  # a picture is shrunk to this before it is turned: what is searched there is large
 
 
 def find_all_faces(
@@ -77,6 +75,8 @@ def find_all_faces(
     for look in _COSTLY_LOOKS if costly else ():
         if every or not faces:
             faces += _meshed_all(picture, look(picture), faces)
+    if costly and (every or not faces):
+        faces += _profiles(picture, faces)
     return order_faces(faces)
 
 
@@ -137,62 +137,11 @@ def _is_new(box: tuple[float, ...], known: list[FaceBox]) -> bool:
     return all(overlap(box, face.box) < _SAME_FACE for face in known)
 
 
-def _in_turns(picture: U8) -> list[Candidate]:
-    import cv2
-
-    height, width = picture.shape[:2]
-    scale = min(1.0, _TURNED_PICTURE_PX / max(height, width))
-    if min(height, width) * scale < _LEAST_FACE_PX:
-        return []
-    small = picture
-    if scale < 1:
-        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    rows, columns = small.shape[:2]
-    side = int(np.ceil(np.hypot(rows, columns)))
-    found = []
-    for turn_deg in _TURNS_DEG:
-        matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), turn_deg, 1.0)
-        matrix[:, 2] += (side - columns) / 2, (side - rows) / 2
-        turned = cv2.warpAffine(small, matrix, (side, side))
-        back = cv2.invertAffineTransform(matrix) * [[1 / scale], [1 / scale]]
-        found += [c.moved(back) for c in blazeface.detect(turned, SHORT_RANGE)]
-    return without_doubles(found)
-
-
-def _in_parts(picture: U8, share: float, step: float) -> list[Candidate]:
-    """Small faces: the picture in overlapping squares.
-
-    Args:
-        picture: RGB. [H, W, 3]
-        share: Side of a square / longer side of the picture.
-        step: From a square to the next / longer side of the picture.
-    """
-    height, width = picture.shape[:2]
-    longer = max(height, width)
-    side = max(round(longer * share), 32)
-    found = []
-    for y in _starts(height, side, round(longer * step)):
-        for x in _starts(width, side, round(longer * step)):
-            part = np.ascontiguousarray(picture[y : y + side, x : x + side])
-            corner = np.array([[1, 0, x], [0, 1, y]], np.float64)
-            for candidate in blazeface.detect(part, FULL_RANGE):
-                moved = candidate.moved(corner)
-                if _LEAST_FACE_PX <= moved.width_px < _CUT_FACE * side:
-                    found.append(moved)
-    return without_doubles(found)
-
-
 _COSTLY_LOOKS: tuple[Callable[[U8], list[Candidate]], ...] = (
-    _in_turns,
-    partial(_in_parts, share=0.5, step=0.25),
-    partial(_in_parts, share=0.25, step=0.15),
+    in_turns,
+    partial(in_parts, share=0.5, step=0.25),
+    partial(in_parts, share=0.25, step=0.15),
 )
-
-
-def _starts(length: int, side: int, step: int) -> list[int]:
-    """Where squares begin that cover a length."""
-    last = max(length - side, 0)
-    return sorted({*range(0, last, max(step, 1)), last})
 
 
 def _checked(picture: U8, face: FaceBox) -> FaceBox | None:
@@ -242,11 +191,32 @@ def _looked_at(picture: U8, box: tuple[float, ...], turns_deg: Sequence[float]) 
     return best
 
 
+def _profiles(picture: U8, known: list[FaceBox]) -> list[FaceBox]:
+    """Profiles of which BlazeFace is hardly sure and their own network is; none of what is known."""
+    candidates = [
+        *blazeface.detect(picture, SHORT_RANGE, _PROFILE_SCORE),
+        *blazeface.detect(picture, FULL_RANGE, _PROFILE_SCORE),
+        *in_parts(picture, 0.5, 0.25, _PROFILE_SCORE),
+    ]
+    faces: list[FaceBox] = []
+    for candidate in without_doubles(candidates):
+        points = _profile_of(picture, candidate) if _is_new(candidate.box, [*known, *faces]) else None
+        if points is not None and _is_inside(points, picture):
+            faces.append(FaceBox.around(points, candidate.score * _PROFILE_TRUST))
+    return faces
+
+
 def _is_profile(candidate: Candidate) -> bool:
-    return abs(posed_points(candidate.points)[1]) > _PROFILE_DEG
+    return abs(yaw_of_six(candidate.points)) > _PROFILE_DEG
 
 
-def _profile_points(picture: U8, candidate: Candidate) -> F32:
+def _profile_of(picture: U8, candidate: Candidate) -> F32 | None:
+    """The points of the profile that a candidate is, if it is one. [68, 2]"""
+    points, sure = _profile_points(picture, candidate)
+    return points if sure >= _PROFILE_SURE and abs(yaw_of(points)) > _FAR_TURNED_DEG else None
+
+
+def _profile_points(picture: U8, candidate: Candidate) -> tuple[F32, float]:
     low, high = np.array(candidate.box[:2]), np.array(candidate.box[2:])
     return profile_points(
         picture, (low + high) / 2, _PROFILE_SIZE * candidate.width_px, _level_deg(candidate)
@@ -255,26 +225,27 @@ def _profile_points(picture: U8, candidate: Candidate) -> F32:
 
 def _unless_turned(picture: U8, candidate: Candidate, points: F32) -> F32:
     """FaceMesh's points, or those of the profile that a candidate is."""
-    if abs(posed_points(candidate.points)[1]) <= _TURNED_DEG:
+    if abs(yaw_of_six(candidate.points)) <= _TURNED_DEG:
         return points
-    turned = _profile_points(picture, candidate)
+    turned, _ = _profile_points(picture, candidate)
     return turned if abs(yaw_of(turned)) > _FAR_TURNED_DEG else points
 
 
 def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
     """The candidate with its 68 points, or None where FaceMesh sees no face."""
     points, score = landmarks_68(picture, candidate.eyes, candidate.mouth, candidate.box)
-    if (
-        score < _PROFILE_TRUST
-        and candidate.score >= _PROFILE_SCORE
-        and _is_profile(candidate)  # FaceMesh does not know them
-        and _looked_at(picture, candidate.box, (0.0,)) is not None  # what is no face is mostly not seen again
-    ):
-        points, score = _profile_points(picture, candidate), _PROFILE_TRUST
+    profile = _profile_of(picture, candidate) if score < _PROFILE_TRUST else None  # FaceMesh knows none
+    if profile is not None:
+        points, score = profile, _PROFILE_TRUST
     else:
         points = _unless_turned(picture, candidate, points)
-    height, width = picture.shape[:2]
-    inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
-    if score < _LEAST_MESH_SCORE or inside < 0.5 or np.ptp(points, axis=0).min() < 1:
+    if score < _LEAST_MESH_SCORE or not _is_inside(points, picture):
         return None
     return FaceBox.around(points, candidate.score * score)
+
+
+def _is_inside(points: F32, picture: U8) -> bool:
+    """Whether most points [68, 2] lie in the picture, and not all in one pixel."""
+    height, width = picture.shape[:2]
+    inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
+    return bool(inside >= 0.5 and np.ptp(points, axis=0).min() >= 1)

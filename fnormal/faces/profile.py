@@ -1,6 +1,7 @@
 """The 68 points of profiles, which FaceMesh does not know: fnormal's own small network, run by OpenCV.
 
-It was trained on rendered heads alone, at every yaw (scripts/profile_points.py).
+It was trained on rendered heads at every yaw, and on photos of what is a face and what is none
+(scripts/profile_points.py).
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def _network() -> Any:
     return cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
 
 
-def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> F32:
-    """The 68 points of a face in pixels, hidden ones too. [68, 2]
+def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> tuple[F32, float]:
+    """The 68 points of a face in pixels, hidden ones too, and how surely it is one, 0..1. [68, 2]
 
     Args:
         picture: RGB. [H, W, 3]
@@ -40,16 +41,18 @@ def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> 
     """
     import cv2
 
-    points = np.zeros((68, 2), np.float32)
+    points, logit = np.zeros((68, 2), np.float32), 50.0
     for _ in range(_PASSES):
         back = square_matrix(middle, FRAME_SCALE * size, turn_deg, SIDE_PX)
         part = upright_view(picture, back, SIDE_PX, most_finer=_MOST_FINER)
         network = _network()
         network.setInput(cv2.dnn.blobFromImage(part, 1 / 255))
-        flat = (network.forward().reshape(68, 2) + 0.5) * SIDE_PX - 0.5
+        told = network.forward().reshape(-1)
+        # what is no face looks like one in some frame, and hardly in three
+        flat, logit = (told[:136].reshape(68, 2) + 0.5) * SIDE_PX - 0.5, min(logit, float(told[136]))
         points = (flat @ back[:, :2].T + back[:, 2]).astype(np.float32)
         low, high = flat.min(axis=0), flat.max(axis=0)
         middle = back[:, :2] @ ((low + high) / 2) + back[:, 2]
         size *= FRAME_SCALE * float((high - low).max()) / SIDE_PX
         turn_deg = roll_deg(points)
-    return points
+    return points, float(1 / (1 + np.exp(-max(logit, -50.0))))

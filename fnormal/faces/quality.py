@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from fnormal.arrays import F32, Array, Bools
+from fnormal.faces.covered import covered_share
 from fnormal.faces.detect import FaceBox, eyes_of
 
 _DARK, _BRIGHT = 0.06, 0.985  # of full range: median, and the level that a third of the face is above
 _SMALL_PX = 48  # width of the points' box
 _SHARP = 0.012  # rms of the face's finest detail at 64 pixels / its contrast
 _UNSURE_DEG = 10.0  # mean over the face: of 54 portraits 9 in 10 stay below 9.7
+_COVERED = 0.08  # share of the face
 _PROFILE = 0.28  # distance of the eyes / height of the face, about 55 degrees of yaw
 
 
 def quality_flags(picture: Array, mask: Bools, corner_px: tuple[int, int], face: FaceBox | None) -> list[str]:
-    """``too dark``, ``burnt out``, ``too small``, ``blurred``, ``profile``: those that apply.
+    """``too dark``, ``burnt out``, ``too small``, ``blurred``, ``profile``, ``covered``: those that apply.
 
     Args:
         picture: RGB, uint8 or float in [0, 1]. [H, W, 3]
@@ -45,7 +47,9 @@ def quality_flags(picture: Array, mask: Bools, corner_px: tuple[int, int], face:
         if float(detail[8:-8, 8:-8].std()) < _SHARP * max(float(np.ptp(inside)), 0.1):
             flags.append("blurred")
     if face is not None and _is_profile(face):
-        flags.append("profile")
+        flags.append("profile")  # of which the hull shows the background too, as if that covered it
+    elif face is not None and covered_share(picture, face.landmarks) > _COVERED:
+        flags.append("covered")
     return flags
 
 

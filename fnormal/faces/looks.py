@@ -1,0 +1,69 @@
+"""BlazeFace on the turns of a picture and on its parts: faces on their side, and small ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnormal.arrays import U8
+from fnormal.faces import blazeface
+from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, without_doubles
+
+_TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
+_CUT_FACE = 0.8  # of a part's side; larger ones are cut by it, and found in larger parts
+_LEAST_FACE_PX = 16.0
+_TURNED_PICTURE_PX = 640  # a picture is shrunk to this before it is turned: what is searched there is large
+
+
+def in_turns(picture: U8) -> list[Candidate]:
+    """Faces that are turned by more than BlazeFace knows: the picture, shrunk, in seven turns."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    scale = min(1.0, _TURNED_PICTURE_PX / max(height, width))
+    if min(height, width) * scale < _LEAST_FACE_PX:
+        return []
+    small = picture
+    if scale < 1:
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    rows, columns = small.shape[:2]
+    side = int(np.ceil(np.hypot(rows, columns)))
+    found = []
+    for turn_deg in _TURNS_DEG:
+        matrix = cv2.getRotationMatrix2D(((columns - 1) / 2, (rows - 1) / 2), turn_deg, 1.0)
+        matrix[:, 2] += (side - columns) / 2, (side - rows) / 2
+        turned = cv2.warpAffine(small, matrix, (side, side))
+        back = cv2.invertAffineTransform(matrix) * [[1 / scale], [1 / scale]]
+        found += [c.moved(back) for c in blazeface.detect(turned, SHORT_RANGE)]
+    return without_doubles(found)
+
+
+def in_parts(
+    picture: U8, share: float, step: float, least_score: float = blazeface.LEAST_SCORE
+) -> list[Candidate]:
+    """Small faces: the picture in overlapping squares.
+
+    Args:
+        picture: RGB. [H, W, 3]
+        share: Side of a square / longer side of the picture.
+        step: From a square to the next / longer side of the picture.
+        least_score: Of a candidate.
+    """
+    height, width = picture.shape[:2]
+    longer = max(height, width)
+    side = max(round(longer * share), 32)
+    found = []
+    for y in _starts(height, side, round(longer * step)):
+        for x in _starts(width, side, round(longer * step)):
+            part = np.ascontiguousarray(picture[y : y + side, x : x + side])
+            corner = np.array([[1, 0, x], [0, 1, y]], np.float64)
+            for candidate in blazeface.detect(part, FULL_RANGE, least_score):
+                moved = candidate.moved(corner)
+                if _LEAST_FACE_PX <= moved.width_px < _CUT_FACE * side:
+                    found.append(moved)
+    return without_doubles(found)
+
+
+def _starts(length: int, side: int, step: int) -> list[int]:
+    """Where squares begin that cover a length."""
+    last = max(length - side, 0)
+    return sorted({*range(0, last, max(step, 1)), last})
