@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 
 from fnormal.cli.app import app
 from fnormal.errors import FNormalError
+from fnormal.faces.covered import covered_share
 from fnormal.faces.given import face_in_box, faces_of, parse_box, read_faces
 from fnormal.faces.ladder import find_all_faces
 from fnormal.faces.quality import quality_flags
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.picturefile import read_image
+from fnormal.training.cover import draw_glasses
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -127,7 +129,7 @@ def test_how_many_faces_is_said_by_name_or_number(astronaut: Path, tmp_path: Pat
     assert "lower --min-score" in str(line["error"])
 
 
-def test_a_covered_face_is_flagged_as_unsure(astronaut: Path, tmp_path: Path) -> None:
+def test_a_covered_face_is_flagged(astronaut: Path, tmp_path: Path) -> None:
     """The network expects larger errors where something lies before the mouth; not on the portrait itself."""
     photo = read_image(astronaut)
     middle = find_all_faces(photo)[0].landmarks[48:].mean(axis=0)
@@ -137,7 +139,24 @@ def test_a_covered_face_is_flagged_as_unsure(astronaut: Path, tmp_path: Path) ->
     cv2.imwrite(str(tmp_path / "hidden.png"), hidden[..., ::-1])
     code, lines, stderr = run("predict", astronaut, tmp_path / "hidden.png", "--json", "-o", tmp_path / "o")
     assert code == 0, stderr
-    assert ["unsure" in line["flags"] for line in lines] == [False, True]
+    for flag in ("unsure", "covered"):
+        assert [flag in line["flags"] for line in lines] == [False, True]
+
+
+def test_dark_glasses_cover_a_face_and_clear_ones_do_not(astronaut: Path) -> None:
+    photo = read_image(astronaut)
+    points = find_all_faces(photo)[0].landmarks
+    whole = np.ones(photo.shape[:2], bool)
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(30):
+        drawn, left = draw_glasses(photo, whole, points, np.random.default_rng(seed))
+        shares[not left.all()].append(covered_share(drawn, points))
+    dark, clear = shares[True], shares[False]
+    assert len(dark) >= 5
+    assert np.median(dark) > 0.1
+    assert np.mean(np.array(dark) > 0.06) > 0.8
+    assert np.mean(np.array(clear) > 0.06) < 0.1
+    assert covered_share(photo, points) < 0.01
 
 
 def test_flags_tell_what_spoils_a_prediction(astronaut: Path) -> None:

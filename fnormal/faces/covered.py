@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fnormal.arrays import F32, Array
-from fnormal.faces.crop import square_matrix, upright_view
+from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
 from fnormal.faces.detect import roll_deg
 from fnormal.faces.masks import hull_mask
 
@@ -36,7 +36,7 @@ def covered_share(picture: Array, landmarks: F32) -> float:
     back = square_matrix(
         (low + high) / 2, FRAME_SCALE * float((high - low).max()), roll_deg(landmarks), SIDE_PX
     )
-    view = upright_view(picture, back, SIDE_PX)
+    view = upright_view(picture, back, SIDE_PX, most_finer=ENOUGH_FINER)
     scale = 1 / 255 if picture.dtype == np.uint8 else 1.0
     network = _network()
     network.setInput(cv2.dnn.blobFromImage(np.asarray(view, np.float32), scale))

@@ -10,6 +10,8 @@ from fnormal.arrays import F32, F64, Array
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX
 from fnormal.geometry.images import resize_image, resize_points
 
+ENOUGH_FINER = 4  # samples a pixel each way whose mean is enough for what small networks are asked
+
 
 @dataclass(frozen=True)
 class Crop:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array, Bools
-from fnormal.faces.crop import square_matrix, upright_view
+from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
 from fnormal.faces.masks import Outline, face_mask, hull_mask, with_forehead
 
 _SIDE_PX = 144  # at which colours are told apart: hair is no finer than that in a mask
 _AROUND = 1.5  # side of what is looked at / larger side of the face with its forehead
 _ROUNDS = 4
-_MOST_FINER = 4  # samples a pixel each way, which are averaged
 _BROW_PX, _EYE_PX = 9, 7  # around brows, eyes: dark, and in the face all the same
 _SMOOTH_PX, _NARROW_PX = 2.2, 9
 _LEAST_SPREAD = np.array([18.0, 4.0, 4.0], np.float32)  # of Lab in bytes
@@ -39,7 +38,7 @@ def to_the_hairline(picture: Array) -> Outline:
         low, high = points.min(axis=0), points.max(axis=0)
         side = _AROUND * float((high - low).max())
         to_picture = square_matrix((low + high) / 2, side, 0.0, _SIDE_PX)
-        view = _as_bytes(upright_view(picture, to_picture, _SIDE_PX, most_finer=_MOST_FINER))
+        view = _as_bytes(upright_view(picture, to_picture, _SIDE_PX, most_finer=ENOUGH_FINER))
         skin = _skin(view, _inside(landmarks, to_picture))
         to_part = to_picture.copy()
         to_part[:, 2] -= corner_px

@@ -1,4 +1,4 @@
-"""Faces of any picture: BlazeFace, dlib's HOG, then BlazeFace on its turns and its parts; 68 points for each.
+"""Faces of any picture: BlazeFace, dlib's HOG, BlazeFace on turns and parts, profiles; 68 points for each.
 
 Each rung is tried where the ones before found nothing (or, when all faces are wanted, adds what they missed).
 BlazeFace and FaceMesh come first: on rendered heads their points are as near the truth as dlib's or nearer,
@@ -38,7 +38,7 @@ _HOG_SURE, _LOOK_SURE = 0.4, 0.6  # from these scores of its own and of BlazeFac
 _HOG_LEAST = 0.2  # and from this one alone: 99 % of 536 portraits score above, patches taken for faces 0.04
 _HOG_HALF, _HOG_STEEP = 0.325, 3.25  # dlib's score in BlazeFace's terms: 0.2 becomes 0.4, 1 becomes 0.9
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
-_PROFILE_SCORE, _PROFILE_SURE = 0.2, 0.97  # of BlazeFace, and of the profiles' own network, of a profile
+_PROFILE_SCORE, _PROFILE_SURE = 0.2, 0.98  # of BlazeFace, and of the profiles' own network, of a profile
 _PROFILE_DEG = 35.0  # of the pose of BlazeFace's points
 _TURNED_DEG, _FAR_TURNED_DEG = 25.0, 45.0  # of that pose, where profiles' points are looked for; and of those
 _PROFILE_SIZE = 1.08  # larger side of a profile's points' box / side of BlazeFace's
@@ -201,7 +201,7 @@ def _profiles(picture: U8, known: list[FaceBox]) -> list[FaceBox]:
     faces: list[FaceBox] = []
     for candidate in without_doubles(candidates):
         points = _profile_of(picture, candidate) if _is_new(candidate.box, [*known, *faces]) else None
-        if points is not None and _is_inside(points, picture):
+        if points is not None and _is_inside(points, picture) and _seen_again(picture, points):
             faces.append(FaceBox.around(points, candidate.score * _PROFILE_TRUST))
     return faces
 
@@ -214,6 +214,15 @@ def _profile_of(picture: U8, candidate: Candidate) -> F32 | None:
     """The points of the profile that a candidate is, if it is one. [68, 2]"""
     points, sure = _profile_points(picture, candidate)
     return points if sure >= _PROFILE_SURE and abs(yaw_of(points)) > _FAR_TURNED_DEG else None
+
+
+def _seen_again(picture: U8, points: F32) -> bool:
+    """Whether the profiles' network is as sure of the face in frames that begin otherwise."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    size, turn_deg = float((high - low).max()), roll_deg(points)
+    starts = ((0.1, 1.15), (-0.1, 0.9))
+    told = [profile_points(picture, (low + high) / 2 + a * size, b * size, turn_deg)[1] for a, b in starts]
+    return min(told) >= _PROFILE_SURE
 
 
 def _profile_points(picture: U8, candidate: Candidate) -> tuple[F32, float]:
@@ -235,7 +244,8 @@ def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
     """The candidate with its 68 points, or None where FaceMesh sees no face."""
     points, score = landmarks_68(picture, candidate.eyes, candidate.mouth, candidate.box)
     profile = _profile_of(picture, candidate) if score < _PROFILE_TRUST else None  # FaceMesh knows none
-    if profile is not None:
+    # what is no face is mostly not seen again
+    if profile is not None and _looked_at(picture, candidate.box, (0.0,)) is not None:
         points, score = profile, _PROFILE_TRUST
     else:
         points = _unless_turned(picture, candidate, points)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array
-from fnormal.faces.crop import square_matrix, upright_view
+from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
 from fnormal.faces.detect import roll_deg
 
 SIDE_PX = 64  # of the network's input
 FRAME_SCALE = 1.5  # its frame / larger side of the points' box
-_MOST_FINER = 4  # samples a pixel each way, which are averaged
-_PASSES = 3  # the first frame is a guess by the detector's box, the others come from the points before
+_PASSES = 5  # the first frame is a guess by the detector's box, the others come from the points before
+_SETTLED = 2  # passes after which the frame is right, if that is a face
 
 
 @lru_cache(maxsize=1)
@@ -42,14 +42,15 @@ def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> 
     import cv2
 
     points, logit = np.zeros((68, 2), np.float32), 50.0
-    for _ in range(_PASSES):
+    for done in range(_PASSES):
         back = square_matrix(middle, FRAME_SCALE * size, turn_deg, SIDE_PX)
-        part = upright_view(picture, back, SIDE_PX, most_finer=_MOST_FINER)
+        part = upright_view(picture, back, SIDE_PX, most_finer=ENOUGH_FINER)
         network = _network()
         network.setInput(cv2.dnn.blobFromImage(part, 1 / 255))
         told = network.forward().reshape(-1)
-        # what is no face looks like one in some frame, and hardly in three
-        flat, logit = (told[:136].reshape(68, 2) + 0.5) * SIDE_PX - 0.5, min(logit, float(told[136]))
+        flat = (told[:136].reshape(68, 2) + 0.5) * SIDE_PX - 0.5
+        if done >= _SETTLED:  # what is no face looks like one in some frame, and hardly in three
+            logit = min(logit, float(told[136]))
         points = (flat @ back[:, :2].T + back[:, 2]).astype(np.float32)
         low, high = flat.min(axis=0), flat.max(axis=0)
         middle = back[:, :2] @ ((low + high) / 2) + back[:, 2]
