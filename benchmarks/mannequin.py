@@ -134,13 +134,11 @@ def fine(difference: F32, inside: Bools, sigma_px: float) -> F32:
 def step_mm(correction: F32, inside: Bools, known: Bools, *, at_rim: bool) -> float:
     """Root mean square jump of a correction between known neighbours: over the mask's rim, or inside it."""
     jumps = []
-    for axis in (0, 1):
-        (value, after), (here, there), (seen, seen_too) = (
-            (np.moveaxis(array, axis, 0)[:-1], np.moveaxis(array, axis, 0)[1:])
-            for array in (correction, inside, known)
-        )
-        counted = (here != there) if at_rim else (here & there)
-        jumps.append((after - value)[counted & seen & seen_too])
+    for turned in (False, True):  # down, then across
+        here, seen = (mask.T if turned else mask for mask in (inside, known))
+        value = correction.T if turned else correction
+        counted = (here[1:] != here[:-1]) if at_rim else (here[1:] & here[:-1])
+        jumps.append(np.diff(value, axis=0)[counted & seen[1:] & seen[:-1]])
     return float(np.sqrt(np.mean(np.concatenate(jumps) ** 2)) * 1000)
 
 
