@@ -5,27 +5,16 @@ It was trained on photos over which things were drawn (scripts/cover_map.py).
 
 from __future__ import annotations
 
-from functools import lru_cache
-from importlib import resources
-from typing import Any
-
 import numpy as np
 
 from fnormal.arrays import F32, Array
 from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
 from fnormal.faces.detect import roll_deg
 from fnormal.faces.masks import hull_mask
+from fnormal.faces.own_networks import ask
 
 SIDE_PX, CELLS = 64, 32  # of the network's input, and of its answer
 FRAME_SCALE = 1.15  # its frame / larger side of the points' box
-
-
-@lru_cache(maxsize=1)
-def _network() -> Any:
-    import cv2
-
-    model = (resources.files("fnormal") / "data" / "cover_map.onnx").read_bytes()
-    return cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
 
 
 def covered_share(picture: Array, landmarks: F32) -> float:
@@ -37,10 +26,7 @@ def covered_share(picture: Array, landmarks: F32) -> float:
         (low + high) / 2, FRAME_SCALE * float((high - low).max()), roll_deg(landmarks), SIDE_PX
     )
     view = upright_view(picture, back, SIDE_PX, most_finer=ENOUGH_FINER)
-    scale = 1 / 255 if picture.dtype == np.uint8 else 1.0
-    network = _network()
-    network.setInput(cv2.dnn.blobFromImage(np.asarray(view, np.float32), scale))
-    logits = network.forward()[0, 0]
+    logits = ask("cover_map.onnx", view)[0, 0]
     inverse = cv2.invertAffineTransform(back)
     points = (landmarks @ inverse[:, :2].T + inverse[:, 2] + 0.5) * (CELLS / SIDE_PX) - 0.5
     hull = hull_mask(points.astype(np.float32), CELLS, CELLS)

@@ -6,28 +6,17 @@ It was trained on rendered heads at every yaw, and on photos of what is a face a
 
 from __future__ import annotations
 
-from functools import lru_cache
-from importlib import resources
-from typing import Any
-
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array
 from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
 from fnormal.faces.detect import roll_deg
+from fnormal.faces.own_networks import ask
 
 SIDE_PX = 64  # of the network's input
 FRAME_SCALE = 1.5  # its frame / larger side of the points' box
 _PASSES = 5  # the first frame is a guess by the detector's box, the others come from the points before
 _SETTLED = 2  # passes after which the frame is right, if that is a face
-
-
-@lru_cache(maxsize=1)
-def _network() -> Any:
-    import cv2
-
-    model = (resources.files("fnormal") / "data" / "profile_points.onnx").read_bytes()
-    return cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
 
 
 def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> tuple[F32, float]:
@@ -39,15 +28,11 @@ def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> 
         size: About the larger side of its points' box.
         turn_deg: About how far it is turned in the picture's plane, clockwise on the screen.
     """
-    import cv2
-
     points, logit = np.zeros((68, 2), np.float32), 50.0
     for done in range(_PASSES):
         back = square_matrix(middle, FRAME_SCALE * size, turn_deg, SIDE_PX)
         part = upright_view(picture, back, SIDE_PX, most_finer=ENOUGH_FINER)
-        network = _network()
-        network.setInput(cv2.dnn.blobFromImage(part, 1 / 255))
-        told = network.forward().reshape(-1)
+        told = ask("profile_points.onnx", part).reshape(-1)
         flat = (told[:136].reshape(68, 2) + 0.5) * SIDE_PX - 0.5
         if done >= _SETTLED:  # what is no face looks like one in some frame, and hardly in three
             logit = min(logit, float(told[136]))
