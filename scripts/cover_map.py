@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from small_network import as_tensor, conv, levelled, panoramas, told_by, write_onnx
 from torch import Tensor, nn
 
 from fnormal.arrays import F32, U8, Array, Bools
@@ -30,9 +31,7 @@ from fnormal.training.cover import draw_fringe, draw_glasses
 
 BATCH = 32
 BARE = 0.4  # share of the faces that nothing is laid over
-CLEAN = (
-    0.01  # of the face: photos of which the network takes more for covered are left out of the second half
-)
+CLEAN = 0.01  # of the face: photos of which the network takes more for covered leave the second half
 VIEW_PX = 128  # at which things are drawn
 
 Draw = Callable[[U8, F32, np.random.Generator], tuple[U8, Bools]]
@@ -52,9 +51,7 @@ class CoverNet(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """See the class."""
-        level = picture - picture.mean(dim=(1, 2, 3), keepdim=True)
-        level = level / (level.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 0.02)
-        levels = []
+        level, levels = levelled(picture), []
         for step in self.down:
             level = step(level)
             levels.append(level)
@@ -66,10 +63,7 @@ class CoverNet(nn.Module):
 
 
 def _pair(before: int, width: int, stride: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for first, step in ((before, stride), (width, 1)):
-        layers += [nn.Conv2d(first, width, 3, step, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*conv(before, width, stride), *conv(width, width, 1))
 
 
 def blob(points: F32, rng: np.random.Generator) -> Bools:
@@ -191,20 +185,16 @@ def sample(photo: ImageSample, draw: Draw | None, rng: np.random.Generator) -> t
 def batch(shown: list[tuple[U8, F32, Bools]]) -> tuple[Tensor, Tensor, Tensor]:
     """Samples as tensors."""
     views, covered, hulls = (np.stack(part) for part in zip(*shown, strict=True))
-    pictures = torch.from_numpy(views).permute(0, 3, 1, 2).float() / 255
-    return pictures, torch.from_numpy(covered)[:, None], torch.from_numpy(hulls)[:, None]
+    return as_tensor(list(views)), torch.from_numpy(covered)[:, None], torch.from_numpy(hulls)[:, None]
 
 
-@torch.no_grad()
 def figures(model: CoverNet, photos: list[ImageSample], draw: Draw) -> str:
     """On photos that were never trained on: shares told and true, and how they rank."""
     rng = np.random.default_rng(5)
-    model.eval()
     pictures, covered, hulls = batch([sample(photo, draw, rng) for photo in photos for _ in range(2)])
-    found = torch.sigmoid(torch.cat([model(part) for part in pictures.split(64)])) > 0.5
-    model.train()
-    told = ((found & hulls).sum((1, 2, 3)) / hulls.sum((1, 2, 3))).numpy()
-    true = ((covered * hulls).sum((1, 2, 3)) / hulls.sum((1, 2, 3))).numpy()
+    found = told_by(model, pictures) > 0
+    told = _shares(found, hulls)
+    true = _shares(covered, hulls)
     both = (found & (covered > 0.5) & hulls).sum() / ((found | (covered > 0.5)) & hulls).sum()
     is_bare, is_covered = true == 0, true > 0.1
     limits = " ".join(
@@ -214,15 +204,16 @@ def figures(model: CoverNet, photos: list[ImageSample], draw: Draw) -> str:
     return f"overlap {both:.3f}; % of covered/bare told at {limits}"
 
 
-@torch.no_grad()
 def own_cover(model: CoverNet, photos: list[ImageSample]) -> Array:
     """What the network takes for covered of photos as they are, in shares of the face. [N]"""
     rng = np.random.default_rng(6)
-    model.eval()
     pictures, _, hulls = batch([sample(photo, None, rng) for photo in photos])
-    found = torch.sigmoid(torch.cat([model(part) for part in pictures.split(64)])) > 0.5
-    model.train()
-    return np.asarray((found & hulls).sum((1, 2, 3)) / hulls.sum((1, 2, 3)))
+    return _shares(told_by(model, pictures) > 0, hulls)
+
+
+def _shares(cells: Tensor, hulls: Tensor) -> Array:
+    """Share of each face that cells [B, 1, C, C] make up. [B]"""
+    return np.asarray((cells * hulls).sum((1, 2, 3)) / hulls.sum((1, 2, 3)))
 
 
 def train(options: argparse.Namespace) -> CoverNet:
@@ -232,10 +223,7 @@ def train(options: argparse.Namespace) -> CoverNet:
     data = Dataset[ImageSample](options.photos)
     photos = [data.sample(i) for i in range(len(data))]
     held, learnt = photos[::10], [photo for k, photo in enumerate(photos) if k % 10]
-    scenes = []
-    for path in sorted(options.empty.glob("*.hdr")):
-        light = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)[..., ::-1]
-        scenes.append(np.clip(255 * (light / (1 + light)) ** (1 / 2.2), 0, 255).astype(np.uint8))
+    scenes = list(panoramas(options.empty))
     draw, drawn_held = painter(learnt, scenes[1:]), painter(held, scenes[:1])
     model = CoverNet().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.02)
@@ -270,10 +258,7 @@ def main() -> None:
     parser.add_argument("--empty", type=Path, required=True)
     parser.add_argument("--batches", type=int, default=4000)
     options = parser.parse_args()
-    torch.onnx.export(
-        train(options).eval(), (torch.rand(1, 3, SIDE_PX, SIDE_PX),), options.out, dynamo=False,
-        input_names=["face"], output_names=["covered"],
-    )  # fmt: skip
+    write_onnx(train(options), options.out, SIDE_PX, "covered")
 
 
 if __name__ == "__main__":

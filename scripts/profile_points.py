@@ -22,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from small_network import as_tensor, conv, levelled, panoramas, told_by, write_onnx
 from torch import Tensor, nn
 
 from fnormal.arrays import F32, U8, Array, Bools
@@ -69,16 +70,14 @@ class ProfileNet(nn.Module):
         layers: list[nn.Module] = []
         before = 3
         for width, stride in ((24, 2), (48, 2), (48, 1), (96, 2), (96, 1), (128, 2), (128, 1)):
-            layers += [nn.Conv2d(before, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            layers += conv(before, width, stride)
             before = width
         self.body = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(128 * 16, 192), nn.ReLU(), nn.Linear(192, 137))
 
     def forward(self, picture: Tensor) -> Tensor:
         """See the class."""
-        level = picture - picture.mean(dim=(1, 2, 3), keepdim=True)
-        level = level / (level.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 0.02)
-        told: Tensor = self.head(self.body(level))
+        told: Tensor = self.head(self.body(levelled(picture)))
         return told
 
 
@@ -140,13 +139,6 @@ def beside_face(picture: U8, points: F32, rng: np.random.Generator) -> U8 | None
         if shared.prod() < 0.25 * (high - low).prod():
             return cut(picture, square_matrix(middle, side, rng.normal(0, 25), SIDE_PX))
     return None
-
-
-def panoramas(folder: Path) -> Iterator[U8]:
-    """Panoramas as sRGB pictures."""
-    for path in sorted(folder.glob("*.hdr")):
-        light = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)[..., ::-1]
-        yield np.asarray(np.clip(255 * (light / (1 + light)) ** (1 / 2.2), 0, 255), np.uint8)
 
 
 def taken_for_faces(picture: U8, rng: np.random.Generator, looks: int = 120) -> list[U8]:
@@ -219,7 +211,7 @@ def train(options: argparse.Namespace) -> ProfileNet:
             views = (heads, photos)[which]
             i = rng.choice(len(chances[which]), p=chances[which])
             shown.append(sample(views.picture[i], views.points[i], rng))
-        told = model(batch([part for part, _ in shown] + [nothing(rng) for _ in range(NO_FACES)]))
+        told = model(as_tensor([part for part, _ in shown] + [nothing(rng) for _ in range(NO_FACES)]))
         targets = torch.from_numpy(np.stack([target for _, target in shown])).reshape(BATCH, 136)
         points = (told[:BATCH, :136] - targets).abs().mean()
         faces = nn.functional.binary_cross_entropy_with_logits(told[:, 136], is_face)
@@ -250,18 +242,9 @@ def of_photos(path: Path) -> Views:
     return Views(np.stack([s.image for s in samples]), points, yaw_deg, np.arange(len(samples)) % 10 == 0)
 
 
-def batch(views: list[U8]) -> Tensor:
-    """Pictures as the network takes them. [B, 3, S, S]"""
-    return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255
-
-
-@torch.no_grad()
-def told_by(model: nn.Module, views: list[U8]) -> Array:
+def told_of(model: nn.Module, views: list[U8]) -> Array:
     """What the network says of pictures. [N, 137]"""
-    model.eval()
-    told = torch.cat([model(part) for part in batch(views).split(128)]).numpy()
-    model.train()
-    return np.asarray(told)
+    return np.asarray(told_by(model, as_tensor(views)))
 
 
 def errors(model: nn.Module, heads: Views) -> list[str]:
@@ -269,7 +252,7 @@ def errors(model: nn.Module, heads: Views) -> list[str]:
     held = np.flatnonzero(heads.held & (heads.yaw_deg < 110))
     rng = np.random.default_rng(0)
     shown = [sample(heads.picture[i], heads.points[i], rng, exact=True) for i in held]
-    found = told_by(model, [part for part, _ in shown])[:, :136].reshape(-1, 68, 2)
+    found = told_of(model, [part for part, _ in shown])[:, :136].reshape(-1, 68, 2)
     off = FRAME_SCALE * np.linalg.norm(found - np.stack([t for _, t in shown]), axis=-1).mean(axis=-1)
     yaw = heads.yaw_deg[held]
     return [
@@ -287,11 +270,11 @@ def shares(model: nn.Module, heads: Views, photos: Views, wrong: list[U8]) -> It
         ("behind", heads, heads.held & behind),
     ):
         parts = [sample(views.picture[i], views.points[i], rng)[0] for i in np.flatnonzero(chosen)]
-        yield f"{name} {_share(told_by(model, parts)):.1f} %"
+        yield f"{name} {_share(told_of(model, parts)):.1f} %"
     beside = [beside_face(photos.picture[i], photos.points[i], rng) for i in np.flatnonzero(photos.held)]
-    yield f"beside {_share(told_by(model, [part for part in beside if part is not None])):.1f} %"
+    yield f"beside {_share(told_of(model, [part for part in beside if part is not None])):.1f} %"
     if wrong:
-        yield f"taken {_share(told_by(model, wrong)):.1f} % of {len(wrong)}"
+        yield f"taken {_share(told_of(model, wrong)):.1f} % of {len(wrong)}"
 
 
 def _share(told: Array) -> float:
@@ -309,10 +292,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    torch.onnx.export(
-        train(options).eval(), (torch.rand(1, 3, SIDE_PX, SIDE_PX),), options.out, dynamo=False,
-        input_names=["picture"], output_names=["told"],
-    )  # fmt: skip
+    write_onnx(train(options), options.out, SIDE_PX, "told")
 
 
 if __name__ == "__main__":
