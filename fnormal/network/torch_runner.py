@@ -14,6 +14,7 @@ from fnormal.network.exported import OnnxNetwork
 from fnormal.network.inference import ready_to_run
 from fnormal.network.memory import keep_freed_memory
 from fnormal.network.model import CrossModalNet
+from fnormal.network.vectors import unit
 
 
 def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor, *, raw: bool = False) -> Tensor:
@@ -22,7 +23,7 @@ def mirrored_mean(model: CrossModalNet | OnnxNetwork, image: Tensor, *, raw: boo
     Of unit normals, or of ``raw`` ones, of which the surer counts more.
     """
     both = model.image_to_normals(torch.cat([image, image.flip(-1)])).float()  # torch is slow on one alone
-    direct, other = (both if raw else torch.nn.functional.normalize(both, dim=1)).chunk(2)
+    direct, other = (both if raw else unit(both)).chunk(2)
     return (direct + other.flip(-1) * other.new_tensor([-1, 1, 1])[:, None, None]) / 2
 
 
@@ -54,6 +55,6 @@ class TorchRunner:
                 found = mirrored_mean(self.model, batch, raw=self.sure)
             else:
                 found = self.model.image_to_normals(batch).float()
-                found = found if self.sure else torch.nn.functional.normalize(found, dim=1)
+                found = found if self.sure else unit(found)
         mean: F32 = found.permute(0, 2, 3, 1).cpu().numpy()
         return mean

@@ -19,6 +19,7 @@ from fnormal.datasets.batch import ImageBatch
 from fnormal.datasets.sample import ImageSample
 from fnormal.network.model import CrossModalNet
 from fnormal.network.torch_runner import mirrored_mean
+from fnormal.network.vectors import unit
 from fnormal.training.augment import mirror_image, photometric
 from fnormal.training.framing import cut_square, reframe
 from fnormal.training.losses import angle_error, masked_mean
@@ -89,7 +90,7 @@ def consistency_loss(raw: Tensor, batch: ConsistencyBatch, slow: CrossModalNet) 
         mean = mirrored_mean(slow, batch.clean)
         slow.train(was)
         wanted, known = carried(mean, batch.to_clean)
-    pred = nn.functional.normalize(raw.float(), dim=1, eps=1e-6)
+    pred = unit(raw.float())
     mask = (batch.mask & known).to(pred.dtype)
     return masked_mean(angle_error(pred, wanted), mask)
 
@@ -116,4 +117,4 @@ def carried(normals: Tensor, to_source: Tensor) -> tuple[Tensor, Tensor]:
     flip = turn.new_tensor([[1.0, -1.0], [-1.0, 1.0]])  # y up
     planar = torch.einsum("bji,bjhw->bihw", turn * flip, moved[:, :2])
     turned = torch.cat([planar, moved[:, 2:]], dim=1)
-    return nn.functional.normalize(turned, dim=1, eps=1e-6), (grid.abs() < 1).all(dim=-1)
+    return unit(turned), (grid.abs() < 1).all(dim=-1)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fnormal.config import UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
+from fnormal.network.vectors import length, unit
 from fnormal.training import NORMAL_LOSSES, parallel
 
 _FLAT = 0.01  # radians; smaller errors count by their square, so that the gradient has no jump at 0
@@ -50,9 +51,7 @@ def normal_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor, kind: str = 
     """
     if kind not in NORMAL_LOSSES:
         raise FNormalError(f"unknown normal loss '{kind}': use {', '.join(NORMAL_LOSSES)}")
-    # eps keeps the gradient finite where an output is exactly 0, as at the first step
-    pred = torch.nn.functional.normalize(pred_raw.float(), dim=1, eps=1e-6)
-    value: Tensor = pkgutil.resolve_name(NORMAL_LOSSES[kind])(pred, gt_normals)
+    value: Tensor = pkgutil.resolve_name(NORMAL_LOSSES[kind])(unit(pred_raw.float()), gt_normals)
     return masked_mean(value, mask.to(value.dtype))
 
 
@@ -80,18 +79,17 @@ def confidence_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tenso
     Args: as :func:`normal_loss`.
     """
     raw = pred_raw.float()
-    length = raw.norm(dim=1).clamp(min=1e-3)
-    error = angle_error((raw / length[:, None]).detach(), gt_normals)
-    scale = length * (2 / math.radians(UNIT_ERROR_DEG))
+    strength = length(raw).clamp(min=1e-3)
+    error = angle_error(unit(raw.detach()), gt_normals)
+    scale = strength * (2 / math.radians(UNIT_ERROR_DEG))
     return masked_mean(scale * error - 2 * scale.log(), mask.to(raw.dtype))
 
 
 @torch.no_grad()
 def mean_error_deg(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
     """Mean angular error of a batch, for the log. Args: as :func:`normal_loss`."""
-    pred, gt = pred_raw.float(), gt_normals.float()
-    sine = torch.linalg.cross(pred, gt, dim=1).norm(dim=1)
-    error_deg = torch.rad2deg(torch.atan2(sine, (pred * gt).sum(dim=1)))
+    pred, gt = unit(pred_raw.float()), unit(gt_normals.float())
+    error_deg = torch.rad2deg(2 * torch.atan2(length(pred - gt), length(pred + gt)))
     return masked_mean(error_deg, mask.to(error_deg.dtype))
 
 
@@ -100,13 +98,13 @@ def gradient_loss(pred_raw: Tensor, gt_normals: Tensor, mask: Tensor) -> Tensor:
 
     Args: as :func:`normal_loss`. A difference counts where both of its pixels are in the mask.
     """
-    pred = torch.nn.functional.normalize(pred_raw.float(), dim=1, eps=1e-6)
-    total = pred.new_zeros(())
+    off = unit(pred_raw.float()) - gt_normals
+    total = off.new_zeros(())
     for axis in (2, 3):
         first, last = slice(None, -1), slice(1, None)
         ahead = (slice(None),) * axis + (last,)
         behind = (slice(None),) * axis + (first,)
-        difference = (pred[ahead] - pred[behind]) - (gt_normals[ahead] - gt_normals[behind])
+        difference = off[ahead] - off[behind]
         both = mask[(slice(None),) * (axis - 1) + (last,)] & mask[(slice(None),) * (axis - 1) + (first,)]
-        total = total + masked_mean(difference.abs().sum(dim=1), both.to(pred.dtype))
+        total = total + masked_mean(difference.abs().sum(dim=1), both.to(off.dtype))
     return total

@@ -26,6 +26,7 @@ from fnormal.network.authors import load_imagenet
 from fnormal.network.checkpoint import load_weights
 from fnormal.network.fast.layers import accelerate
 from fnormal.network.model import CrossModalNet
+from fnormal.network.vectors import length
 from fnormal.options.training import TrainOptions
 from fnormal.render.environment import read_environments
 from fnormal.training import parallel
@@ -124,11 +125,11 @@ class Trainer:
         batch = collate("pairs", samples).to(torch.device("cpu"))
         assert isinstance(batch, PairBatch)
         self.model.eval()
-        length = self.model.image_to_normals(batch.image).norm(dim=1)[batch.mask].mean()
+        mean = length(self.model.image_to_normals(batch.image))[batch.mask].mean()
         last = self.model.normal_decoder.last
         for part in (last.weight, last.bias):
             if part is not None:
-                part /= length
+                part /= mean
 
     @property
     def result(self) -> CrossModalNet:
@@ -186,7 +187,7 @@ class Trainer:
             values["normals_to_normals"] = self._auto_encode_normals(batch)
         with self._precision():
             loss, raw = self._paired_loss(batch, image_to_image=auto and parts.image_decoder)
-            error_deg = mean_error_deg(raw, batch.normals, batch.mask)
+            error_deg = mean_error_deg(raw, batch.normals.contiguous(), batch.mask)
         values["error_deg"] = _mean_over_processes(error_deg)
         values["image_to_normals"] = self._update(loss)
         return values
@@ -203,13 +204,14 @@ class Trainer:
             raw, pred_image = self.passes("image_to_both", batch.image)
         else:
             raw = self.passes("image_to_normals", batch.image)
-        loss = normal_loss(raw, batch.normals, batch.mask, self.options.normal_loss)
+        raw, gt_normals = raw.float().contiguous(), batch.normals.contiguous()  # sums over planes are quicker
+        loss = normal_loss(raw, gt_normals, batch.mask, self.options.normal_loss)
         if image_to_image:
             loss = loss + image_loss(pred_image, batch.image, batch.mask)
         if self.options.gradient_weight:
-            loss = loss + self.options.gradient_weight * gradient_loss(raw, batch.normals, batch.mask)
+            loss = loss + self.options.gradient_weight * gradient_loss(raw, gt_normals, batch.mask)
         if self.options.confidence_weight:
-            sure = confidence_loss(raw, batch.normals, batch.mask)
+            sure = confidence_loss(raw, gt_normals, batch.mask)
             loss = loss + self.options.confidence_weight * sure
         return loss, raw
 
