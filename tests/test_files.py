@@ -16,7 +16,7 @@ from fnormal.datasets.resize import resize_mask
 from fnormal.datasets.views import render_views
 from fnormal.errors import FNormalError
 from fnormal.files.locks import locked
-from fnormal.files.writing import atomic, partial_name, sweep, write_bytes
+from fnormal.files.writing import atomic, lines_into, partial_name, sweep, write_bytes
 from fnormal.geometry.mesh import make_mesh
 from fnormal.options.data import RenderOptions
 from fnormal.progress import Progress
@@ -57,6 +57,28 @@ def test_what_succeeds_replaces_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(FNormalError, match="choose another --out"):
         write_bytes(tmp_path / "file" / "a.bin", b"x")
+
+
+def test_lines_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lines.jsonl"
+
+    def stopped() -> None:
+        with lines_into(path) as add:
+            add("one")
+            raise ValueError("stopped")
+
+    with pytest.raises(ValueError, match="stopped"):
+        stopped()
+    assert list(path.parent.iterdir()) == []
+    with lines_into(path):
+        pass
+    assert not path.exists(), "no line, no file"
+    with lines_into(path) as add:
+        add("one")
+        add("two")
+        assert not path.exists()
+    assert path.read_text() == "one\ntwo\n"
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_sweeping_takes_what_dead_processes_left(tmp_path: Path) -> None:

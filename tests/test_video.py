@@ -161,6 +161,7 @@ def test_a_killed_video_ends_like_a_whole_one(clip: Path, tmp_path: Path) -> Non
     assert names == sorted(p.relative_to(tmp_path / "cut") for p in (tmp_path / "cut").rglob("*.png"))
     for name in names:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+    assert [p.name for p in (tmp_path / "cut").iterdir() if p.is_file()] == ["clip.jsonl"]
 
 
 @pytest.mark.slow

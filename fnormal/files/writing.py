@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from fnormal.errors import FNormalError
 
@@ -46,6 +47,32 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path``, whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def lines_into(path: Path) -> Iterator[Callable[[str], None]]:
+    """Yield what adds a line to ``path``, which appears, whole, when the block succeeds; without lines not.
+
+    Raises:
+        FNormalError: The file cannot be written.
+    """
+    sweep(path)
+    with unfinished(partial_name(path)) as temporary, ExitStack() as opened:
+        handle: TextIO | None = None
+
+        def add(line: str) -> None:
+            nonlocal handle
+            with writing(path):
+                if handle is None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    handle = opened.enter_context(temporary.open("w", encoding="utf-8"))
+                handle.write(f"{line}\n")
+
+        yield add
+        if handle is not None:
+            with writing(path):
+                handle.close()
+                publish(temporary, path)
 
 
 def write_json(path: Path, value: object) -> None:

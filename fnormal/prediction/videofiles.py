@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from fnormal.errors import FNormalError
 from fnormal.files.naming import Guard
-from fnormal.files.writing import write_bytes
+from fnormal.files.writing import lines_into
 from fnormal.geometry.videofile import count_frames, open_video
 from fnormal.options.faces import PredictOptions
 from fnormal.prediction.outlines import BUILT_IN
@@ -38,12 +38,16 @@ def predict_video(
         guard: Keeps inputs from being written over.
     """
     told = _Told(source)
-    yield from told.followed(_frames(source, out, predictor, options, guard), count_frames(source))
-    if told.lines and out != "-":
+    frames, total = _frames(source, out, predictor, options, guard), count_frames(source)
+    if out == "-":
+        yield from told.followed(frames, total)
+    else:
         path = Path(out).with_suffix(".jsonl") if is_lossless(out) else Path(f"{out}.jsonl")
         guard.check([path])
-        write_bytes(path, "".join(f"{line}\n" for line in told.lines).encode())
-        yield Progress(results=(Result(str(path)),))
+        with lines_into(path) as add:
+            yield from told.followed(frames, total, add)
+        if told.count:
+            yield Progress(results=(Result(str(path)),))
     yield told.summary()
 
 
@@ -79,36 +83,48 @@ class _Told:
 
     def __init__(self, source: str) -> None:
         self._source, self._failed = source, ""
-        self._found, self._flicker = 0, list[float]()
-        self.lines: list[str] = []
+        self.count = self._found = self._compared = 0
+        self._flicker_deg = self._worst_deg = 0.0
 
-    def followed(self, frames: Iterator[tuple[VideoFrame, dict[str, str]]], total: int) -> Iterator[Progress]:
-        """A step a frame; a user's error ends the video."""
+    def followed(
+        self,
+        frames: Iterator[tuple[VideoFrame, dict[str, str]]],
+        total: int,
+        add: Callable[[str], None] | None = None,
+    ) -> Iterator[Progress]:
+        """A step a frame, whose record ``add`` takes; a user's error ends the video."""
         try:
             for frame, paths in frames:
                 record = _record(self._source, frame, paths)
-                self.lines.append(json.dumps(record))
-                self._found += record["ok"]
-                self._flicker += [] if frame.flicker_deg is None else [frame.flicker_deg]
-                count = frame.number + 1
+                if add is not None:
+                    add(json.dumps(record))
+                self._count(frame)
                 yield Progress(
-                    done=count, total=max(total, count), unit="frames", stream=frame.encoded,
+                    done=self.count, total=max(total, self.count), unit="frames", stream=frame.encoded,
                     note="no face" if frame.face is None else f"frame {frame.number}",
                     results=(Result(paths.get("normals", "") if record["ok"] else "", record),),
                 )  # fmt: skip
         except FNormalError as error:
             self._failed = str(error)
 
+    def _count(self, frame: VideoFrame) -> None:
+        self.count += 1
+        self._found += frame.face is not None
+        if frame.flicker_deg is not None:
+            self._compared += 1
+            self._flicker_deg += frame.flicker_deg
+            self._worst_deg = max(self._worst_deg, frame.flicker_deg)
+
     def summary(self) -> Progress:
         """How much was found, and how steady it is."""
         if not self._failed and not self._found:
             self._failed = f"no face found in {self._source}"
         says = ""
-        if self._flicker:
+        if self._compared:
             says = (
-                f"{self._source}: {self._found} of {len(self.lines)} frames with a face; flicker"
-                f" {np.mean(self._flicker):.2f} degrees between successive frames, at most"
-                f" {np.max(self._flicker):.2f}"
+                f"{self._source}: {self._found} of {self.count} frames with a face; flicker"
+                f" {self._flicker_deg / self._compared:.2f} degrees between successive frames, at most"
+                f" {self._worst_deg:.2f}"
             )
         return Progress(failed=self._failed, says=says)
 
