@@ -12,7 +12,7 @@ import pytest
 from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces import blazeface, detect, ladder
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
-from fnormal.faces.detect import detect_faces, find_landmark_model, roll_deg
+from fnormal.faces.detect import FaceBox, detect_faces, find_landmark_model, roll_deg
 from fnormal.faces.headpose import mean_points, yaw_of, yaw_of_six
 from fnormal.faces.ladder import _in_blazefaces_terms, find_all_faces
 from fnormal.faces.profile import profile_points
@@ -23,6 +23,7 @@ from fnormal.readers import SCANS, open_reader
 from fnormal.render.camera import frame_face, rotation_about
 from fnormal.render.lighting import lamp
 from fnormal.render.soft import SoftRenderer
+from fnormal.scans.scan import Scan
 
 
 @pytest.fixture(scope="module")
@@ -172,22 +173,44 @@ def test_profiles_have_their_points(yaw_deg: float, shared_data: Path) -> None:
     errors = []
     with SoftRenderer() as renderer:
         for i in range(3):
-            scan = reader.load(i)
-            assert scan.landmarks is not None
-            renderer.load(scan.mesh)
-            turn = rotation_about(np.array([0.0, 1.0, 0.0]), np.radians(yaw_deg))
-            camera = frame_face(scan.landmarks, turn, 400, scale=2.2)
-            picture = renderer.render(camera, lamp((0.3, 0.3, 0.9))).over(
-                np.full((400, 400, 3), 120, np.uint8)
-            )
-            truth = camera.project(scan.landmarks)[:, :2]
-            size = 0.4 * float(np.ptp(truth, axis=0).max())
-            errors += [
-                float(np.linalg.norm(face.landmarks - truth, axis=1).mean()) / size
-                for face in find_all_faces(picture)[:1]
-            ]
+            picture, truth = drawn(renderer, reader.load(i), yaw_deg)
+            errors += [off_profile(face, truth) for face in find_all_faces(picture)[:1]]
     assert len(errors) >= 2, "most are found"
     assert np.mean(errors) < 0.25
+
+
+def drawn(renderer: SoftRenderer, scan: Scan, yaw_deg: float) -> tuple[np.ndarray, np.ndarray]:
+    """A turned head before grey, and its 68 points there."""
+    assert scan.landmarks is not None
+    renderer.load(scan.mesh)
+    turn = rotation_about(np.array([0.0, 1.0, 0.0]), np.radians(yaw_deg))
+    camera = frame_face(scan.landmarks, turn, 400, scale=2.2)
+    picture = renderer.render(camera, lamp((0.3, 0.3, 0.9))).over(np.full((400, 400, 3), 120, np.uint8))
+    return picture, camera.project(scan.landmarks)[:, :2]
+
+
+def off_profile(face: FaceBox, truth: np.ndarray) -> float:
+    """Mean distance of landmarks / what the distance of the eyes is from the front."""
+    size = 0.4 * float(np.ptp(truth, axis=0).max())
+    return float(np.linalg.norm(face.landmarks - truth, axis=1).mean()) / size
+
+
+def test_profiles_are_found_of_which_blazeface_has_no_idea(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blazeface, "detect", lambda *_: [])
+    monkeypatch.setattr(ladder, "detect_faces", lambda *_: [])
+    settings = {"scans": 3, "seed": 4711}
+    reader = open_reader(SCANS, "ict-facekit", shared_data / "ict_facekit/ict_facekit.npz", settings)
+    with SoftRenderer() as renderer:
+        for i, yaw_deg in enumerate((-90.0, 80.0, 90.0)):
+            scan = reader.load(i)
+            picture, truth = drawn(renderer, scan, yaw_deg)
+            wide = cv2.copyMakeBorder(picture, 60, 0, 200, 0, cv2.BORDER_REPLICATE)
+            (face,) = find_all_faces(wide)
+            assert off_profile(face, np.add(truth, (200, 60))) < 0.25
+            assert face.score < DOUBTFUL_SCORE, "nobody else has seen it"
+            assert find_all_faces(drawn(renderer, scan, 180.0)[0]) == [], "the back of a head"
 
 
 def test_points_of_profiles_do_not_hang_on_the_first_frame(photo: np.ndarray) -> None:

@@ -23,7 +23,7 @@ from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, orde
 from fnormal.faces.facemesh import landmarks_68
 from fnormal.faces.headpose import yaw_of, yaw_of_six
 from fnormal.faces.looks import in_parts, in_turns
-from fnormal.faces.profile import profile_points
+from fnormal.faces.profile import likely_frames, profile_points
 
 _ROUND_DEG = (0.0, 60.0, 120.0, 180.0, -120.0, -60.0)
 _UPRIGHT_DEG = 30.0
@@ -81,6 +81,8 @@ def find_all_faces(
             faces += _meshed_all(picture, look(picture), faces)
     if costly and (every or not faces):
         faces += _profiles(picture, faces)
+    if costly and not faces:
+        faces += _unforeseen_profiles(picture)
     return order_faces(faces)
 
 
@@ -205,8 +207,19 @@ def _profiles(picture: U8, known: list[FaceBox]) -> list[FaceBox]:
     faces: list[FaceBox] = []
     for candidate in without_doubles(candidates):
         points = _profile_of(picture, candidate) if _is_new(candidate.box, [*known, *faces]) else None
-        if points is not None and _is_inside(points, picture) and _seen_again(picture, points):
+        if points is not None and _seen_again(picture, points):
             faces.append(FaceBox.around(points, candidate.score * _PROFILE_TRUST))
+    return faces
+
+
+def _unforeseen_profiles(picture: U8) -> list[FaceBox]:
+    """Profiles of which BlazeFace has no idea at all."""
+    faces: list[FaceBox] = []
+    for middle, size in likely_frames(picture):
+        points = _believed(*profile_points(picture, middle, size, 0.0))
+        if points is not None and _seen_again(picture, points):
+            face = FaceBox.around(points, _PROFILE_SCORE * _PROFILE_TRUST)
+            faces += [face] if _is_new(face.box, faces) else []
     return faces
 
 
@@ -216,19 +229,22 @@ def _is_profile(candidate: Candidate) -> bool:
 
 def _profile_of(picture: U8, candidate: Candidate) -> F32 | None:
     """The points of the profile that a candidate is, if it is one. [68, 2]"""
-    points, sure = _profile_points(picture, candidate)
+    return _believed(*_profile_points(picture, candidate))
+
+
+def _believed(points: F32, sure: float) -> F32 | None:
+    """The points [68, 2] of what its own network is sure to be a profile."""
     return points if sure >= _PROFILE_SURE and abs(yaw_of(points)) > _FAR_TURNED_DEG else None
 
 
 def _seen_again(picture: U8, points: F32) -> bool:
-    """Whether the profiles' network is as sure of the face in frames that begin otherwise."""
+    """Whether a profile is in the picture, and its network as sure of it in frames that begin otherwise."""
     low, high = points.min(axis=0), points.max(axis=0)
-    size, turn_deg = float((high - low).max()), roll_deg(points)
-    told = [
-        profile_points(picture, (low + high) / 2 + shift * size, scale * size, turn_deg)[1]
+    middle, size = (low + high) / 2, float((high - low).max())
+    return _is_inside(points, picture) and all(
+        profile_points(picture, middle + shift * size, scale * size, roll_deg(points))[1] >= _PROFILE_SURE
         for shift, scale in _OTHER_STARTS
-    ]
-    return min(told) >= _PROFILE_SURE
+    )
 
 
 def _profile_points(picture: U8, candidate: Candidate) -> tuple[F32, float]:
