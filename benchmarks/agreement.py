@@ -4,7 +4,7 @@
 
 The mean angle inside the hull between the prediction at crop scale 1.2 and others of the same photo: wider
 and narrower crops, a crop shifted by 12 % of its side, linear instead of sRGB pixels; and what `predict`
-makes of the widest, for which it asks the network about the paper's crop as well.
+makes of each scale: in wide crops it asks the network about the paper's as well.
 """
 
 from __future__ import annotations
@@ -58,8 +58,9 @@ def main() -> None:
             step = round(SHIFT * usual.side_px)
             others["shift"] = replace(usual, x_px=max(0, usual.x_px - step), y_px=max(0, usual.y_px - step))
             found = {name: normals(predictor, picture, crop) for name, crop in others.items()}
-            (asked,) = predictor.predict(picture, faces[:1], scale=SCALES[-1])
-            found[f"predict {SCALES[-1]:g}"] = asked.normals
+            for scale in SCALES:
+                (asked,) = predictor.predict(picture, faces[:1], scale=scale)
+                found[f"predict {scale:g}"] = asked.normals
             linear = srgb_to_linear(picture.astype(np.float32) / np.float32(255))
             found["linear"] = normals(predictor, linear, usual)
             for name, other in found.items():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import torch
 from scipy import ndimage
 
 import fnormal
+from fnormal.config import CROP_SCALE
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
 from fnormal.evaluation.predictions import network_predictions
@@ -18,6 +20,7 @@ from fnormal.geometry.picturefile import read_image
 from fnormal.network.checkpoint import load_model, load_weights
 from fnormal.network.inference import ready_to_run
 from fnormal.network.torch_runner import mirrored_mean
+from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.inputs import check_range
 
 
@@ -89,20 +92,20 @@ def test_eval_scores_the_normals_that_predict_gives(pairs: Path, size_px: int) -
         assert angular_error_deg(given, unit(scored)).mean() < 0.2
 
 
-@pytest.mark.parametrize("turn_deg", [0, 50])
+@pytest.mark.parametrize(("turn_deg", "scale"), [(0, 1.9), (50, 1.9), (0, 1.45)])
 def test_a_wide_crop_answers_the_face_as_the_papers_does(
-    predictor: fnormal.Predictor, astronaut: Path, turn_deg: int
+    predictor: fnormal.Predictor, astronaut: Path, turn_deg: int, scale: float
 ) -> None:
     matrix = cv2.getRotationMatrix2D((224, 110), turn_deg, 1.0)
     picture = cv2.warpAffine(read_image(astronaut), matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE)
     faces = predictor.detect(picture)[:1]
     (usual,) = predictor.predict(picture, faces)
-    (wide,) = predictor.predict(picture, faces, scale=1.9)
-    assert wide.part_mask.shape[0] > 1.4 * usual.part_mask.shape[0]
+    (wide,) = predictor.predict(picture, faces, scale=scale)
+    assert wide.part_mask.shape[0] > 0.9 * scale / CROP_SCALE * usual.part_mask.shape[0]
     both = usual.mask & wide.mask
     assert both.sum() > 0.99 * usual.mask.sum()
     assert np.percentile(angular_error_deg(wide.normals, usual.normals)[both], 95) < 0.5
-    (forehead,) = predictor.predict(picture, faces, scale=1.9, forehead=True)
+    (forehead,) = predictor.predict(picture, faces, scale=scale, forehead=True)
     assert (forehead.mask & ~usual.mask).sum() > 200, "what the paper's crop does not show is there too"
 
 
@@ -123,6 +126,30 @@ def test_a_whole_picture_is_answered_and_its_face_framed_as_trained(
     assert error.mean() < 1.5
     steps = angular_error_deg(whole.normals[:, 1:], whole.normals[:, :-1])
     assert np.percentile(steps, 99.9) < 60, "no seam"
+
+
+def test_a_doubted_face_in_a_crop_must_be_what_the_network_is_surer_of(
+    astronaut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide, mine = np.ascontiguousarray(read_image(astronaut)[:300, 60:360]), fnormal.Predictor()
+    tight = np.ascontiguousarray(wide[80:180, 112:218])
+    right, alike = mine.detect(wide)[0], mine.detect(tight)[0].landmarks
+    nose = FaceBox.around(alike[30] + (alike - alike[30]) * (-0.25), 0.5)
+
+    def whole(picture: np.ndarray, face: FaceBox | None = None, score: float = 0.5) -> FaceNormals:
+        found = [] if face is None else [replace(face, score=score)]
+        monkeypatch.setattr(mine, "detect", lambda _: found)
+        return mine.predict_whole(picture)
+
+    for picture, face, score in ((tight, nose, 0.5), (wide, right, 0.1)):
+        doubted = whole(picture, face, score)
+        assert doubted.face is None
+        np.testing.assert_array_equal(doubted.normals, whole(picture).normals)
+    for picture, face, score in ((tight, nose, 0.9), (wide, right, 0.5)):
+        believed = whole(picture, face, score)
+        assert believed.face is not None
+        np.testing.assert_array_equal(believed.face.landmarks, face.landmarks)
+        assert (believed.normals != whole(picture).normals).any()
 
 
 @pytest.mark.parametrize(

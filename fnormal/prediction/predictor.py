@@ -25,7 +25,7 @@ from fnormal.options.shared import Compute
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of
 from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
-from fnormal.prediction.whole import merged, needs_own_frame, whole_frame
+from fnormal.prediction.whole import chosen, may_be_inside, merged, needs_own_frame, whole_frame
 
 if TYPE_CHECKING:  # torch takes a second to import
     from fnormal.network.model import CrossModalNet
@@ -215,7 +215,7 @@ class Predictor:
         """The frame of all of a picture [H, W, 3], with that of a face inside which needs one of its own."""
         shape = (picture.shape[0], picture.shape[1])
         frame = whole_frame(shape, self.size_px)
-        for face in self.detect(picture)[:1]:
+        for face in filter(may_be_inside, self.detect(picture)[:1]):
             if needs_own_frame(face, max(shape)) or abs(roll_deg(face.landmarks)) > UPRIGHT_DEG:
                 return replace(frame, inner=self._bare_frame(shape, face))
         return frame
@@ -267,7 +267,9 @@ class Predictor:
     def finish(self, frame: Frame, means: Iterable[F32], shape: Sequence[int]) -> FaceNormals:
         """Mean predictions of what was :func:`seen` in a frame, as many as it takes, back in the picture."""
         parts = [self._finished(part, mean, shape) for part, mean in zip(frame.parts, means, strict=False)]
-        return parts[0] if len(parts) == 1 else merged(*parts)
+        if len(parts) == 1:
+            return parts[0]
+        return chosen(*parts) if frame.face is None else merged(*parts)
 
     def _finished(self, frame: Frame, mean: F32, shape: Sequence[int]) -> FaceNormals:
         crop, mask = frame.crop, frame.mask
