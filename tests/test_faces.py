@@ -16,7 +16,7 @@ from fnormal.faces.facemesh import _boundary_loops, facemesh, facemesh_triangles
 from fnormal.faces.given import read_faces
 from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.headpose import mean_points
-from fnormal.faces.masks import face_mask, hull_mask
+from fnormal.faces.masks import face_mask, hull_mask, seen_mask
 from fnormal.geometry.picturefile import read_image
 from fnormal.render.camera import rotation_about
 
@@ -97,7 +97,7 @@ def test_hull_ends_at_the_brows_and_the_face_does_not() -> None:
 @pytest.mark.parametrize(
     ("yaw_deg", "least", "most"), [(0, 1, 1), (30, 1, 1), (60, 0.9, 0.99), (90, 0.85, 0.97)]
 )
-def test_the_hull_holds_no_background_beside_a_profile(yaw_deg: float, least: float, most: float) -> None:
+def test_what_is_seen_holds_no_background_beside_a_profile(yaw_deg: float, least: float, most: float) -> None:
     """From the front it is the convex hull of the 68 points, of a profile less; all points stay inside."""
     turn = rotation_about(np.array([0.0, 1.0, 0.0]), np.radians(yaw_deg))
     points = (20 * (mean_points() @ turn.T)[:, :2] * (1, -1)).astype(np.float32)
@@ -105,7 +105,7 @@ def test_the_hull_holds_no_background_beside_a_profile(yaw_deg: float, least: fl
     convex = np.zeros((400, 400), np.uint8)
     corners = cv2.convexHull(np.round(points.astype(np.float64) * 16).astype(np.int32))
     cv2.fillConvexPoly(convex, corners, 1, shift=4)
-    mask = hull_mask(points, 400, 400)
+    mask = seen_mask(points, 400, 400)
     assert not (mask & (convex == 0)).any()
     assert least <= mask.sum() / convex.sum() <= most
     near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))

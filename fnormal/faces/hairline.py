@@ -6,7 +6,7 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
-from fnormal.faces.masks import Outline, face_mask, hull_mask, with_forehead
+from fnormal.faces.masks import Outline, face_mask, seen_mask, with_forehead
 
 _SIDE_PX = 144  # at which colours are told apart: hair is no finer than that in a mask
 _AROUND = 1.5  # side of what is looked at / larger side of the face with its forehead
@@ -32,7 +32,7 @@ def to_the_hairline(picture: Array) -> Outline:
     ) -> Bools:
         import cv2
 
-        hull = hull_mask(landmarks, height_px, width_px, corner_px=corner_px)
+        hull = seen_mask(landmarks, height_px, width_px, corner_px=corner_px)
         whole = face_mask(landmarks, height_px, width_px, corner_px=corner_px)
         points = with_forehead(landmarks)
         low, high = points.min(axis=0), points.max(axis=0)
@@ -74,7 +74,7 @@ def _skin(view: U8, points: F32) -> F32:
     import cv2
     from scipy.ndimage import binary_fill_holes
 
-    hull = hull_mask(points, _SIDE_PX, _SIDE_PX)
+    hull = seen_mask(points, _SIDE_PX, _SIDE_PX)
     forehead = face_mask(points, _SIDE_PX, _SIDE_PX) & ~hull
     dark = np.zeros(hull.shape, np.uint8)
     for part in (*_EYES, *_BROWS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,12 +13,10 @@ _SHIFT = 4  # bits: corners are placed to a sixteenth of a pixel, which small fa
 _BROWS = slice(17, 27)
 _NOSE_BASE = 33
 _TEMPLES = (0, 16)
-_FOREHEAD_POINTS = 33  # of the arc over the brows
-_AROUND = (*range(27), *range(68, 68 + _FOREHEAD_POINTS))  # jaw, brows, and the arc where there is one
-# nose; eyes and nose bridge; eyes, nose base and mouth; chin and mouth; brows and nose bridge
-_INSIDE = (
-    range(27, 36), (*range(27, 31), *range(36, 48)), range(31, 60), (*range(6, 11), *range(48, 60)),
-    range(17, 28),
+# jaw and brows; nose; eyes and nose bridge; eyes, nose base and mouth; chin and mouth; brows and nose bridge
+_PARTS = (
+    range(27), range(27, 36), (*range(27, 31), *range(36, 48)), range(31, 60),
+    (*range(6, 11), *range(48, 60)), range(17, 28),
 )  # fmt: skip
 _FOREHEAD = 0.95  # height of the forehead over the brows / distance from the brows to the nose base
 
@@ -45,22 +44,34 @@ def given_mask(whole: Bools) -> Outline:
 def hull_mask(landmarks: F32, height_px: int, width_px: int, *, corner_px: tuple[int, int] = (0, 0)) -> Bools:
     """The paper's facial region (4.1): the convex hull of the 68 points. It ends at the brows. [H, W]
 
-    Of a profile without the background over and under the nose, which a hull would hold: 5 % of it at 75
-    degrees, 1 % as the hulls of its parts. Where nose and mouth lie inside of jaw and brows it is the hull.
-
     Args:
         landmarks: In pixels of the picture. [68, 2]
         height_px: Rows of the mask.
         width_px: Columns of the mask.
         corner_px: Column and row of the picture where the mask begins.
     """
+    return _filled([landmarks], (height_px, width_px), corner_px)
+
+
+def seen_mask(landmarks: F32, height_px: int, width_px: int, *, corner_px: tuple[int, int] = (0, 0)) -> Bools:
+    """The hull without the background over and under the nose of a profile: 5 % of it at 75 degrees.
+
+    It is the hulls of a face's parts: 1 % of background. Where nose and mouth lie inside of jaw and brows it
+    is :func:`hull_mask`, whose arguments it takes.
+    """
+    return _filled([landmarks[list(part)] for part in _PARTS], (height_px, width_px), corner_px)
+
+
+def _filled(parts: Sequence[F32], shape: tuple[int, int], corner_px: tuple[int, int]) -> Bools:
+    """The convex hulls of sets of points. [H, W]"""
     import cv2
 
-    points = np.round((landmarks.astype(np.float64) - corner_px) * (1 << _SHIFT)).astype(np.int32)
-    mask = np.zeros((height_px, width_px), np.uint8)
-    for part in (_AROUND, *_INSIDE):
-        corners = points[[i for i in part if i < len(points)]]
-        cv2.fillConvexPoly(mask, cv2.convexHull(corners), 1, shift=_SHIFT)
+    mask = np.zeros(shape, np.uint8)
+    for part in parts:
+        hull = cv2.convexHull(
+            np.round((part.astype(np.float64) - corner_px) * (1 << _SHIFT)).astype(np.int32)
+        )
+        cv2.fillConvexPoly(mask, hull, 1, shift=_SHIFT)
     return mask.astype(bool)
 
 
@@ -74,7 +85,7 @@ def with_forehead(landmarks: F32) -> F32:
     brow = landmarks[_BROWS].mean(axis=0)
     up = brow - landmarks[_NOSE_BASE]
     left, right = landmarks[_TEMPLES[0]], landmarks[_TEMPLES[1]]
-    angle = np.linspace(0, np.pi, _FOREHEAD_POINTS)[:, None]
+    angle = np.linspace(0, np.pi, 33)[:, None]
     middle, half = (left + right) / 2, (right - left) / 2
     rise = (brow - middle) + _FOREHEAD * up
     arc = middle + np.cos(angle) * half + np.sin(angle) * rise

@@ -8,7 +8,7 @@ from pathlib import Path
 from fnormal.arrays import Array
 from fnormal.errors import FNormalError
 from fnormal.faces.hairline import to_the_hairline
-from fnormal.faces.masks import Outline, given_mask, hull_mask
+from fnormal.faces.masks import Outline, given_mask, seen_mask
 from fnormal.files.naming import of_picture
 from fnormal.geometry.picturefile import IMAGE_SUFFIXES, read_image
 
@@ -17,7 +17,7 @@ _MASK_ENDINGS = tuple(f"{kind}{suffix}" for kind in ("", "_mask") for suffix in 
 
 def _hull_of(picture: Array) -> Outline:
     del picture
-    return hull_mask
+    return seen_mask
 
 
 # for a picture [H, W, 3] the outline of its faces

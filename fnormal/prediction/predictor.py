@@ -17,7 +17,7 @@ from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.ladder import find_all_faces
-from fnormal.faces.masks import Outline, given_mask, hull_mask, with_forehead
+from fnormal.faces.masks import Outline, given_mask, seen_mask, with_forehead
 from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import open_runner
@@ -197,7 +197,7 @@ class Predictor:
         return results
 
     def _frames(self, picture: Array, faces: Sequence[FaceBox], scale: float, forehead: bool) -> list[Frame]:
-        outline = to_the_hairline(picture) if forehead else hull_mask
+        outline = to_the_hairline(picture) if forehead else seen_mask
         return [self.framed(picture.shape[:2], face, scale, outline) for face in faces]
 
     def predict_whole(self, picture: Array) -> FaceNormals:
@@ -222,7 +222,7 @@ class Predictor:
 
     def _bare_frame(self, shape: tuple[int, int], face: FaceBox) -> Frame:
         """What the network will see of a face in the paper's crop, all of it inside the mask."""
-        frame = self._framed(shape, face, CROP_SCALE, hull_mask)
+        frame = self._framed(shape, face, CROP_SCALE, seen_mask)
         if frame.to_picture is None:
             return replace(frame, mask=np.ones_like(frame.mask))
         return self._framed(shape, face, CROP_SCALE, given_mask(np.ones(shape, bool)))
@@ -243,7 +243,7 @@ class Predictor:
         height, width = shape
         if abs(roll_deg(face.landmarks)) <= UPRIGHT_DEG:
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
-            if outline is not hull_mask:  # the forehead must not end at the straight edge of the crop
+            if outline is not seen_mask:  # the forehead must not end at the straight edge of the crop
                 crop = _holding(crop, with_forehead(face.landmarks), height, width)
             corner = crop.x_px, crop.y_px
             return Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
