@@ -68,10 +68,8 @@ def _filled(parts: Sequence[F32], shape: tuple[int, int], corner_px: tuple[int, 
 
     mask = np.zeros(shape, np.uint8)
     for part in parts:
-        hull = cv2.convexHull(
-            np.round((part.astype(np.float64) - corner_px) * (1 << _SHIFT)).astype(np.int32)
-        )
-        cv2.fillConvexPoly(mask, hull, 1, shift=_SHIFT)
+        points = np.round((part.astype(np.float64) - corner_px) * (1 << _SHIFT))
+        cv2.fillConvexPoly(mask, cv2.convexHull(points.astype(np.int32)), 1, shift=_SHIFT)
     return mask.astype(bool)
 
 
