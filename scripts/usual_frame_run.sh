@@ -11,23 +11,27 @@ families=${5:?the folder of families_run.sh, for its sets}
 wide=${6:?the folder of reframed_run.sh, for its wide sets}
 here=$(dirname "$0")
 
-go_on() {
+pairs=3.4,1,1.3,1.3,0.6,0.6,0.7 # how often each set of pairs
+
+go_on() { # how often the photos, then what differs
+    photos=$1
+    shift
     fnormal train --pairs "$skins/skin_a.h5" --pairs "$skins/skin_b.h5" --pairs "$families/makehuman.h5" \
         --pairs "$families/vitruvian.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" --pairs "$wide/env.h5" \
-        --images "$skins/portraits.h5" --mix 3.4,1,1.3,1.3,0.6,0.6,0.7,1.8 --val "$wide/hard.h5" --arch fine \
+        --images "$skins/portraits.h5" --mix "$pairs,$photos" --val "$wide/hard.h5" --arch fine \
         --size 256 --batch-size 16 --optimizer muon --schedule one-cycle --normal-loss angle \
         --gradient-weight 0.6 --hull-share 0.6 --relight 0.9 --cover --environments "$hdri" \
         --confidence-weight 0.03 --ema 0.998 --precision bf16 --cross-modal-every 1000000 --threads 1 --workers 1 \
         "$@"
 }
 
-go_on --lr 1.0e-3 --epochs 2 --reframe 0.4 --consistency-weight 0.5 --seed 41 --init "$weights" --out "$out/run1"
-go_on --lr 8e-4 --epochs 1 --reframe 0.45 --consistency-weight 0.7 --seed 43 \
+go_on 1.8 --lr 1.0e-3 --epochs 2 --reframe 0.4 --consistency-weight 0.5 --seed 41 --init "$weights" --out "$out/run1"
+go_on 1.8 --lr 8e-4 --epochs 1 --reframe 0.45 --consistency-weight 0.7 --seed 43 \
     --init "$out/run1/best.safetensors" --out "$out/run2"
 # four fifths of the way: all of the gain, half of what agreement loses
 python "$here/average_weights.py" "$weights" "$out/run2/best.safetensors" 0.8 "$out/final2.safetensors"
 # ours was to take 5 epochs, of which it had done 2,487 of 5,865 batches when it was cut to 4
-go_on --lr 1.6e-3 --epochs 4 --reframe 0.4 --consistency-weight 0.6 --seed 47 \
-    --mix 3.4,1,1.3,1.3,0.6,0.6,0.7,1.4 --init "$out/final2.safetensors" --out "$out/run3"
+go_on 1.4 --lr 1.6e-3 --epochs 4 --reframe 0.4 --consistency-weight 0.6 --seed 47 \
+    --init "$out/final2.safetensors" --out "$out/run3"
 # better than both of its ends in nearly every frame, on every set
 python "$here/average_weights.py" "$out/final2.safetensors" "$out/run3/best.safetensors" 0.6 "$out/final.safetensors"

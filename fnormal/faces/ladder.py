@@ -39,10 +39,7 @@ _HOG_LEAST = 0.2  # and from this one alone: 99 % of 536 portraits score above, 
 _HOG_HALF, _HOG_STEEP = 0.325, 3.25  # dlib's score in BlazeFace's terms: 0.2 becomes 0.4, 1 becomes 0.9
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
 _PROFILE_SCORE, _PROFILE_SURE = 0.2, 0.98  # of BlazeFace, and of the profiles' own network, of a profile
-_OTHER_STARTS = (
-    (0.1, 1.15),
-    (-0.1, 0.9),
-)  # shift and scale of a frame that a face is seen in again, of its own
+_OTHER_STARTS = ((0.1, 1.15), (-0.1, 0.9))  # shift and scale, of its own frame, where a face is seen again
 _PROFILE_DEG = 35.0  # of the pose of BlazeFace's points
 _TURNED_DEG, _FAR_TURNED_DEG = 25.0, 45.0  # of that pose, where profiles' points are looked for; and of those
 _PROFILE_SIZE = 1.08  # larger side of a profile's points' box / side of BlazeFace's

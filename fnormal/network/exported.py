@@ -21,6 +21,7 @@ from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import WeightsInfo
 from fnormal.network.model import CrossModalNet
 from fnormal.network.onnx_session import INSTALL, open_session
+from fnormal.network.vectors import unit
 
 _KEY = "fnormal"  # of the metadata: a WeightsInfo as JSON
 
@@ -37,7 +38,7 @@ class ImageToNormals(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] in [0, 1] to normals [B, 3, S, S]: x right, y up, z to the viewer."""
         normals = self.network.image_to_normals(image)
-        return normals if self._raw else nn.functional.normalize(normals, dim=1)
+        return normals if self._raw else unit(normals)
 
 
 class OnnxNetwork:

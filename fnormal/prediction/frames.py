@@ -24,7 +24,7 @@ class Frame:
         to_picture: Pixels of the network's input to the picture's, of a turned face. [2, 3]
         corner_px: Left column and top row of ``mask``, of a turned face.
         turn_deg: How far the face was turned upright, counter-clockwise.
-        inner: A frame of the same face, in which the network is at its best, where this one is much wider.
+        inner: A frame of the same face, in which the network is at its best, where this one is wider.
     """
 
     crop: Crop

@@ -230,7 +230,7 @@ class Predictor:
     def framed(self, shape: Sequence[int], face: FaceBox, scale: float, outline: Outline) -> Frame:
         """What the network will see of a face: the paper's crop, or an upright view of a turned face.
 
-        In a much wider one it is asked about the paper's crop too, so that its answer is the same.
+        In a wider one it is asked about the paper's crop too, so that its answer is the same.
         """
         height, width = shape
         frame = self._framed((height, width), face, scale, outline)

@@ -15,10 +15,7 @@ from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame
 
 _SMALL = 1.4  # side of a square / larger side of the face's box, beyond which the face is asked about alone
-_LEAST_SCORE, _SURE_SCORE = (
-    0.2,
-    0.65,
-)  # of a face inside a picture: to be looked at, and to be believed unseen
+_LEAST_SCORE, _SURE_SCORE = 0.2, 0.65  # of a face inside a picture: to be looked at, to be believed at once
 _RIM = 0.06  # of the inner part's shorter side, over which its answer goes over into the outer one
 
 

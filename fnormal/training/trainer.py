@@ -185,9 +185,10 @@ class Trainer:
         values: dict[str, float] = {}
         if auto and parts.normal_encoder:
             values["normals_to_normals"] = self._auto_encode_normals(batch)
+        batch = replace(batch, normals=batch.normals.contiguous())  # sums over planes are quicker
         with self._precision():
             loss, raw = self._paired_loss(batch, image_to_image=auto and parts.image_decoder)
-            error_deg = mean_error_deg(raw, batch.normals.contiguous(), batch.mask)
+            error_deg = mean_error_deg(raw, batch.normals, batch.mask)
         values["error_deg"] = _mean_over_processes(error_deg)
         values["image_to_normals"] = self._update(loss)
         return values
@@ -204,14 +205,14 @@ class Trainer:
             raw, pred_image = self.passes("image_to_both", batch.image)
         else:
             raw = self.passes("image_to_normals", batch.image)
-        raw, gt_normals = raw.float().contiguous(), batch.normals.contiguous()  # sums over planes are quicker
-        loss = normal_loss(raw, gt_normals, batch.mask, self.options.normal_loss)
+        raw = raw.float().contiguous()
+        loss = normal_loss(raw, batch.normals, batch.mask, self.options.normal_loss)
         if image_to_image:
             loss = loss + image_loss(pred_image, batch.image, batch.mask)
         if self.options.gradient_weight:
-            loss = loss + self.options.gradient_weight * gradient_loss(raw, gt_normals, batch.mask)
+            loss = loss + self.options.gradient_weight * gradient_loss(raw, batch.normals, batch.mask)
         if self.options.confidence_weight:
-            sure = confidence_loss(raw, gt_normals, batch.mask)
+            sure = confidence_loss(raw, batch.normals, batch.mask)
             loss = loss + self.options.confidence_weight * sure
         return loss, raw
 
