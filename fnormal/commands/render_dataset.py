@@ -24,6 +24,7 @@ from fnormal.readers import SCANS, Reader, open_reader
 from fnormal.render.backends import open_renderer, resolve_backend
 from fnormal.render.drawing import Renderer
 from fnormal.render.environment import EnvironmentMap, read_environments
+from fnormal.scans.hair import HAIR_LICENCE, Hairdresser
 from fnormal.scans.scan import Scan
 
 
@@ -83,10 +84,12 @@ class RenderRecipe:
             "axes": self.scans.axes, "names": fingerprint(reader.names, ()),
             "layout": "" if layout is None else read_text(layout, LAYOUT), **asdict(options),
         }  # fmt: skip
-        config["environments"] = None if options.environments is None else str(options.environments)
+        for name in ("environments", "hair"):
+            config[name] = None if config[name] is None else str(config[name])
+        licence = reader.licence if options.hair is None else f"{reader.licence}; hair: {HAIR_LICENCE}"
         return DatasetPlan(
             reader.names, reader.files, "scans", options.views, options.modality, options.size_px,
-            reader.licence, config, unlit=options.keep_albedo and options.modality == "pairs",
+            licence, config, unlit=options.keep_albedo and options.modality == "pairs",
         )  # fmt: skip
 
     def _reader(self) -> Reader[Scan]:
@@ -97,8 +100,9 @@ class RenderRecipe:
         """Hold a renderer, and yield what renders all views of a scan."""
         reader, folder = self._reader(), self.options.environments
         maps = () if folder is None else _maps(self.run, folder)
+        hair = None if self.options.hair is None else _hairdresser(self.run, self.options.hair)
         with open_renderer(self.options.backend) as renderer:
-            yield partial(_render_scan, renderer, reader, maps, self.options)
+            yield partial(_render_scan, renderer, reader, maps, hair, self.options)
 
 
 @lru_cache(maxsize=1)
@@ -115,11 +119,20 @@ def _maps(run: str, folder: Path) -> tuple[EnvironmentMap, ...]:
     return tuple(read_environments(folder))
 
 
+@lru_cache(maxsize=1)
+def _hairdresser(run: str, folder: Path) -> Hairdresser:
+    del run
+    return Hairdresser(folder)
+
+
 def _render_scan(
-    renderer: Renderer, reader: Reader[Scan], maps: tuple[EnvironmentMap, ...], options: RenderOptions,
-    index: int,
+    renderer: Renderer, reader: Reader[Scan], maps: tuple[EnvironmentMap, ...], hair: Hairdresser | None,
+    options: RenderOptions, index: int,
 ) -> list[Sample]:  # fmt: skip
-    return render_views(renderer, reader.load(index), maps, index, options)
+    scan = reader.load(index)
+    if hair is not None:
+        scan = hair.dress(scan, (options.seed, index))
+    return render_views(renderer, scan, maps, index, options)
 
 
 def build_views(recipe: RenderRecipe, out: Path, build_options: BuildOptions) -> Iterator[Progress]:
@@ -128,11 +141,14 @@ def build_views(recipe: RenderRecipe, out: Path, build_options: BuildOptions) ->
         recipe.options,
         backend=resolve_backend(recipe.options.backend),  # once: every worker draws with the same
         environments=_absolute(recipe.options.environments),
+        hair=_absolute(recipe.options.hair),
     )
     scans = replace(recipe.scans, layout=_absolute(recipe.scans.layout))
     recipe = replace(recipe, source=_absolute(recipe.source), scans=scans, options=options, run=uuid4().hex)
     if options.environments is not None:
         _maps(recipe.run, options.environments)
+    if options.hair is not None:
+        _hairdresser(recipe.run, options.hair)
     yield from build(recipe, out, build_options)
 
 

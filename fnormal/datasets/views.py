@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fnormal.arrays import F32, U8
 from fnormal.config import MAX_LIGHTS
+from fnormal.datasets.hairy import lit_with_hair, under_hair
 from fnormal.datasets.sample import VIEW_DTYPE, NormalsSample, Pair, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.masks import hull_mask
@@ -67,6 +68,13 @@ def _render_view(
     drawn = renderer.render(camera, lighting)
     landmarks = camera.project(points)[:, :2]
     mask = drawn.mask
+    hair = scan.strands
+    if options.keep_albedo or hair is not None:
+        albedo, depth = _unlit(renderer, camera, drawn)
+    if hair is not None:
+        albedo, depth, mask = under_hair(hair, camera, drawn, albedo, depth)
+        lighting = replace(lighting, shadow=1.0)
+    skin = mask
     if options.mask == "hull":
         mask = mask & hull_mask(landmarks, options.size_px, options.size_px)
     if not mask.any():
@@ -75,11 +83,14 @@ def _render_view(
     facts: dict[str, Any] = {"landmarks": landmarks, "view": _record(rotation, lighting, distance, seed)}
     if options.modality == "normals":
         return NormalsSample(mask, scan.subject, scan.name, normals, **facts)
-    image = drawn.image
-    if options.lighting == "rich":
-        image = drawn.over(random_backdrop(rng, options.size_px))
+    rich = options.lighting == "rich"
+    backdrop = random_backdrop(rng, options.size_px) if rich else np.zeros_like(drawn.image)
+    if hair is None:
+        image = drawn.over(backdrop)
+    else:
+        image = lit_with_hair(lighting, albedo, depth, skin, drawn.normals, backdrop)
     if options.keep_albedo:
-        facts["albedo"], facts["depth"] = _unlit(renderer, camera, drawn)
+        facts |= {"albedo": albedo, "depth": depth}
     return Pair(mask, scan.subject, scan.name, image, normals, **facts)
 
 

@@ -72,6 +72,10 @@ class RenderOptions:
     environments: Annotated[
         Path | None, Option(help="Folder of HDR panoramas for --lighting rich. Default: made-up ones.")
     ] = None
+    hair: Annotated[
+        Path | None,
+        Option(help="Folder of CharMorph's Vitruvian: gives heads its hair, beards, brows, lashes."),
+    ] = None
     keep_albedo: Annotated[
         bool, Option("--keep-albedo", help="Keep albedo and depth too, for train --relight. Pairs alone.")
     ] = False

@@ -75,6 +75,34 @@ def relit(albedo: U8, normals: F32, depth_px: F32, mask: Bools, lamps: Lamps) ->
     return out.reshape(*mask.shape, 3)
 
 
+def whole_scene(normals: F32, depth_px: F32, mask: Bools) -> tuple[F32, Bools]:
+    """Normals [H, W, 3] and mask [H, W] of all that a view shows: the skin, and what covers it.
+
+    What covers the skin (hair) is outside the mask and has depth, but no normals: for its shading it gets
+    those of its smoothed depth.
+    """
+    import cv2
+
+    covers = (depth_px != 0) & ~mask
+    if not covers.any():
+        return normals, mask
+    scene, sigma = mask | covers, 0.012 * mask.shape[0]
+    weight = cv2.GaussianBlur(scene.astype(np.float32), (0, 0), sigma)
+    level = cv2.GaussianBlur(np.where(scene, depth_px, 0).astype(np.float32), (0, 0), sigma)
+    down, right = np.gradient(level / np.maximum(weight, 1e-3))
+    made = unit(np.stack([-right, down, np.ones_like(down)], axis=-1))
+    return np.where(covers[..., None], made, normals), scene
+
+
+def over_backdrop(image: U8, mask: Bools, backdrop: U8) -> U8:
+    """A picture over a backdrop, blended over a pixel at the outline. [H, W, 3]"""
+    import cv2
+
+    soft = np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.6))
+    cover = np.clip(2 * soft - 1, 0, 1)[..., None]  # pixels outside the mask have no colour of their own
+    return np.asarray(np.rint(cover * image + (1 - cover) * backdrop), np.uint8)
+
+
 def to_codes(linear: F32) -> U8:
     """Linear light in 0..1 as sRGB bytes, clipped."""
     return np.asarray(_CODES[(np.clip(linear, 0, 1) * (len(_CODES) - 1) + 0.5).astype(np.int32)])

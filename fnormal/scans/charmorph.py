@@ -53,22 +53,20 @@ class VitruvianHeads:
     def __init__(
         self, source: Path, *, licence: str, scans: int | None, seed: int, skins: Path | None = None
     ) -> None:
-        base = source / "morphs" / "L1" / "Default.npy"
-        if not base.is_file():
-            raise FNormalError(
-                f"{source} holds no morphs/L1/Default.npy; give CharMorph's folder of Vitruvian"
-            )
         self._seed = seed
-        self._base = read_npy(base, ARCHIVE).astype(np.float32)
-        faces = triangulate(read_npy(source / "faces.npy", ARCHIVE).astype(np.int32))
-        self._used, self._finer = _head_of(self._base, faces)
+        self._base, self._used, self._finer = _read_base(source)
         self._paint = HeadPaint(self._upright(self._base), self._finer.faces, _LANDMARKS, _CM, skins)
         self.licence = self._paint.licence(licence)
         shapes = [p for s in ("*.npz", "*.npy") for p in sorted((source / "morphs" / "L2").glob(s))]
         kept = [p for p in shapes if not any(word in p.stem for word in _LEFT_OUT)]
         self._shapes = {word: [p for p in kept if p.stem.startswith(word)] for word in _MIXES}
         self._expressions = sorted((source / "morphs" / "L3").glob("*.npz"))
-        self.files: Sequence[Path] = [base, *kept, *self._expressions, *([] if skins is None else [skins])]
+        self.files: Sequence[Path] = [
+            _base_path(source),
+            *kept,
+            *self._expressions,
+            *([] if skins is None else [skins]),
+        ]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"vitruvian-{seed}-{i:05d}" for i in range(count)]
 
@@ -90,7 +88,37 @@ class VitruvianHeads:
 
     def _upright(self, shape: F32) -> F32:
         """The finer head of all vertices [V, 3], x, z, -y of the file."""
-        return self._finer(shape[self._used] @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32))
+        return self._finer(upright_of(shape[self._used]))
+
+
+def neutral_head(source: Path) -> tuple[F32, F32]:
+    """The head without morphs, upright [V, 3], and its 68 points: what CharMorph's hair is made for. [68, 3]
+
+    Raises:
+        FNormalError: The folder does not hold it.
+    """
+    base, used, finer = _read_base(source)
+    vertices = finer(upright_of(base[used]))
+    return vertices, vertices[list(_LANDMARKS)]
+
+
+def upright_of(points: F32) -> F32:
+    """Points of CharMorph's files [..., 3] in fnormal's frame: x, z, -y."""
+    return points @ np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
+
+
+def _base_path(source: Path) -> Path:
+    return source / "morphs" / "L1" / "Default.npy"
+
+
+def _read_base(source: Path) -> tuple[F32, Array, Subdivision]:
+    """All vertices of the base mesh, which of them are the head, and the finer mesh of that."""
+    path = _base_path(source)
+    if not path.is_file():
+        raise FNormalError(f"{source} holds no morphs/L1/Default.npy; give CharMorph's folder of Vitruvian")
+    base = read_npy(path, ARCHIVE).astype(np.float32)
+    faces = triangulate(read_npy(source / "faces.npy", ARCHIVE).astype(np.int32))
+    return base, *_head_of(base, faces)
 
 
 def _head_of(base: F32, faces: I32) -> tuple[Array, Subdivision]:

@@ -16,7 +16,7 @@ from fnormal.datasets.sample import Pair
 from fnormal.geometry.images import resize_image
 from fnormal.render.environment import EnvironmentMap, evaluate, random_environment
 from fnormal.render.lighting import random_backdrop
-from fnormal.render.relight import Lamps, displaced, relit, to_codes
+from fnormal.render.relight import Lamps, displaced, over_backdrop, relit, to_codes, whole_scene
 
 _ALONE_SHARE = 0.35  # of the samples: one hard lamp and nearly nothing else
 _NEAR_SHARE = 0.3  # of the lamps
@@ -39,13 +39,15 @@ def relight(pair: Pair, rng: np.random.Generator, maps: Sequence[EnvironmentMap]
     assert pair.albedo is not None, "the caller looked"
     assert pair.depth is not None, "they come together"
     normals, depth = pair.normals.astype(np.float32), pair.depth.astype(np.float32)
+    shaded, scene = whole_scene(normals, depth, pair.mask)
     if rng.random() < _RELIEF_SHARE:
-        height = _relief(pair.albedo, pair.mask, rng)
+        height = _relief(pair.albedo, pair.mask, rng, deep=scene is pair.mask)
         normals = displaced(normals, height) * pair.mask[..., None]
+        shaded = np.where(pair.mask[..., None], normals, shaded)
     lamps = random_lamps(rng, pair.mask.shape[0], maps)
-    light = relit(pair.albedo, normals, depth, pair.mask, lamps)
-    image = _exposed(light, pair.mask, rng)
-    image = _over(image, pair.mask, _backdrop(rng, pair.mask.shape[0]))
+    light = relit(pair.albedo, shaded, depth, scene, lamps)
+    image = _exposed(light, scene, rng)
+    image = over_backdrop(image, scene, _backdrop(rng, pair.mask.shape[0]))
     return replace(pair, image=image, normals=normals.astype(np.float16), albedo=None, depth=None)
 
 
@@ -94,13 +96,16 @@ def _lamps(rng: np.random.Generator, at: F64, rgb: F64, around: F64, radius_rad:
     )  # fmt: skip
 
 
-def _relief(albedo: U8, mask: Bools, rng: np.random.Generator) -> F32:
-    """A height in pixels: pores and creases that are made up, and the albedo's own fine detail. [S, S]"""
+def _relief(albedo: U8, mask: Bools, rng: np.random.Generator, *, deep: bool) -> F32:
+    """A height in pixels: pores and creases that are made up, and the albedo's own fine detail. [S, S]
+
+    The latter not, unless ``deep``, where hair covers some: strands are no creases of the skin.
+    """
     import cv2
 
     side = mask.shape[0]
     height: F32 = np.zeros(mask.shape, np.float32)
-    if rng.random() < 0.6:
+    if rng.random() < 0.6 and deep:
         grey = cv2.cvtColor(albedo, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
         known = cv2.erode(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         fine = cv2.GaussianBlur(grey, (0, 0), 0.8) - cv2.GaussianBlur(grey, (0, 0), _DEEP_SIGMA * side)
@@ -140,12 +145,3 @@ def _backdrop(rng: np.random.Generator, side_px: int) -> U8:
     grey = small.mean(axis=2, keepdims=True)
     dull = grey + np.float32(rng.random() ** 2) * (small - grey)
     return resize_image(np.rint(dull).astype(np.uint8), side_px)
-
-
-def _over(image: U8, mask: Bools, backdrop: U8) -> U8:
-    """The picture over a backdrop, blended over a pixel at the outline."""
-    import cv2
-
-    soft = np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.6))
-    cover = np.clip(2 * soft - 1, 0, 1)[..., None]  # pixels outside the mask have no colour of their own
-    return np.asarray(np.rint(cover * image + (1 - cover) * backdrop), np.uint8)
