@@ -15,7 +15,7 @@ from fnormal.scans.scan import Strands
 _SUB = 3  # samples a side of a pixel; a strand is one of them wide
 _THICK = 0.5  # share of a pixel and its neighbours from which on hair hides what is behind it
 _NEIGHBOURS_PX = 0.9  # how far off these are
-_ROOT_SHADE = 0.55  # of a strand's colour, among the others at its root; 1 at its tip
+_ROOT_SHADE = np.float32(0.55)  # of a strand's colour, among the others at its root; 1 at its tip
 
 
 @dataclass(frozen=True)
@@ -46,32 +46,14 @@ def draw_strands(strands: Strands, camera: Camera, mask: Bools, z: F32) -> HairL
     """
     import cv2
 
-    height, width = mask.shape
     at = camera.project(strands.curves)
     at[..., :2] = (at[..., :2] + 0.5) * _SUB
     near = np.where(mask, z, -np.inf).astype(np.float32).repeat(_SUB, 0).repeat(_SUB, 1)
     owner = np.full(near.shape, -1, np.int64)
     _draw(at, near, owner)
-    drawn = owner >= 0
-    points = strands.curves.shape[1]
-    strand, along = owner // points, (owner % points) / (points - 1)
-    shade = _ROOT_SHADE + (1 - _ROOT_SHADE) * along.astype(np.float32)
-    rgb = np.where(drawn[..., None], strands.rgb[strand] * shade[..., None], 0)
-    count = _summed(drawn.astype(np.float32))
-    rgb = 255 * _summed(rgb.astype(np.float32)) / np.maximum(count, 1)[..., None]
-    off = _summed((drawn & ~strands.flat[strand]).astype(np.float32)) / _SUB**2
-    hides = (cv2.GaussianBlur(off, (0, 0), _NEIGHBOURS_PX) > _THICK) & (count > 0)
-    nearest = np.where(drawn, near, -np.inf).reshape(height, _SUB, width, _SUB).max(axis=(1, 3))
-    share = np.asarray(count / _SUB**2, np.float32)
-    return HairLayer(share, np.rint(rgb).astype(np.uint8), nearest, hides)
-
-
-def _summed(samples: F32) -> F32:
-    """Sums over the samples of each pixel. [k H, k W, ...] to [H, W, ...]"""
-    height, width, *tail = samples.shape
-    return np.asarray(
-        samples.reshape(height // _SUB, _SUB, width // _SUB, _SUB, *tail).sum(axis=(1, 3)), np.float32
-    )
+    share, off, rgb, nearest = _resolve(near, owner, strands.rgb, strands.flat, at.shape[1], _SUB)
+    hides = (cv2.GaussianBlur(off, (0, 0), _NEIGHBOURS_PX) > _THICK) & (share > 0)
+    return HairLayer(share, np.rint(255 * rgb).astype(np.uint8), nearest, hides)
 
 
 @jit
@@ -93,3 +75,33 @@ def _draw(at: Any, near: Any, owner: Any) -> None:
                 if 0 <= column < width and 0 <= row < height and z + t * dz > near[row, column]:
                     near[row, column] = z + t * dz
                     owner[row, column] = i * points + k
+
+
+@jit
+def _resolve(near: Any, owner: Any, rgb: Any, flat: Any, points: int, sub: int) -> Any:
+    """Of each pixel: share of samples that show hair, and hair off the skin, its mean colour, nearest z."""
+    height, width = near.shape[0] // sub, near.shape[1] // sub
+    share, off = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
+    color = np.zeros((height, width, 3), np.float32)
+    nearest = np.full((height, width), np.float32(-np.inf))
+    sample = np.float32(1) / np.float32(sub * sub)
+    for row in range(near.shape[0]):
+        for column in range(near.shape[1]):
+            which = owner[row, column]
+            if which < 0:
+                continue
+            i, r, c = which // points, row // sub, column // sub
+            along = np.float32(which % points) / np.float32(points - 1)
+            shade = _ROOT_SHADE + (np.float32(1) - _ROOT_SHADE) * along
+            for k in range(3):
+                color[r, c, k] += rgb[i, k] * shade
+            share[r, c] += sample
+            if not flat[i]:
+                off[r, c] += sample
+            nearest[r, c] = max(nearest[r, c], near[row, column])
+    for r in range(height):
+        for c in range(width):
+            if share[r, c] > 0:
+                for k in range(3):
+                    color[r, c, k] *= sample / share[r, c]
+    return share, off, color, nearest

@@ -26,6 +26,7 @@ _STYLE_SHARE, _BEARD_SHARE, _BROWS_SHARE, _LASHES_SHARE = 0.7, 0.3, 0.4, 0.6  # 
 _COUNTS = (8_000, 24_000)  # strands of a head of hair
 _MOST_GUIDES = 1_500  # of a style; some files hold every strand
 _NEIGHBOURS = 5  # guides that a strand may lie between
+_EVERY = 8  # vertex of the styles' own skull is enough to tell how far out it is
 _RATIO = (0.75, 1.35)  # of the radii of two skulls, in one direction
 _COLORS = np.array([  # sRGB, our own picks: black, browns, blonds, red, grey, white
     [0.06, 0.05, 0.05], [0.12, 0.08, 0.06], [0.22, 0.14, 0.09], [0.36, 0.24, 0.15], [0.55, 0.41, 0.25],
@@ -50,7 +51,7 @@ class Hairdresser:
             raise FNormalError(f"{source} holds no hairstyles/*.npz; give CharMorph's folder of Vitruvian")
         vertices, points = neutral_head(source)
         middle, self._unit = _skull(points)
-        self._dirs, self._radii = _seen_from(middle, vertices)
+        self._dirs, self._radii = _seen_from(middle, vertices[::_EVERY])
         self._styles = [_guides(path) - middle for path in files]
 
     def dress(self, scan: Scan, seed: tuple[int, int]) -> Scan:
@@ -96,7 +97,7 @@ class Hairdresser:
         ratio = np.clip(theirs / self._radii, *_RATIO)
         flat = curves.reshape(-1, 3)
         toward = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9)
-        smooth: Array = ratio[cKDTree(self._dirs).query(toward, 24)[1]].mean(axis=1)
+        smooth: Array = ratio[cKDTree(self._dirs).query(toward, 6)[1]].mean(axis=1)
         return smooth.reshape(curves.shape[:2])
 
 
