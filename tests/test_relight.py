@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fnormal.datasets.hdf5 import Dataset, DatasetWriter
-from fnormal.datasets.sample import Pair
+from fnormal.datasets.resize import resize_sample
+from fnormal.datasets.sample import Pair, Sample
 from fnormal.datasets.shards import join_shards
 from fnormal.errors import FNormalError
 from fnormal.geometry.images import srgb_to_linear
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.options.data import RenderOptions
 from fnormal.render.relight import Lamps, displaced, relit
+from fnormal.training.batches import ResizedSamples
 from fnormal.training.cover import cover
 from fnormal.training.relight import relight
 from tests.helpers import render_recipe
@@ -149,6 +151,27 @@ def test_sets_keep_albedo_and_depth_through_shards(tmp_path: Path) -> None:
     plain.finish()
     with pytest.raises(FNormalError, match="with albedo"):
         join_shards([parts[0], tmp_path / "c.h5"], tmp_path / "d.h5", virtual=False)
+
+
+def test_a_shrunk_sample_can_still_be_lit(tmp_path: Path) -> None:
+    """Half a ball is a ball of half the radius, to its rim; large ones are lit at 1.6 times the network's side."""
+    half = resize_sample(pair(), SIDE // 2)
+    assert half.depth is not None
+    assert half.albedo is not None
+    row, column = np.mgrid[: SIDE // 2, : SIDE // 2]
+    r2 = (column - 23.5) ** 2 + (row - 23.5) ** 2
+    expected = np.sqrt(np.clip(400 - r2, 0, None))
+    assert ((half.depth != 0) >= half.mask).all()
+    inner = half.mask & (r2 < 18**2)
+    assert np.abs(half.depth - expected)[inner].max() < 0.1
+    assert np.abs(half.depth - expected)[half.mask].max() < 1.5
+    np.testing.assert_array_equal(half.albedo[half.mask], 188)
+    writer = DatasetWriter(tmp_path / "a.h5", "pairs", SIDE, config={}, licence="CC0", unlit=True)
+    writer.append([pair()])
+    writer.finish()
+    data = Dataset[Sample](tmp_path / "a.h5")
+    for size, side in ((32, 51), (64, 96)):
+        assert ResizedSamples(data, size, 0, whole=True, unlit=True)[0].mask.shape == (side, side)
 
 
 def test_rendered_albedo_and_depth_are_of_their_view(makehuman: Path, tmp_path: Path) -> None:

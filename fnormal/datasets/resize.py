@@ -24,8 +24,9 @@ def resize_sample(sample: AnySample, size_px: int) -> AnySample:
         changed["normals"] = small.astype(np.float16)
     if isinstance(sample, ImageSample):
         changed["image"] = resize_image(sample.image, size_px)
-    if isinstance(sample, Pair):
-        changed |= {"albedo": None, "depth": None}  # light comes before another size
+    if isinstance(sample, Pair) and sample.albedo is not None and sample.depth is not None:
+        changed["albedo"] = resize_image(sample.albedo, size_px)
+        changed["depth"] = resize_depth(sample.depth.astype(np.float32), size_px).astype(np.float16)
     if sample.landmarks is not None:
         changed["landmarks"] = resize_points(sample.landmarks, size_px / side)
     return replace(sample, **changed)
@@ -38,6 +39,14 @@ def resize_normals(normals: F32, mask: Bools, size_px: int) -> tuple[F32, Bools]
     total = resize_image(normals * mask[..., None], size_px)
     kept = resize_mask(mask, size_px)
     return unit(total) * kept[..., None], kept
+
+
+def resize_depth(depth_px: F32, size_px: int) -> F32:
+    """Resize a depth [S, S] in pixels, and so its values, without blending in the nothing that 0 says."""
+    known = (depth_px != 0).astype(np.float32)
+    share = resize_image(known, size_px)
+    level = resize_image(depth_px, size_px) / np.maximum(share, 1e-6)
+    return np.asarray(np.where(share > 0.5, level * (size_px / depth_px.shape[0]), 0), np.float32)
 
 
 def resize_mask(mask: Bools, size_px: int) -> Bools:

@@ -42,6 +42,8 @@ def face_features(vertices: F32, landmarks: F32, unit_per_cm: float) -> Features
         landmarks: [68, 3]
         unit_per_cm: Mesh units in a centimetre.
     """
+    from scipy.special import expit
+
     cm = unit_per_cm
     inner = landmarks[[60, 61, 62, 63, 64, 65, 66, 67, 60]]
     outer = landmarks[[48, 50, 51, 52, 54, 56, 57, 58, 48]]
@@ -51,8 +53,8 @@ def face_features(vertices: F32, landmarks: F32, unit_per_cm: float) -> Features
           / (0.38 * cm)) ** 2
     )  # fmt: skip
     nose_y = landmarks[33, 1]
-    below = 1 / (1 + np.exp((vertices[:, 1] - nose_y + 0.3 * cm) / (0.25 * cm)))
-    above_neck = 1 / (1 + np.exp((landmarks[8, 1] - 1.5 * cm - vertices[:, 1]) / (0.5 * cm)))
+    below = expit((nose_y - 0.3 * cm - vertices[:, 1]) / (0.25 * cm))
+    above_neck = expit((vertices[:, 1] - landmarks[8, 1] + 1.5 * cm) / (0.5 * cm))
     beard = below * above_neck * (1 - lips) * (vertices[:, 2] > landmarks[[0, 16], 2].mean())
     return Features(*(np.asarray(x, np.float32) for x in (lips, brows, beard)))
 

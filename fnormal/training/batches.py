@@ -23,6 +23,8 @@ from fnormal.training.cover import cover as cover_face
 from fnormal.training.framing import frame_usual, reframe
 from fnormal.training.relight import relight
 
+_LIT_PX = 1.6  # side of what is lit for each pixel of the network: the paper's crop of a wide sample is sharp
+
 
 def parse_mix(mix: str, sets: Sequence[Dataset[Sample]]) -> tuple[float, ...] | None:
     """Shares of the sets from ``2,1,0.5``; None for ``size``.
@@ -71,18 +73,21 @@ def plan_epoch(
 class ResizedSamples:
     """Samples of a data set at the network's size, or ``whole``, kept in memory while ``cache_bytes`` last.
 
-    Decoding and shrinking a 256-pixel sample costs as much as a training step of a small network.
+    Decoding and shrinking a 256-pixel sample costs as much as a training step of a small network; so does
+    lighting a sample that is much larger than what the network is shown of it.
     """
 
     def __init__(
         self, source: Dataset[Sample], size_px: int, cache_bytes: int, *, whole: bool = False,
         unlit: bool = False,
     ) -> None:  # fmt: skip
-        self.source, self.size_px, self._whole, self._unlit = source, size_px, whole, unlit and source.unlit
+        self.source, self.size_px, self._unlit = source, size_px, unlit and source.unlit
         self._cache: dict[int, Sample] = {}
-        side_px = source.size_px if whole else size_px
+        self._side_px = source.size_px if whole else size_px
+        if self._unlit:
+            self._side_px = min(self._side_px, round(_LIT_PX * size_px))
         bytes_a_pixel = BYTES_A_PIXEL + UNLIT_BYTES_A_PIXEL * self._unlit
-        self._room = cache_bytes // (side_px * side_px * bytes_a_pixel)
+        self._room = cache_bytes // (self._side_px * self._side_px * bytes_a_pixel)
 
     def __len__(self) -> int:
         """Samples."""
@@ -93,7 +98,7 @@ class ResizedSamples:
         if index in self._cache:
             return self._cache[index]
         stored = self.source.sample(index, view=False, unlit=self._unlit)
-        small = stored if self._whole else resize_sample(stored, self.size_px)
+        small = resize_sample(stored, self._side_px)
         if len(self._cache) < self._room:
             self._cache[index] = small
         return small
