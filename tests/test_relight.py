@@ -154,7 +154,7 @@ def test_sets_keep_albedo_and_depth_through_shards(tmp_path: Path) -> None:
 
 
 def test_a_shrunk_sample_can_still_be_lit(tmp_path: Path) -> None:
-    """Half a ball is a ball of half the radius, to its rim; large ones are lit at 1.6 times the network's side."""
+    """Half a ball is a ball of half the radius, to its rim; large ones are lit at 1.6 times the side."""
     half = resize_sample(pair(), SIDE // 2)
     assert half.depth is not None
     assert half.albedo is not None
