@@ -71,9 +71,10 @@ class SyncedBatchNorm(nn.BatchNorm2d):
     """Batch norm with the statistics of the whole batch, on CPUs too, where torch's refuses."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> the same; B may differ between processes."""
+        """[B, C, H, W] -> the same type and shape; B may differ between processes."""
         if not self.training:
             return super().forward(x)
+        given, x = x.dtype, x.to(self.weight.dtype)  # bfloat16 would leave no variance of a mean of squares
         count = x.numel() / x.shape[1]
         # in double: the mean of squares less the squared mean cancels
         own_variance, own_mean = (v.double() for v in torch.var_mean(x, (0, 2, 3), correction=0))
@@ -90,7 +91,7 @@ class SyncedBatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum or 0.0)
             self.running_var.lerp_(variance * float(everywhere / (everywhere - 1)), self.momentum or 0.0)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        return (x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(given)
 
 
 def synced(model: nn.Module, device: str) -> nn.Module:
