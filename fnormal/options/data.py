@@ -36,6 +36,10 @@ class ScanOptions:
     skins: Annotated[
         Path | None, Option(help="Bank of skins of 'fnormal unwrap'. Default: made-up, or grey.")
     ] = None
+    closed_eyes: Annotated[
+        float | None,
+        Option(min=0, max=1, help="Share of sampled heads whose eyes are more or less closed. Default: 0."),
+    ] = None
     axes: Axes = None
     layout: Annotated[
         Path | None, Option(help="TOML file that says where meshes and maps are; see docs/datasets.md.")

@@ -13,6 +13,7 @@ from fnormal.files.opening import ARCHIVE, read_npy, read_npz
 from fnormal.geometry.connectivity import connected_parts
 from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.geometry.subdivision import Subdivision, loop_subdivision
+from fnormal.scans.expressions import sample_lids
 from fnormal.scans.headpaint import HeadPaint
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
 
@@ -45,15 +46,17 @@ class VitruvianHeads:
         scans: How many heads.
         seed: Head ``i`` depends on ``(seed, i)`` alone.
         skins: Bank of ``fnormal unwrap``; without, heads are grey.
+        closed_eyes: Share of the heads whose eyes are more or less closed.
 
     Raises:
         FNormalError: The folder does not hold them.
     """
 
     def __init__(
-        self, source: Path, *, licence: str, scans: int | None, seed: int, skins: Path | None = None
-    ) -> None:
-        self._seed = seed
+        self, source: Path, *, licence: str, scans: int | None, seed: int, skins: Path | None = None,
+        closed_eyes: float | None = None,
+    ) -> None:  # fmt: skip
+        self._seed, self._closed_eyes = seed, closed_eyes or 0.0
         self._base, self._used, self._finer = _read_base(source)
         self._paint = HeadPaint(self._upright(self._base), self._finer.faces, _LANDMARKS, _CM, skins)
         self.licence = self._paint.licence(licence)
@@ -61,6 +64,7 @@ class VitruvianHeads:
         kept = [p for p in shapes if not any(word in p.stem for word in _LEFT_OUT)]
         self._shapes = {word: [p for p in kept if p.stem.startswith(word)] for word in _MIXES}
         self._expressions = sorted((source / "morphs" / "L3").glob("*.npz"))
+        self._lids = [source / "morphs" / "L3" / f"Eyes_Closed_{side}.npz" for side in ("Right", "Left")]
         self.files: Sequence[Path] = [
             _base_path(source),
             *kept,
@@ -81,8 +85,12 @@ class VitruvianHeads:
         if self._expressions:
             for which in rng.choice(len(self._expressions), int(rng.integers(0, 4)), replace=False):
                 _add(shape, self._expressions[which], float(rng.uniform(0, 0.8)))
+        lids = sample_lids(self._closed_eyes, (self._seed, index))
+        if lids is not None:
+            for path, closed in zip(self._lids, lids, strict=True):
+                _add(shape, path, closed)
         vertices, name = self._upright(shape), self.names[index]
-        colors = self._paint.colors(vertices, (self._seed, index))
+        colors = self._paint.colors(vertices, (self._seed, index), closed_eyes=lids is not None)
         mesh = make_mesh(vertices, self._finer.faces, colors=colors)
         return Scan(name, name, mesh, vertices[list(_LANDMARKS)])
 

@@ -21,6 +21,7 @@ _EXTREMES: dict[str, dict[str, float]] = {
     "frown": {"mouthFrown": 0.9, "browDown": 0.9, "mouthShrugLower": 0.5},
     "talk": {"jawOpen": 0.4, "mouthFunnel": 0.5, "mouthLowerDown": 0.4, "mouthUpperUp": 0.3},
 }
+_ONE_EYE_SHARE, _LIDS_STREAM = 0.1, 3
 _EXTREME_SHARE, _WINK_SHARE, _GAZE_SHARE = 0.55, 0.06, 0.4
 
 
@@ -44,6 +45,22 @@ def sample_expression(names: Sequence[str], rng: np.random.Generator) -> Array:
     if rng.random() < _GAZE_SHARE:
         _look(weights, names, rng)
     return np.clip(weights, 0, 1)
+
+
+def sample_lids(share: float, seed: tuple[int, int]) -> tuple[float, float] | None:
+    """How far the right and the left eye of a head are closed, 0..1; None for all but a ``share`` of heads.
+
+    Sampled expressions nearly always leave eyes open, and a network that knew no others took lids for
+    eyeballs. ``seed`` alone chooses: the numbers that shapes and skins are made of stay the same.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([*seed, _LIDS_STREAM]))
+    if rng.random() >= share:
+        return None
+    both = float(np.sqrt(rng.random()))  # rather closed than open
+    if rng.random() < _ONE_EYE_SHARE:
+        return (both, 0.0) if rng.random() < 0.5 else (0.0, both)
+    right, left = np.clip(both * np.exp(rng.normal(0, 0.05, 2)), 0, 1)
+    return float(right), float(left)
 
 
 def _add(weights: Array, names: Sequence[str], stem: str, amount: float, rng: np.random.Generator) -> None:

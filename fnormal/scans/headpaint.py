@@ -9,7 +9,7 @@ import numpy as np
 
 from fnormal.arrays import F32, I32
 from fnormal.geometry.connectivity import connected_parts
-from fnormal.scans.skin import face_features, iris_color, paint, paint_eye
+from fnormal.scans.skin import face_features, iris_color, paint, paint_eye, plain_lids
 from fnormal.scans.skinbank import SkinBank
 
 _STREAM = 1  # other random numbers than those of the shapes, which so stay the same
@@ -35,7 +35,8 @@ class HeadPaint:
         self._bank = None if skins is None else SkinBank(skins)
         if self._bank is None:
             return
-        points, self._unit = neutral[np.asarray(landmarks)], unit_per_cm
+        self._landmarks, self._unit = np.asarray(landmarks), unit_per_cm
+        points = neutral[self._landmarks]
         part = connected_parts(faces, len(neutral))
         sizes = np.bincount(part)
         self._eyes = [np.flatnonzero(part == k) for k in range(len(sizes)) if k != sizes.argmax()]
@@ -46,7 +47,7 @@ class HeadPaint:
         """Licence of the coloured heads."""
         return heads if self._bank is None else f"{heads}; {self._bank.licence}"
 
-    def colors(self, vertices: F32, seed: tuple[int, int]) -> F32 | None:
+    def colors(self, vertices: F32, seed: tuple[int, int], *, closed_eyes: bool = False) -> F32 | None:
         """Colours of a head [V, 3], sRGB, or None without a bank; ``seed`` chooses them. [V, 3]"""
         if self._bank is None:
             return None
@@ -54,6 +55,8 @@ class HeadPaint:
         skin = paint(vertices, self._features, rng, self._unit)
         if (other := self._bank.mostly(rng)) is not None:
             skin = other[self._nearest]
+            if closed_eyes:
+                skin = plain_lids(skin, vertices, vertices[self._landmarks])
         iris_rgb, gaze = iris_color(rng), np.array([*rng.normal(0, 0.15, 2), 1.0])
         for eye in self._eyes:
             ball = vertices[eye]

@@ -12,9 +12,9 @@ from fnormal.arrays import F32, I32, Array
 from fnormal.errors import FNormalError
 from fnormal.geometry.mesh import make_mesh, triangulate, vertex_normals
 from fnormal.geometry.subdivision import loop_subdivision
-from fnormal.scans.expressions import sample_expression
+from fnormal.scans.expressions import sample_expression, sample_lids
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
-from fnormal.scans.skin import face_features, iris_color, paint, paint_eye, relief
+from fnormal.scans.skin import face_features, iris_color, paint, paint_eye, plain_lids, relief
 from fnormal.scans.skinbank import SkinBank
 
 _SKIN = ("M_Face", "M_BackHead")
@@ -93,11 +93,12 @@ class IctFaceKit:
         seed: Head ``i`` depends on ``(seed, i)`` alone.
         variety: Spread of identities; above 1 expressions are combined to extremes.
         skins: Bank of ``fnormal unwrap``; without, skin is made up.
+        closed_eyes: Share of the heads whose eyes are more or less closed.
     """
 
     def __init__(
         self, source: Path | None, *, licence: str, scans: int | None, seed: int,
-        variety: float | None = None, skins: Path | None = None,
+        variety: float | None = None, skins: Path | None = None, closed_eyes: float | None = None,
     ) -> None:  # fmt: skip
         self._skins = None if skins is None else SkinBank(skins)
         self.licence = licence if self._skins is None else f"{licence}; {self._skins.licence}"
@@ -105,6 +106,7 @@ class IctFaceKit:
         if self._skins is not None:
             self._skins.check(len(self._model.front))
         self._seed, self._variety = seed, 1.0 if variety is None else variety
+        self._closed_eyes = closed_eyes or 0.0
         self.files: Sequence[Path] = [path for path in (source, skins) if path is not None]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"ict-{seed}-{i:05d}" for i in range(count)]
@@ -112,7 +114,8 @@ class IctFaceKit:
     def load(self, index: int) -> Scan:
         """Head ``index``: its shape, expression and skin."""
         rng, model = np.random.default_rng(np.random.SeedSequence([self._seed, index])), self._model
-        shape = self._shape(rng)
+        lids = sample_lids(self._closed_eyes, (self._seed, index))
+        shape = self._shape(rng, lids)
         smooth = model.finer_skin(shape)
         slope = float(rng.choice([0.0, rng.uniform(0.0, 0.20)], p=[0.25, 0.75]))
         skin_xyz = relief(smooth, vertex_normals(smooth, model.skin_faces), rng, _CM, slope)
@@ -120,7 +123,7 @@ class IctFaceKit:
         vertices, faces, paints = [skin_xyz], [model.skin_faces], [colors]
         iris_rgb = iris_color(rng)
         if self._skins is not None and (skin := self._skins.mostly(rng)) is not None:
-            paints = [skin]
+            paints = [skin if lids is None else plain_lids(skin, smooth, shape[model.landmark_ids])]
         for triangles, color in model.mouth:
             used, local = _compact(triangles, sum(map(len, vertices)))
             faces.append(local)
@@ -135,15 +138,19 @@ class IctFaceKit:
         name = self.names[index]
         return Scan(name, name, mesh, shape[model.landmark_ids])
 
-    def _shape(self, rng: np.random.Generator) -> F32:
+    def _shape(self, rng: np.random.Generator, lids: tuple[float, float] | None = None) -> F32:
         model = self._model
         identity = self._variety * rng.normal(0, 1, len(model.identity))
         if self._variety > 1:
-            return model.posed(identity, sample_expression(model.expression_names, rng))
-        expression = np.zeros(len(model.expression))
-        count = int(rng.choice([0, 2, 4, 7], p=[0.3, 0.3, 0.25, 0.15]))
-        for which in rng.choice(len(model.expression), count, replace=False):
-            expression[which] = rng.uniform(0, 0.8)
+            expression = sample_expression(model.expression_names, rng)
+        else:
+            expression = np.zeros(len(model.expression))
+            count = int(rng.choice([0, 2, 4, 7], p=[0.3, 0.3, 0.25, 0.15]))
+            for which in rng.choice(len(model.expression), count, replace=False):
+                expression[which] = rng.uniform(0, 0.8)
+        if lids is not None:
+            for name, closed in zip(("eyeBlink_R", "eyeBlink_L"), lids, strict=True):
+                expression[model.expression_names.index(name)] = closed
         return model.posed(identity, expression)
 
 

@@ -21,6 +21,8 @@ _TONES = np.array(
     ]
 )
 
+_LID_SHAPE = np.array([0.9, 1.35, 0.6])  # lids are wider than high
+_EYE_POINTS = (slice(36, 42), slice(42, 48))
 _SCLERA_RGB = (0.85, 0.82, 0.80)
 _IRIS_DEG, _PUPIL_DEG = 27.0, 11.0  # half angles, seen from the eyeball's centre
 
@@ -100,6 +102,30 @@ def paint(vertices: F32, features: Features, rng: np.random.Generator, unit_per_
     ):
         skin = skin + amount[:, None] * (color - skin)
     return np.asarray(np.clip(skin, 0.01, 1), np.float32)
+
+
+def plain_lids(skin: F32, vertices: F32, landmarks: F32) -> F32:
+    """Colours of skin [V, 3] with lids as plain as what is around them.
+
+    A portrait's skin has open eyes: what it has in the folds of the lids would show as eyes on closed ones.
+
+    Args:
+        skin: sRGB in 0..1. [V, 3]
+        vertices: Of the head. [V, 3]
+        landmarks: Its 68 points. [68, 3]
+    """
+    plain = skin.copy()
+    for corners in _EYE_POINTS:
+        eye = landmarks[corners]
+        reach = np.linalg.norm(eye.max(axis=0) - eye.min(axis=0)) / 2
+        far = np.linalg.norm((vertices - eye.mean(axis=0)) / reach * _LID_SHAPE, axis=1)
+        around, lid = np.flatnonzero((far > 1.1) & (far < 1.4))[::4], np.flatnonzero(far < 1.2)
+        if len(around):
+            apart = np.linalg.norm(vertices[lid][:, None] - vertices[around], axis=-1)
+            weight = 1 / np.maximum(apart, 1e-3 * reach) ** 3
+            filled = weight @ skin[around] / weight.sum(axis=1, keepdims=True)
+            plain[lid] += np.clip((1.2 - far[lid]) / 0.25, 0, 1)[:, None] * (filled - plain[lid])
+    return np.asarray(plain, np.float32)
 
 
 def paint_eye(ball: F32, iris_center: F32, iris_rgb: Array) -> F32:

@@ -189,21 +189,26 @@ def _has_points(sample: Sample) -> bool:
 
 
 def loader(batches: EpochBatches, workers: int) -> DataLoader[Batch]:
-    """Iterate over ``batches`` in order, read by ``workers`` processes (0: by this one)."""
+    """Iterate over ``batches`` in order, read by ``workers`` processes (0: by this one).
+
+    OpenCV would start a thread a core in each of them. It is told here: a process that was forked from one whose
+    threads were at work waits for them for ever.
+    """
+    import cv2
+
+    if workers:
+        cv2.setNumThreads(1)
     return DataLoader(
         batches, batch_size=None, shuffle=False, num_workers=workers, worker_init_fn=_start_worker
     )
 
 
 def _start_worker(worker: int) -> None:
-    """Readers share the machine, and leave it to the first process to stop in order.
+    """Readers leave it to the first process to stop in order.
 
-    OpenCV would start a thread a core in each of them. A scheduler's signal goes to every process of a job: a
-    reader that died of it would take the batch and the checkpoint of that moment with it.
+    A scheduler's signal goes to every process of a job: a reader that died of it would take the batch and the
+    checkpoint of that moment with it.
     """
-    import cv2
-
     del worker
-    cv2.setNumThreads(1)
     for which in (signal.SIGTERM, signal.SIGINT):
         signal.signal(which, signal.SIG_IGN)

