@@ -191,8 +191,8 @@ def _has_points(sample: Sample) -> bool:
 def loader(batches: EpochBatches, workers: int) -> DataLoader[Batch]:
     """Iterate over ``batches`` in order, read by ``workers`` processes (0: by this one).
 
-    OpenCV would start a thread a core in each of them. It is told here: a process that was forked from one whose
-    threads were at work waits for them for ever.
+    OpenCV would start a thread a core in each of them. It is told here: a process that was forked from one
+    whose threads were at work waits for them for ever.
     """
     import cv2
 
