@@ -15,7 +15,7 @@ from fnormal.render.drawing import Render
 from fnormal.render.lighting import Lighting
 from fnormal.render.relight import whole_scene
 from fnormal.render.strands import draw_strands
-from fnormal.scans.hair import Hairdresser
+from fnormal.scans.hair import Hairdresser, _guides
 from fnormal.scans.scan import Scan, Strands
 from fnormal.training.relight import relight
 from tests.helpers import open_scans
@@ -170,6 +170,19 @@ def test_sets_with_hair_have_the_truth_of_the_bald_ones(shared_data: Path, tmp_p
         assert np.array_equal(lit.mask, other.mask)
         assert not lit.normals[~lit.mask].any()
     assert covered > 2_000
+
+
+@pytest.mark.parametrize("arrays", [
+    {"cnt": np.array([2], np.uint8)},
+    {"cnt": np.array([3], np.uint8), "data": np.zeros((2, 3), np.float32)},
+    {"cnt": np.array([1, 1], np.uint8), "data": np.zeros((2, 3), np.float32)},
+    {"cnt": np.array([2], np.uint8), "data": np.full((2, 3), np.nan, np.float32)},
+    {"cnt": np.array([[2]], np.uint8), "data": np.zeros((2, 3), np.float32)},
+])  # fmt: skip
+def test_files_that_hold_no_strands_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    np.savez(tmp_path / "Bob.npz", **arrays)  # type: ignore[arg-type]
+    with pytest.raises(FNormalError, match=r"Bob\.npz holds no strands"):
+        _guides(tmp_path / "Bob.npz")
 
 
 def test_no_hair_without_styles_or_points(tmp_path: Path, dresser: Hairdresser) -> None:

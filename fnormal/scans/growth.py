@@ -6,10 +6,9 @@ import numpy as np
 
 from fnormal.arrays import F32, Array
 from fnormal.geometry.mesh import Mesh
-from fnormal.scans.scan import Strands
+from fnormal.scans.scan import STRAND_POINTS, Strands
 from fnormal.scans.skin import face_features
 
-_STEPS = 16  # points of a strand
 _FLAT_CM = 0.5  # hair up to this length lies on the skin, which keeps its normal
 _UPPER_LIDS = ((36, 37, 38, 39), (42, 43, 44, 45))
 _LOWER_LIDS = ((36, 41, 40, 39), (42, 47, 46, 45))
@@ -94,8 +93,8 @@ def _grown(
     aim = aim - (aim * normals).sum(axis=1, keepdims=True) * normals * (lift < 1)
     aim = aim + lift * normals + noise * rng.normal(size=aim.shape)
     aim = aim / np.maximum(np.linalg.norm(aim, axis=1, keepdims=True), 1e-9)
-    along = np.linspace(0, 1, _STEPS)[:, None] * lengths[:, None, None]
-    fall = np.linspace(0, 1, _STEPS)[:, None] ** 2 * lengths[:, None, None] * [0.0, -weight, 0.0]
+    along = np.linspace(0, 1, STRAND_POINTS)[:, None] * lengths[:, None, None]
+    fall = np.linspace(0, 1, STRAND_POINTS)[:, None] ** 2 * lengths[:, None, None] * [0.0, -weight, 0.0]
     curves = roots[:, None] + along * aim[:, None] + fall
     shades = np.clip(color * np.exp(rng.normal(0, 0.25, (len(roots), 1))), 0.01, 0.95)
     return Strands(curves.astype(np.float32), shades.astype(np.float32), np.full(len(roots), flat, np.bool_))

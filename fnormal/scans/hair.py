@@ -16,10 +16,9 @@ from fnormal.errors import FNormalError
 from fnormal.files.opening import ARCHIVE, read_npz
 from fnormal.scans.charmorph import neutral_head, upright_of
 from fnormal.scans.growth import beard, brows, lashes
-from fnormal.scans.scan import Scan, Strands, joined
+from fnormal.scans.scan import STRAND_POINTS, Scan, Strands, joined
 
 HAIR_LICENCE = "CharMorph, Vitruvian, CC0 1.0"
-_POINTS = 16  # of every strand
 _EYES_CM = 9.0  # between the outer corners of the eyes, of most people
 _STREAM = 2  # other random numbers than those of shapes and skins, which so stay the same
 _STYLE_SHARE, _BEARD_SHARE, _BROWS_SHARE, _LASHES_SHARE = 0.7, 0.3, 0.4, 0.6  # of the heads
@@ -64,8 +63,7 @@ class Hairdresser:
             raise FNormalError(f"{scan.name}: --hair needs heads that know their 68 points")
         rng = np.random.default_rng(np.random.SeedSequence([*seed, _STREAM]))
         points, mesh = scan.landmarks, scan.mesh
-        unit_per_cm = float(np.linalg.norm(points[45] - points[36])) / _EYES_CM
-        color = hair_color(rng)
+        unit_per_cm, color = _skull(points)[1], hair_color(rng)
         parts = []
         if rng.random() < _STYLE_SHARE:
             parts.append(self._hair(mesh.vertices, points, color, rng))
@@ -129,7 +127,7 @@ def _guides(path: Path) -> F32:
     """
     arrays = read_npz(path, ARCHIVE)
     count, data = arrays.get("cnt"), arrays.get("data")
-    if count is None or data is None or data.ndim != 2 or data.shape[1] != 3 or count.sum() != len(data):
+    if count is None or data is None or not _are_strands(count, data):
         raise FNormalError(f"{path} holds no strands; fetch Vitruvian again")
     ends = np.cumsum(count.astype(np.int64))
     points = upright_of(data.astype(np.float32))
@@ -138,10 +136,22 @@ def _guides(path: Path) -> F32:
     return np.stack([resampled(line, 1.0) for line in lines])
 
 
+def _are_strands(count: Array, data: Array) -> bool:
+    """Whether ``count`` [N] says how many of the points ``data`` [P, 3] each strand has."""
+    if count.ndim != 1 or count.dtype.kind not in "iu" or data.ndim != 2 or data.dtype.kind != "f":
+        return False
+    return bool(
+        data.shape[1] == 3
+        and count.max(initial=0) > 1
+        and count.sum() == len(data)
+        and np.isfinite(data).all()
+    )
+
+
 def resampled(curves: F32, share: float) -> F32:
     """The first ``share`` of polylines [..., P, 3], by their points, at even steps. [..., K, 3]"""
     points = curves.shape[-2]
-    at = np.linspace(0, share * (points - 1), _POINTS)
+    at = np.linspace(0, share * (points - 1), STRAND_POINTS)
     low = np.minimum(at.astype(int), points - 2)
     part = (at - low)[:, None]
     return np.asarray(curves[..., low, :] * (1 - part) + curves[..., low + 1, :] * part, np.float32)
@@ -170,7 +180,7 @@ def _restyled(curves: F32, unit: float, rng: np.random.Generator) -> F32:
         curves = curves * np.array([-1, 1, 1], np.float32)
     if rng.random() < 0.5:
         curves = resampled(curves, float(rng.uniform(0.3, 1)))
-    along = np.linspace(0, 1, _POINTS, dtype=np.float32)
+    along = np.linspace(0, 1, STRAND_POINTS, dtype=np.float32)
     if rng.random() < 0.5:
         turns, wide = rng.uniform(1, 6), rng.uniform(0.05, 0.6) * unit
         locks = rng.uniform(0, 2 * np.pi, 64)[np.abs(curves[:, 0] / unit).sum(axis=1).astype(int) % 64]

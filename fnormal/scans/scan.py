@@ -13,6 +13,7 @@ from fnormal.files.opening import ARCHIVE, check_file, read_npz
 from fnormal.geometry.mesh import Mesh, box_middle, turn_mesh
 from fnormal.geometry.normals import frame_matrix
 
+STRAND_POINTS = 16  # of every strand, so that all hair of a head is one array
 DEFAULT_SAMPLED_SCANS = 100  # heads that a generative source gives when nobody says how many
 
 
@@ -21,7 +22,7 @@ class Strands:
     """Hair, in the frame and unit of the head it grows on.
 
     Attributes:
-        curves: Points of each strand, from the root. [N, K, 3]
+        curves: ``STRAND_POINTS`` of each strand, from the root. [N, K, 3]
         rgb: sRGB in 0..1. [N, 3]
         flat: What lies on the skin (stubble, brows): the skin under it keeps its normal. [N]
     """
