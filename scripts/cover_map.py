@@ -32,6 +32,7 @@ from fnormal.training.cover import draw_fringe, draw_glasses
 BATCH = 32
 BARE = 0.4  # share of the faces that nothing is laid over
 CLEAN = 0.01  # of the face: photos of which the network takes more for covered leave the second half
+DARK_EYES = 0.07  # share of the photos, those with the darkest eyes, that is never learnt as bare
 VIEW_PX = 128  # at which things are drawn
 
 Draw = Callable[[U8, F32, np.random.Generator], tuple[U8, Bools]]
@@ -211,6 +212,24 @@ def own_cover(model: CoverNet, photos: list[ImageSample]) -> Array:
     return _shares(told_by(model, pictures) > 0, hulls)
 
 
+def eye_light(photo: ImageSample) -> float:
+    """How light the region of the darker eye is, beside the nose and the cheeks."""
+    points = photo.landmarks
+    assert points is not None, "the set has points"
+    lightness = cv2.cvtColor(photo.image, cv2.COLOR_RGB2LAB)[..., 0]
+    middles = [points[36:42].mean(axis=0), points[42:48].mean(axis=0)]
+    reach = max(4, int(0.4 * np.linalg.norm(points[39] - points[36])))
+    bare = [points[29], (points[31] + points[2]) / 2, (points[35] + points[14]) / 2]
+    eyes, skin = (
+        [
+            np.median(lightness[max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1])
+            for x, y in np.int32(at).clip(0)
+        ]
+        for at, r in ((middles, reach), (bare, 2))
+    )
+    return float(max(eyes) / max(np.median(skin), 1.0))
+
+
 def _shares(cells: Tensor, hulls: Tensor) -> Array:
     """Share of each face that cells [B, 1, C, C] make up. [B]"""
     return np.asarray((cells * hulls).sum((1, 2, 3)) / hulls.sum((1, 2, 3)))
@@ -223,6 +242,9 @@ def train(options: argparse.Namespace) -> CoverNet:
     data = Dataset[ImageSample](options.photos)
     photos = [data.sample(i) for i in range(len(data))]
     held, learnt = photos[::10], [photo for k, photo in enumerate(photos) if k % 10]
+    # dark glasses of the photos themselves, which nobody has marked
+    darkest = np.quantile([eye_light(photo) for photo in learnt], DARK_EYES)
+    learnt = [photo for photo in learnt if eye_light(photo) > darkest]
     scenes = list(panoramas(options.empty))
     draw, drawn_held = painter(learnt, scenes[1:]), painter(held, scenes[:1])
     model = CoverNet().to(memory_format=torch.channels_last)
@@ -230,7 +252,7 @@ def train(options: argparse.Namespace) -> CoverNet:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, options.batches, pct_start=0.1)
     rng, started = np.random.default_rng(0), time.monotonic()
     for step in range(options.batches):
-        if step == options.batches // 2:  # glasses and hands of the photos themselves: nobody has marked them
+        if step == options.batches // 2:  # the same of hands and hats
             learnt = [
                 photo for photo, share in zip(learnt, own_cover(model, learnt), strict=True) if share < CLEAN
             ]

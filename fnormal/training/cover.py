@@ -88,15 +88,27 @@ def draw_glasses(image: U8, mask: Bools, points: F32, rng: np.random.Generator) 
         cv2.warpAffine(frame, shift, mask.shape[::-1]), (0, 0), max(0.6, 0.03 * distance)
     )
     image = _blend(image, shadow.astype(np.float32) / 255 * np.float32(rng.uniform(0, 0.6)), np.zeros(3))
+    inside = lens.astype(np.float32) / 255
     if rng.random() < _DARK_LENS:
-        image = _blend(image, lens.astype(np.float32) / 255 * np.float32(0.97), _color(rng, light, 60))
+        image = _tinted(image, inside, rng, light)
         mask = mask & (lens == 0)
-    else:
-        gleam = cv2.GaussianBlur(rng.random((6, 6)).astype(np.float32), (0, 0), 1)
-        gleam = cv2.resize(gleam, mask.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        strength = np.float32(rng.uniform(0, 0.5)) * np.clip(gleam - 0.4, 0, 1)
-        image = _blend(image, strength * (lens > 0), np.full(3, 235.0))
+    gleam = cv2.GaussianBlur(rng.random((6, 6)).astype(np.float32), (0, 0), 1)
+    gleam = cv2.resize(gleam, mask.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    strength = np.float32(rng.uniform(0, 0.5)) * np.clip(gleam - 0.4, 0, 1)
+    image = _blend(image, strength * inside, np.full(3, 235.0 * min(light, 1.0)))
     return _blend(image, frame.astype(np.float32) / 255, _color(rng, light)), mask
+
+
+def _tinted(image: U8, lens: F32, rng: np.random.Generator, light: float) -> U8:
+    """Lenses [S, S] that hide the eyes: black, brown or coloured, often lighter toward their lower edge."""
+    rows = np.flatnonzero(lens.any(axis=1))
+    if not len(rows):
+        return image
+    down = np.clip((np.arange(len(lens)) - rows[0]) / max(np.ptp(rows), 1), 0, 1)
+    thin = rng.uniform(0, 0.3) if rng.random() < 0.5 else 0.0
+    share = (0.97 - rng.uniform(0, 0.12) - thin * down).astype(np.float32)
+    color = rng.uniform(0, 1, 3) ** 2 * 150 if rng.random() < 0.4 else rng.uniform(5, 45) * np.ones(3)
+    return _blend(image, lens * share[:, None], color * light)
 
 
 def draw_fringe(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
