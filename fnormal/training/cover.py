@@ -88,7 +88,7 @@ def draw_glasses(image: U8, mask: Bools, points: F32, rng: np.random.Generator) 
         cv2.warpAffine(frame, shift, mask.shape[::-1]), (0, 0), max(0.6, 0.03 * distance)
     )
     image = _blend(image, shadow.astype(np.float32) / 255 * np.float32(rng.uniform(0, 0.6)), np.zeros(3))
-    inside = lens.astype(np.float32) / 255
+    inside = np.asarray(lens / 255, np.float32)
     if rng.random() < _DARK_LENS:
         image = _tinted(image, inside, rng, light)
         mask = mask & (lens == 0)
