@@ -73,7 +73,7 @@ def _render_view(
         albedo, depth = _unlit(renderer, camera, drawn)
     if hair is not None:
         albedo, depth, mask = under_hair(hair, camera, drawn, albedo, depth)
-        lighting = replace(lighting, shadow=1.0)
+        lighting = replace(lighting, shadow=1.0)  # as it is lit with its hair
     skin = mask
     if options.mask == "hull":
         mask = mask & hull_mask(landmarks, options.size_px, options.size_px)
