@@ -243,8 +243,9 @@ def train(options: argparse.Namespace) -> CoverNet:
     photos = [data.sample(i) for i in range(len(data))]
     held, learnt = photos[::10], [photo for k, photo in enumerate(photos) if k % 10]
     # dark glasses of the photos themselves, which nobody has marked
-    darkest = np.quantile([eye_light(photo) for photo in learnt], DARK_EYES)
-    learnt = [photo for photo in learnt if eye_light(photo) > darkest]
+    lights = [eye_light(photo) for photo in learnt]
+    darkest = np.quantile(lights, DARK_EYES)
+    learnt = [photo for photo, light in zip(learnt, lights, strict=True) if light > darkest]
     scenes = list(panoramas(options.empty))
     draw, drawn_held = painter(learnt, scenes[1:]), painter(held, scenes[:1])
     model = CoverNet().to(memory_format=torch.channels_last)

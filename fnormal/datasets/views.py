@@ -69,7 +69,7 @@ def _render_view(
     landmarks = camera.project(points)[:, :2]
     mask = drawn.mask
     hair = scan.strands
-    if options.keep_albedo or hair is not None:
+    if hair is not None or (options.keep_albedo and options.modality == "pairs"):
         albedo, depth = _unlit(renderer, camera, drawn)
     if hair is not None:
         albedo, depth, mask = under_hair(hair, camera, drawn, albedo, depth)
