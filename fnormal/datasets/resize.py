@@ -38,7 +38,7 @@ def resize_normals(normals: F32, mask: Bools, size_px: int) -> tuple[F32, Bools]
         return normals, mask
     total = resize_image(normals * mask[..., None], size_px)
     kept = resize_mask(mask, size_px)
-    return unit(total) * kept[..., None], kept
+    return unit(total, kept), kept
 
 
 def resize_depth(depth_px: F32, size_px: int) -> F32:

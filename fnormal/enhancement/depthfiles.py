@@ -16,7 +16,8 @@ from fnormal.enhancement.registration import OnPhoto
 from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.mesh import encode_ply
 from fnormal.geometry.normal_maps import encode_npy
-from fnormal.geometry.picturefile import encode_png, write_image
+from fnormal.geometry.picturefile import write_image
+from fnormal.geometry.pngfile import encode_png
 
 _MM = 1000.0
 ENDINGS = {

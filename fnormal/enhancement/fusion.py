@@ -177,7 +177,7 @@ def local_planes(metres: F32, known: Bools, rays: F64, sigma_px: float) -> tuple
     near = (total > 0.02) & (value > 1e-3)
     depth = np.where(near, 1 / np.where(near, value, 1), 0)
     along = value - slope_x * rays[..., 0] - slope_y * rays[..., 1]
-    normals = unit(np.stack([-slope_x, slope_y, along], axis=-1)) * near[..., None]
+    normals = unit(np.stack([-slope_x, slope_y, along], axis=-1), near)
     return depth.astype(np.float32), np.asarray(normals, np.float32)
 
 

@@ -13,7 +13,8 @@ from fnormal.arrays import F32, Array, Bools
 from fnormal.geometry.images import srgb_to_linear
 from fnormal.geometry.mesh import Mesh, vertex_tangents
 from fnormal.geometry.normals import encode_rgb
-from fnormal.geometry.picturefile import encode_jpeg, encode_png
+from fnormal.geometry.picturefile import encode_jpeg
+from fnormal.geometry.pngfile import encode_png
 
 _FLOAT, _UINT = 5126, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963

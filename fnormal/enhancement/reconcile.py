@@ -71,5 +71,5 @@ def reconciled_with_mesh(
     rows = ((np.arange(height) - top + 0.5) * scale - 0.5).astype(np.float32)
     x, y = np.meshgrid(columns, rows)
     field = cv2.remap(too_much, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    normals = unit(result.part_normals - field) * result.part_mask[..., None]
+    normals = unit(result.part_normals - field, result.part_mask)
     return replace(result, part_normals=np.asarray(normals, np.float32))

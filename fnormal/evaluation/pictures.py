@@ -17,7 +17,7 @@ _LABEL_PX = 22
 
 def normals_picture(normals: Floats, mask: Bools) -> U8:
     """Normals of any length, fnormal's frame, in the usual colours; black outside. uint8 [H, W, 3]"""
-    return np.asarray(encode_rgb(unit(normals.astype(np.float32)) * mask[..., None], mask, 8), np.uint8)
+    return np.asarray(encode_rgb(unit(normals.astype(np.float32)), mask, 8), np.uint8)
 
 
 def error_picture(errors_deg: Array, mask: Bools) -> U8:

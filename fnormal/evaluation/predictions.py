@@ -57,7 +57,7 @@ def network_predictions(
             raw = (
                 mirrored_mean(model, batch.image, raw=sure) if mirror else model.image_to_normals(batch.image)
             )
-        fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.paste() does it
+        fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.enlarged() does it
         yield from (
             (s, resize_image(f, data.size_px, cubic=True)) for s, f in zip(samples, fields, strict=True)
         )

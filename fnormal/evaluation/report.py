@@ -15,7 +15,7 @@ from fnormal.evaluation.breakdown import Breakdown
 from fnormal.evaluation.metrics import ErrorSummary
 from fnormal.evaluation.pictures import ERROR_MOST_DEG, SAMPLE_TITLES, error_picture, grid, sample_pictures
 from fnormal.evaluation.tables import COLUMNS, group_table, summary_cells
-from fnormal.geometry.picturefile import encode_png
+from fnormal.geometry.pngfile import encode_png
 
 _FACES, _SIDE_PX = 6, 200  # of the best and of the worst
 _BARS = 40

@@ -54,15 +54,12 @@ class Crop:
             return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         return picture[rows[:, None], columns]
 
-    def paste(self, crop: Array, height_px: int, width_px: int) -> Array:
-        """Put a crop [size, size, ...] of booleans or vectors back into a picture of zeros [H, W, ...].
+    def enlarged(self, crop: Array) -> Array:
+        """A crop [size, size, ...] of booleans or vectors in the picture's own pixels. [side, side, ...]
 
         Vectors are interpolated, cubically where they grow: renormalise normals afterwards.
         """
-        picture = np.zeros((height_px, width_px, *crop.shape[2:]), crop.dtype)
-        part = _resize(crop, self.side_px, cubic=True)
-        picture[self.y_px : self.y_px + self.side_px, self.x_px : self.x_px + self.side_px] = part
-        return picture
+        return _resize(crop, self.side_px, cubic=True)
 
     def as_dict(self) -> dict[str, int]:
         """For JSON."""

@@ -32,7 +32,9 @@ def quality_flags(picture: Array, mask: Bools, corner_px: tuple[int, int], face:
     part = picture[y : y + rows, x : x + columns]
     scale = 255.0 if part.dtype == np.uint8 else 1.0
     step = max(1, round((mask.size / 250_000) ** 0.5))
-    grey = part[::step, ::step].mean(axis=-1) / scale
+    grey = np.add.reduce([part[::step, ::step, channel] for channel in range(3)], dtype=np.float32) / (
+        3 * scale
+    )
     inside = grey[mask[::step, ::step]]
     flags = []
     if inside.size and np.median(inside) < _DARK:

@@ -25,7 +25,8 @@ from fnormal.files.opening import (
 from fnormal.files.writing import write_bytes
 from fnormal.geometry import normals as nm
 from fnormal.geometry.normal_layouts import as_vectors, map_of, three_channels
-from fnormal.geometry.picturefile import encode_png, read_unchanged
+from fnormal.geometry.picturefile import read_unchanged
+from fnormal.geometry.pngfile import encode_png
 
 NORMAL_FORMATS = {"png16": ".png", "png8": ".png", "npy": ".npy", "tiff": ".tiff", "exr": ".exr"}
 MAP_SUFFIXES = (".png", ".npy", ".npz", ".mat", ".tif", ".tiff", ".exr", ".webp")
@@ -80,13 +81,10 @@ def encode_normals(
         FNormalError: An unknown format or frame.
     """
     turned = nm.to_frame(normals, frame)
-    turned[~mask] = 0
     if format in ("png16", "png8"):
         bits = 16 if format == "png16" else 8
         text = {**stated(frame), **note}
-        # blue first, as OpenCV writes it: turned about as a whole, a large picture would be copied
-        code = placed(np.ascontiguousarray(nm.encode_rgb(turned, mask, bits)[..., ::-1]))
-        return encode_png(code[..., ::-1], text)
+        return encode_png(placed(nm.encode_rgb(turned, mask, bits)), text)
     encoders: dict[str, Callable[[F32], bytes]] = {
         "npy": encode_npy,
         "tiff": _encode_tiff,
@@ -94,6 +92,7 @@ def encode_normals(
     }
     if format not in encoders:
         raise FNormalError(f"unknown format '{format}': use {', '.join(NORMAL_FORMATS)}")
+    turned[~mask] = 0
     return encoders[format](np.ascontiguousarray(placed(turned)))
 
 

@@ -100,14 +100,17 @@ def length_of(vectors: Floats) -> Floats:
     return np.asarray(np.sqrt(square))
 
 
-def unit(vectors: Floats) -> F32:
-    """Vectors [..., 3] scaled to unit length; vectors shorter than 1e-12 become 0."""
+def unit(vectors: Floats, mask: Bools | None = None) -> F32:
+    """Vectors [..., 3] scaled to unit length; those shorter than 1e-12 or outside ``mask`` [...] become 0."""
     result = np.empty(np.shape(vectors), np.float32)
     rows, out = vectors.reshape(-1, 3), result.reshape(-1, 3)
+    inside = None if mask is None else mask.reshape(-1)
     for start in range(0, len(rows), _BLOCK):
         part, into = rows[start : start + _BLOCK], out[start : start + _BLOCK]
         length = length_of(part)
         scale = np.where(length > 1e-12, 1 / np.maximum(length, 1e-12), 0)
+        if inside is not None:
+            scale *= inside[start : start + _BLOCK]
         for axis in range(3):  # numpy is slow where the last axis is short
             np.multiply(part[:, axis], scale, out=into[:, axis], casting="same_kind")
     return result
@@ -137,7 +140,8 @@ def encode_rgb(normals: Floats, mask: Bools, bits: int = 8) -> npt.NDArray[np.un
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
         for axis in range(3):  # numpy is slow where the last axis is short
-            out[block, axis] = np.rint((np.clip(rows[block, axis], -1, 1) + 1) * (top / 2)) * inside[block]
+            level = np.rint((np.clip(rows[block, axis], -1, 1) + 1) * (top / 2))
+            out[block, axis] = np.where(inside[block], level, 0)
     return code
 
 

@@ -20,6 +20,7 @@ from fnormal.files.naming import check_suffix
 from fnormal.files.opening import PICTURE, check_file, decoding, quiet_stderr
 from fnormal.files.pipes import is_stream, open_stream
 from fnormal.files.writing import write_bytes
+from fnormal.geometry.pngfile import encode_png
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif"}
@@ -164,11 +165,6 @@ def read_unchanged(path: Path) -> Array | None:
     return raw
 
 
-def encode_png(pixels: Array, text: dict[str, str] | None = None) -> bytes:
-    """uint8 or uint16 pixels [H, W] or [H, W, 3] (RGB) as PNG, with text chunks ``text``."""
-    return _with_text(_encode(".png", pixels), text or {})
-
-
 def encode_jpeg(pixels: U8) -> bytes:
     """RGB pixels [H, W, 3] as JPEG of quality 95."""
     return _encode(".jpg", pixels)
@@ -202,15 +198,3 @@ def write_image(path: Path, pixels: Array) -> None:
     check_picture_name(path)
     ending = path.suffix.lower()
     write_bytes(path, encode_png(pixels) if ending == ".png" else _encode(ending, pixels))
-
-
-def _with_text(png: bytes, text: dict[str, str]) -> bytes:
-    """Insert text chunks (tEXt, Latin-1) after the header of ``png``."""
-    import zlib
-
-    header_end = 8 + 25  # signature, then IHDR: 4 length + 4 name + 13 data + 4 check
-    chunks = b""
-    for key, value in text.items():
-        body = b"tEXt" + key.encode("latin-1") + b"\0" + value.encode("latin-1", "replace")
-        chunks += (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
-    return png[:header_end] + chunks + png[header_end:]

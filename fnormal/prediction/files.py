@@ -17,7 +17,8 @@ from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces.detect import FaceBox
 from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals
-from fnormal.geometry.picturefile import encode_png, write_image
+from fnormal.geometry.picturefile import write_image
+from fnormal.geometry.pngfile import encode_png
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.progress import Result
 

@@ -274,7 +274,7 @@ class Predictor:
     def _finished(self, frame: Frame, mean: F32, shape: Sequence[int]) -> FaceNormals:
         crop, mask = frame.crop, frame.mask
         if frame.to_picture is None:
-            part = replace(crop, x_px=0, y_px=0).paste(mean, crop.side_px, crop.side_px)
+            part = crop.enlarged(mean)
             corner_px = (crop.x_px, crop.y_px)
         else:
             part, corner_px = (
@@ -283,7 +283,7 @@ class Predictor:
             )
         lengths = length_of(part)
         confidence = _confidence(lengths, sure=self.runner.sure) * mask
-        normals = unit(part) * mask[..., None]
+        normals = unit(part, mask)
         height, width = shape
         return FaceNormals(
             normals, mask, confidence, crop, frame.face, corner_px, (height, width), frame.turn_deg

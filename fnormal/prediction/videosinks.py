@@ -14,7 +14,7 @@ from fnormal.arrays import Array
 from fnormal.files.writing import sweep_folder, write_bytes
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals, stated
 from fnormal.geometry.normals import encode_rgb, to_frame
-from fnormal.geometry.picturefile import encode_png
+from fnormal.geometry.pngfile import encode_png
 from fnormal.geometry.videofile import LOSSLESS_SUFFIX, lossless_video
 from fnormal.options.faces import PredictOptions
 from fnormal.prediction.video import VideoFrame

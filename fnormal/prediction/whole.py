@@ -86,7 +86,7 @@ def merged(outer: FaceNormals, inner: FaceNormals) -> FaceNormals:
     confidence = blended(outer.part_confidence, inner.part_confidence, weight)
     return replace(
         outer,
-        part_normals=unit(normals) * outer.part_mask[..., None],
+        part_normals=unit(normals, outer.part_mask),
         part_confidence=confidence * outer.part_mask,
         face=inner.face,
     )

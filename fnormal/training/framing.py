@@ -130,7 +130,7 @@ def _cut_normals(
     """Normals in the new frame, without blending in the background's zeros; they are not turned yet."""
     total = _cut(np.asarray(normals * mask[..., None], np.float32), to_source, size_px)
     kept = cut_mask & (np.linalg.norm(total, axis=-1) > 1e-3)
-    return unit(total) * kept[..., None], kept
+    return unit(total, kept), kept
 
 
 def _cut_image(image: U8, to_source: F64, size_px: int, border: str, grey: int = 0) -> U8:
