@@ -53,6 +53,15 @@ def test_stages_see_the_units_in_order_and_overlap() -> None:
     assert (len(threads), most) == (2, 2)
 
 
+def test_a_stage_of_two_threads_works_on_two_units_at_once_and_order_stays() -> None:
+    together = threading.Barrier(2, timeout=20)  # breaks unless two units meet in the stage
+    seen = []
+    units = [[i] for i in range(10)]
+    stages = [lambda unit: None, lambda unit: together.wait(), lambda unit: seen.append(unit[0])]
+    assert list(overlapped(units, stages, [1, 2, 1])) == units
+    assert seen == list(range(10))
+
+
 def test_what_a_stage_or_the_source_raises_comes_after_the_units_before() -> None:
     def source() -> object:
         yield from ([0], [1], [2])

@@ -18,7 +18,7 @@ from fnormal.geometry.videofile import is_video, parse_size
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.files import is_own_output, result_paths
 from fnormal.prediction.pictures import Job, PictureStages, counted, most_faces
-from fnormal.prediction.predictor import open_predictor
+from fnormal.prediction.predictor import Predictor, open_predictor
 from fnormal.prediction.sharing import guarded, predict_elsewhere
 from fnormal.prediction.videofiles import predict_video
 from fnormal.prediction.videosinks import is_lossless
@@ -50,13 +50,17 @@ def predict(options: Predict) -> Iterator[Progress]:
     if options.sharing.is_shared():
         yield from predict_elsewhere(options, jobs)
         return
-    predictor = open_predictor(options.weights, options.compute, mirror=options.options.mirror)
     pictures = [job for job in jobs if not job.is_video]
+    predictor = _opened(options, many=len(jobs) > 1 or len(pictures) < len(jobs))
     works = PictureStages(predictor, options.options, guard).run(pictures)
     yield from counted((step for work in works for step in work.told()), len(pictures))
     for job in jobs:
         if job.is_video:
             yield from predict_video(job.source, str(job.stem), predictor, options.options, guard)
+
+
+def _opened(options: Predict, *, many: bool) -> Predictor:
+    return open_predictor(options.weights, options.compute, mirror=options.options.mirror, many=many)
 
 
 def _check_places(options: PredictOptions, n_pictures: int) -> None:
@@ -116,7 +120,7 @@ def _the_only(jobs: Sequence[Job], options: Predict) -> Job:
 
 def _into_one(job: Job, options: Predict, guard: Guard) -> Iterator[Progress]:
     """The maps of one input as a stream, or as one video."""
-    predictor = open_predictor(options.weights, options.compute, mirror=options.options.mirror)
+    predictor = _opened(options, many=job.is_video)
     if job.is_video:
         yield from predict_video(job.source, str(options.out), predictor, options.options, guard)
         return

@@ -107,7 +107,8 @@ class PictureStages:
         """
         size = batch or (BATCH if self._predictor.on_gpu else 1)
         batches = ([Work(job) for job in jobs[i : i + size]] for i in range(0, len(jobs), size))
-        for works in overlapped(batches, [self._look, self._ask, self._write]):
+        stages = [self._look, self._ask, self._write]
+        for works in overlapped(batches, stages, [1, self._predictor.at_once, 1]):
             yield from works
 
     def run_one(self, job: Job) -> Work:

@@ -65,10 +65,18 @@ def _view(picture: Array, frame: Frame) -> F32:
     return replace(crop, x_px=0, y_px=0).cut(in_unit_range(picture[rows, columns]))
 
 
-def open_predictor(weights: Path | None, compute: Compute, *, mirror: bool = True) -> Predictor:
-    """The predictor that a command's options ask for, on the free cores unless they say how many."""
+def open_predictor(
+    weights: Path | None, compute: Compute, *, mirror: bool = True, many: bool = False
+) -> Predictor:
+    """The predictor that a command's options ask for, on the free cores unless they say how many.
+
+    With ``many`` pictures to come, two go through the network at a time on a CPU: the threads of one would
+    wait for each other at the end of every layer.
+    """
     threads = compute.threads or free_cores()
-    return Predictor(weights, device=settled(compute.device, threads), threads=threads, mirror=mirror)
+    device = settled(compute.device, threads)
+    at_once = min(2, threads) if many and device == "cpu" else 1
+    return Predictor(weights, device=device, threads=threads, mirror=mirror, at_once=at_once)
 
 
 class Predictor:
@@ -82,6 +90,7 @@ class Predictor:
         size_px: Side of the network's input; by default what the weights were trained on.
         threads: CPU threads; None leaves the runtime's own number.
         mirror: Average with the prediction for the mirror image: 0.4 degrees better, twice the work.
+        at_once: How many threads will call :meth:`run` at the same time; they share ``threads`` out.
     """
 
     def __init__(
@@ -93,8 +102,10 @@ class Predictor:
         size_px: int | None = None,
         threads: int | None = None,
         mirror: bool = True,
+        at_once: int = 1,
     ) -> None:
-        self.runner = open_runner(weights, device, threads, size_px)
+        each = None if threads is None else max(1, threads // at_once)
+        self.runner, self.at_once = open_runner(weights, device, each, size_px), at_once
         self.size_px = size_px or self.runner.size_px
         self._mirror = mirror
         self.on_gpu = device.startswith("cuda")

@@ -95,8 +95,9 @@ class VideoPredictor:
         """
         skipped = frozenset(done) if self._smooth == 0 else frozenset[int]()
         frames = (VideoFrame(i, picture, i not in skipped) for i, picture in enumerate(pictures))
-        stages = [self._look, self._ask, self._finish]
-        return overlapped(frames, stages if write is None else [*stages, write])
+        stages = [self._look, self._ask, self._finish, *([] if write is None else [write])]
+        at_once = [self._predictor.at_once if stage == self._ask else 1 for stage in stages]
+        return overlapped(frames, stages, at_once)
 
     def _look(self, frame: VideoFrame) -> None:
         started, picture = time.monotonic(), frame.picture

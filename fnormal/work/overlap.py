@@ -12,19 +12,23 @@ Unit = TypeVar("Unit")
 _AHEAD = 1  # units that wait for a stage beside those that are in one
 
 
-def overlapped(units: Iterable[Unit], stages: Sequence[Callable[[Unit], Any]]) -> Iterator[Unit]:
-    """Take every unit through all stages, in order; each stage has a thread of its own.
+def overlapped(
+    units: Iterable[Unit], stages: Sequence[Callable[[Unit], Any]], at_once: Sequence[int] | None = None
+) -> Iterator[Unit]:
+    """Take every unit through all stages, in order; each stage has a thread of its own, or some.
 
-    A stage sees the units one at a time and in their order, so that it may remember what it needs. Only as
-    many units are held as there are stages, and two more. What a stage raises, or taking a unit, is raised
-    here, after the units before.
+    A stage of one thread sees the units one at a time and in their order, so that it may remember what it
+    needs. Only as many units are held as there are threads, and two more. What a stage raises, or taking a
+    unit, is raised here, after the units before.
 
     Args:
         units: Taken one by one, in the caller's thread.
         stages: Each changes the unit that it is given.
+        at_once: How many units each stage may work on at a time; by default one.
     """
+    widths = [1 for _ in stages] if at_once is None else at_once
     with ExitStack() as stack:
-        threads = [stack.enter_context(ThreadPoolExecutor(1)) for _ in stages]
+        threads = [stack.enter_context(ThreadPoolExecutor(width)) for width in widths]
         waiting: deque[Future[Unit]] = deque()
         source, failed = iter(units), None
         try:
@@ -41,7 +45,7 @@ def overlapped(units: Iterable[Unit], stages: Sequence[Callable[[Unit], Any]]) -
                     future = thread.submit(_through, stage, unit, future)
                 assert future is not None, "there is a stage"
                 waiting.append(future)
-                if len(waiting) > len(stages) + _AHEAD:
+                if len(waiting) > sum(widths) + _AHEAD:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
