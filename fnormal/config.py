@@ -52,9 +52,6 @@ FINE_THRESHOLDS_DEG = (5.0, 7.5, 11.25, 22.5)
 # --- Section 3: architecture -----------------------------------------------------------------
 
 
-RESNET_18 = (2, 2, 2, 2)  # residual blocks of its stages (4.1)
-
-
 @dataclass(frozen=True)
 class Arch:
     """Channel counts of the cross-modal network (sections 3.1, 3.2, 4.1; see docs/paper.md).
@@ -68,8 +65,6 @@ class Arch:
         image_decoder: Output channels of the image decoder's five convolutions, coarse to fine.
         detail: Ours: channels of the detail head. With it the trunk sees the picture at half its side, and
             the head adds what only the full size shows. 0: no such head.
-        blocks: Residual blocks of the image encoder's four stages; ResNet-18's (4.1) where not ours. The
-            normal encoder has two in each.
     """
 
     name: str
@@ -79,7 +74,6 @@ class Arch:
     normal_decoder: tuple[int, int, int, int, int]
     image_decoder: tuple[int, int, int, int, int]
     detail: int = 0
-    blocks: tuple[int, int, int, int] = RESNET_18
 
     @property
     def stride_px(self) -> int:
@@ -101,8 +95,6 @@ _LITE = Arch(
     normal_decoder=(224, 128, 96, 48, 24),
     image_decoder=(160, 96, 64, 32, 16),
 )
-# Ours: seven more blocks where the picture is small cost a fifth of lite, and know as much again.
-_DEEP_LITE = replace(_LITE, name="deep-lite", blocks=(2, 4, 6, 3))
 ARCHS = {
     # The authors' network: ResNet-18 (4.1) and the decoder widths of their release.
     "paper": Arch(
@@ -116,8 +108,6 @@ ARCHS = {
     "lite": _LITE,
     # Ours: lite at half the size and a head that sees all pixels: 1.6 times the cost of lite at 128 px.
     "fine": replace(_LITE, name="fine", detail=32),
-    "deep-lite": _DEEP_LITE,
-    "deep": replace(_DEEP_LITE, name="deep", detail=32),
     # For tests and for a first look at a training run: seconds, not hours.
     "tiny": Arch(
         "tiny",
@@ -144,7 +134,6 @@ ABLATIONS = {
     "no-skip": Ablation("none", True, True),  # Fig. 6b
     "no-normal-encoder": Ablation("concat", False, True),  # Fig. 6c: standard skips (4.4)
     "plain": Ablation("concat", False, False),  # Fig. 6d: standard skips (4.4)
-    "image-to-normals": Ablation("max", False, False),  # ours: what of "full" is used after training
 }
 
 # --- Ours: what the paper leaves open --------------------------------------------------------

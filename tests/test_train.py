@@ -22,8 +22,7 @@ from fnormal.errors import FNormalError
 from fnormal.evaluation.scores import baseline_errors, network_errors
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.network.checkpoint import WeightsInfo, load_weights, save_weights
-from fnormal.network.model import CrossModalNet
+from fnormal.network.checkpoint import load_weights
 from fnormal.options.training import TrainOptions
 from fnormal.training.augment import augment_sample, mirror_normals, photometric, rotate_in_plane
 from fnormal.training.loop import train
@@ -214,29 +213,6 @@ def test_init_takes_weights_and_refuses_another_network(pairs: Path, tmp_path: P
     assert all(torch.equal(v, saved[k]) for k, v in trainer.model.state_dict().items())
     with pytest.raises(FNormalError, match="set --arch and --ablation"):
         Trainer(replace(TINY, ablation="plain"), open_sets([pairs], [], []), best)
-
-
-def test_init_takes_a_smaller_network_and_begins_as_what_it_says(pairs: Path, tmp_path: Path) -> None:
-    """A deeper encoder and a detail head change nothing at first; branches are left out or begin anew."""
-    torch.manual_seed(2)
-    lite, x = CrossModalNet("lite").eval(), torch.rand(2, 3, 64, 64)
-    save_weights(tmp_path / "lite.safetensors", lite, WeightsInfo("lite", size_px=64, sure=True))
-    options = replace(TINY, arch="deep-lite", ablation="image-to-normals")
-    deep = Trainer(options, open_sets([pairs], [], []), tmp_path / "lite.safetensors").model.eval()
-    assert deep.normal_encoder is None
-    with torch.no_grad():
-        torch.testing.assert_close(deep.image_to_normals(x), lite.image_to_normals(x))
-        deep.image_encoder.stage3[5].bn2.weight += 1
-        assert not torch.allclose(deep.image_to_normals(x), lite.image_to_normals(x))
-    save_weights(tmp_path / "deep.safetensors", deep, WeightsInfo("deep-lite", "image-to-normals", 64))
-    whole = Trainer(
-        replace(TINY, arch="deep", size_px=128), open_sets([pairs], [], []), tmp_path / "deep.safetensors"
-    ).model
-    assert whole.detail is not None
-    assert whole.normal_encoder is not None
-    assert torch.equal(whole.image_encoder.stage3[5].bn2.weight, deep.image_encoder.stage3[5].bn2.weight)
-    with pytest.raises(FNormalError, match="set --arch and --ablation"):
-        Trainer(replace(TINY, arch="lite"), open_sets([pairs], [], []), tmp_path / "deep.safetensors")
 
 
 def face_sample(side: int = 64) -> Pair:

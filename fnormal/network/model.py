@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fnormal.config import ABLATIONS, ARCHS, RESNET_18, Ablation, Arch
+from fnormal.config import ABLATIONS, ARCHS, Ablation, Arch
 from fnormal.errors import FNormalError
 
 STRIDE_PX = 32  # of the trunk; see also Arch.stride_px
@@ -82,22 +82,10 @@ class BasicBlock(nn.Module):
         return torch.relu(self.bn2(self.conv2(x)) + residual)
 
 
-def _stage(inputs: int, outputs: int, stride: int, count: int) -> nn.Sequential:
-    """``count`` blocks, of which the first may halve the size."""
-    blocks = [BasicBlock(inputs, outputs, stride)]
-    blocks += [BasicBlock(outputs, outputs, 1) for _ in range(1, count)]
-    for block in blocks[2:]:
-        nn.init.zeros_(block.bn2.weight)
-    return nn.Sequential(*blocks)
-
-
 class Encoder(nn.Module):
-    """ResNet trunk without its classifier (4.1); with ``full`` also full-resolution features.
+    """ResNet-18 trunk without its classifier (4.1); with ``full`` also full-resolution features."""
 
-    Blocks beyond the second of a stage begin as identities.
-    """
-
-    def __init__(self, arch: Arch, blocks: tuple[int, int, int, int], *, full: bool) -> None:
+    def __init__(self, arch: Arch, *, full: bool) -> None:
         super().__init__()
         c1, c2, c3, c4 = arch.trunk
         self.full = (
@@ -107,10 +95,10 @@ class Encoder(nn.Module):
             nn.Conv2d(3, c1, 7, 2, 3, bias=False), nn.BatchNorm2d(c1), nn.ReLU(inplace=True)
         )
         self.pool = nn.MaxPool2d(3, 2, 1)
-        self.stage1 = _stage(c1, c1, 1, blocks[0])
-        self.stage2 = _stage(c1, c2, 2, blocks[1])
-        self.stage3 = _stage(c2, c3, 2, blocks[2])
-        self.stage4 = _stage(c3, c4, 2, blocks[3])
+        self.stage1 = nn.Sequential(BasicBlock(c1, c1, 1), BasicBlock(c1, c1, 1))
+        self.stage2 = nn.Sequential(BasicBlock(c1, c2, 2), BasicBlock(c2, c2, 1))
+        self.stage3 = nn.Sequential(BasicBlock(c2, c3, 2), BasicBlock(c3, c3, 1))
+        self.stage4 = nn.Sequential(BasicBlock(c3, c4, 2), BasicBlock(c4, c4, 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Encode [B, 3, S, S] into the latent [B, c4, S/32, S/32] and its features, coarse to fine.
@@ -244,8 +232,8 @@ class CrossModalNet(nn.Module):
         self.ablation: Ablation = ABLATIONS[ablation]
         self.ablation_name = ablation
         parts = self.ablation
-        self.image_encoder = Encoder(self.arch, self.arch.blocks, full=parts.skip != "none")
-        self.normal_encoder = Encoder(self.arch, RESNET_18, full=False) if parts.normal_encoder else None
+        self.image_encoder = Encoder(self.arch, full=parts.skip != "none")
+        self.normal_encoder = Encoder(self.arch, full=False) if parts.normal_encoder else None
         self.normal_decoder = NormalDecoder(self.arch, parts.skip)
         self.image_decoder = ImageDecoder(self.arch) if parts.image_decoder else None
         self.detail = DetailHead(self.arch) if self.arch.detail else None

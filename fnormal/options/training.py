@@ -11,8 +11,8 @@ from typer import Option
 from fnormal.config import BATCH_SIZE, CACHE_GB, CROP_SIZE_PX, EPOCHS, LEARNING_RATE, SEED
 from fnormal.options.shared import Compute, Output, Seed, TableStyle
 
-Arch: TypeAlias = Literal["paper", "deep", "deep-lite", "fine", "lite", "tiny"]
-Ablation: TypeAlias = Literal["full", "no-skip", "no-normal-encoder", "plain", "image-to-normals"]
+Arch: TypeAlias = Literal["paper", "fine", "lite", "tiny"]
+Ablation: TypeAlias = Literal["full", "no-skip", "no-normal-encoder", "plain"]
 Schedule: TypeAlias = Literal["constant", "one-cycle"]
 Optimizer: TypeAlias = Literal["adam", "adamw", "muon"]
 Precision: TypeAlias = Literal["fp32", "bf16"]
@@ -34,15 +34,9 @@ class TrainOptions:
         Optimizer, Option(help="adam is the paper's; muon needs fewer images for the same error.")
     ] = "adam"
     arch: Annotated[
-        Arch,
-        Option(
-            help="Size: the paper's; lite for CPUs, fine with a head for 256 px; deep-lite and deep: the same"
-            " with a deeper encoder; tiny for trials."
-        ),
+        Arch, Option(help="Size: the paper's, lite for CPUs, fine (lite and a 256 px head), tiny for trials.")
     ] = "paper"
-    ablation: Annotated[
-        Ablation, Option(help="Network a, b, c or d of Fig. 6; or of a what is used after training.")
-    ] = "full"
+    ablation: Annotated[Ablation, Option(help="Network a, b, c or d of Fig. 6.")] = "full"
     size_px: Annotated[
         int, Option("--size", min=32, max=4096, help="Side of the network's input, a multiple of 32.")
     ] = CROP_SIZE_PX
@@ -73,10 +67,6 @@ class TrainOptions:
     relight_share: Annotated[
         float,
         Option("--relight", min=0, max=1, help="Share of the samples with albedo that get a new light."),
-    ] = 0.0
-    reshape_share: Annotated[
-        float,
-        Option("--reshape", min=0, max=1, help="Share of those with a new light that get a new shape too."),
     ] = 0.0
     cover: Annotated[
         bool, Option("--cover", help="Draw glasses, a fringe or things before some of the faces.")

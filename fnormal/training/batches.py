@@ -22,7 +22,6 @@ from fnormal.training.consistency import ConsistencyBatch, consistency_batch, tw
 from fnormal.training.cover import cover as cover_face
 from fnormal.training.framing import frame_usual, reframe
 from fnormal.training.relight import relight
-from fnormal.training.reshape import reshape
 
 _LIT_PX = 1.6  # side of what is lit for each pixel of the network: the paper's crop of a wide sample is sharp
 
@@ -115,14 +114,12 @@ class EpochBatches(TorchDataset[Batch]):
     def __init__(
         self, sets: Sequence[ResizedSamples], *, batch_size: int, seed: int, epoch: int,
         first: int = 0, augment: bool = True, hull_share: float = 0.0, rotate_deg: float = 0.0,
-        reframe_share: float = 0.0, relight_share: float = 0.0, reshape_share: float = 0.0,
-        cover: bool = False, two_frames: bool = False,
+        reframe_share: float = 0.0, relight_share: float = 0.0, cover: bool = False, two_frames: bool = False,
         maps: Sequence[EnvironmentMap] = (), mix: Sequence[float] | None = None,
         share: tuple[int, int] = (0, 1),
     ) -> None:  # fmt: skip
         self.sets, self.augment, self.key, self.reframe_share = sets, augment, (seed, epoch), reframe_share
-        self.relight_share, self.reshape_share, self.maps = relight_share, reshape_share, maps
-        self.two_frames, self.cover = two_frames, cover
+        self.relight_share, self.two_frames, self.maps, self.cover = relight_share, two_frames, maps, cover
         self.hull_share, self.rotate_deg, self.first, self.share = hull_share, rotate_deg, first, share
         self.plan = plan_epoch([len(s) for s in sets], batch_size, seed, epoch, mix)[first:]
 
@@ -172,10 +169,8 @@ class EpochBatches(TorchDataset[Batch]):
         return consistency_batch(pairs)
 
     def _lit(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """A sample in a new light, or in its own; in a new one its shape may be new too."""
+        """A sample in a new light, or in its own."""
         if isinstance(sample, Pair) and sample.albedo is not None and rng.random() < self.relight_share:
-            if self.reshape_share and rng.random() < self.reshape_share:
-                sample = reshape(sample, rng)
             return relight(sample, rng, self.maps)
         return sample
 

@@ -70,8 +70,6 @@ class Trainer:
         ]  # fmt: skip
         if options.consistency_weight and not options.ema:
             raise FNormalError("--consistency-weight compares with averaged weights: set --ema, such as 0.99")
-        if options.reshape_share and not options.relight_share:
-            raise FNormalError("--reshape changes what gets a new light: set --relight too")
         self.maps = () if options.environments is None else read_environments(options.environments)
         self.model = CrossModalNet(options.arch, options.ablation)
         accelerate(self.model)
@@ -101,19 +99,18 @@ class Trainer:
         return passes
 
     def _start_from(self, init: Path) -> None:
-        """Take over weights of the same network, or of a smaller one: what that lacks begins anew.
-
-        Raises:
-            FNormalError: They are another network's.
-        """
         model, info = load_weights(init)
-        if not _begins_with(self.model, model):
+        trunk, wanted = (replace(a, name="", detail=0) for a in (model.arch, self.model.arch))
+        if (
+            trunk != wanted
+            or info.ablation != self.options.ablation
+            or model.arch.detail > self.model.arch.detail
+        ):
             raise FNormalError(
                 f"{init} is a {info.arch}/{info.ablation} network, not"
                 f" {self.options.arch}/{self.options.ablation}; set --arch and --ablation"
             )
-        mine = self.model.state_dict()
-        self.model.load_state_dict({**mine, **{k: v for k, v in model.state_dict().items() if k in mine}})
+        self.model.load_state_dict({**self.model.state_dict(), **model.state_dict()})
         learns_length = self.options.confidence_weight > 0 and not info.sure
         if learns_length or model.arch.detail < self.model.arch.detail:
             self._level()
@@ -147,8 +144,8 @@ class Trainer:
         return EpochBatches(
             self.sets, batch_size=o.batch_size, seed=o.seed, epoch=self.epoch, first=self.step,
             augment=o.augment, hull_share=o.hull_share, rotate_deg=o.rotate_deg,
-            reframe_share=o.reframe_share, relight_share=o.relight_share, reshape_share=o.reshape_share,
-            cover=o.cover, two_frames=o.consistency_weight > 0, maps=self.maps, mix=self.mix,
+            reframe_share=o.reframe_share, relight_share=o.relight_share, cover=o.cover,
+            two_frames=o.consistency_weight > 0, maps=self.maps, mix=self.mix,
             share=(parallel.rank(), parallel.world()),
         )  # fmt: skip
 
@@ -279,14 +276,6 @@ class Trainer:
             self.paired_steps, self.best_deg = int(state["paired_steps"]), float(state["best_deg"])
         if not all(bool(torch.isfinite(value).all()) for value in self.model.state_dict().values()):
             raise FNormalError(f"{path} holds weights that are no numbers; {CHECKPOINT.remedy}")
-
-
-def _begins_with(model: CrossModalNet, other: CrossModalNet) -> bool:
-    """Whether another network's image-to-normals pass is this one's, but for a detail head and identities."""
-    a, b = model.arch, other.arch
-    same = replace(b, name="", detail=a.detail, blocks=a.blocks) == replace(a, name="")
-    smaller = b.detail <= a.detail and all(n <= m for n, m in zip(b.blocks, a.blocks, strict=True))
-    return same and smaller and model.ablation.skip == other.ablation.skip
 
 
 def _mean_over_processes(value: Tensor) -> float:
