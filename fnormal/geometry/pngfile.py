@@ -1,4 +1,4 @@
-"""PNG files with text in them, written four times as quick as by OpenCV, which writes no text."""
+"""PNG files with text in them, written in a fifth of the time that OpenCV takes, which writes no text."""
 
 from __future__ import annotations
 
