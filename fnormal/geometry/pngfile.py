@@ -1,4 +1,4 @@
-"""PNG files with text in them, written in a fifth of the time that OpenCV takes, which writes no text."""
+"""PNG files with text in them, which OpenCV does not write, in a fifth of its time."""
 
 from __future__ import annotations
 
