@@ -38,7 +38,7 @@ HOMES = {
     "h5py": "datasets.", "distributed": "work.cluster", "trimesh": "geometry.",
     "onnxruntime": ("network.exported", "network.onnx_session"), "onnx": "network.exported",
     "safetensors": "network.",
-    "av": "geometry.videofile", "OpenEXR": "geometry.normal_maps",
+    "av": "geometry.videofile", "isal": "geometry.pngfile", "OpenEXR": "geometry.normal_maps",
     "typer": ("cli.", "options"), "rich": "cli.",
 }  # fmt: skip
 
