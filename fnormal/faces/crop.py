@@ -10,6 +10,7 @@ from fnormal.arrays import F32, F64, Array
 from fnormal.config import CROP_SCALE, CROP_SIZE_PX
 from fnormal.geometry.images import resize_image, resize_points
 
+_ROOM = 1.08  # side of a crop / larger side of the face with its forehead
 ENOUGH_FINER = 4  # samples a pixel each way whose mean is enough for what small networks are asked
 
 
@@ -101,6 +102,14 @@ def crop_around(
     side = max(2, min(side, height_px, width_px))
     x, y = (round(float(v)) for v in (low + high) / 2 - side / 2)
     return Crop(min(max(x, 0), width_px - side), min(max(y, 0), height_px - side), side, size_px)
+
+
+def holding(crop: Crop, points: F32, height_px: int, width_px: int) -> Crop:
+    """The crop, or one as large around ``points``, larger where they need it; inside the picture."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    box = float((high - low).max())
+    scale = max(_ROOM, crop.side_px / max(box, 1e-6))
+    return crop_around(points, height_px, width_px, scale=scale, size_px=crop.size_px)
 
 
 def square_matrix(middle: Array, side: float, turn_deg: float, size_px: int) -> F64:

@@ -12,7 +12,7 @@ import numpy as np
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.config import CROP_SCALE, UNIT_ERROR_DEG
 from fnormal.errors import FNormalError
-from fnormal.faces.crop import Crop, crop_around, upright_view
+from fnormal.faces.crop import Crop, crop_around, holding, upright_view
 from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # torch takes a second to import
     from fnormal.network.model import CrossModalNet
 
 BATCH = 8  # crops that go through the network together
-_ROOM = 1.08  # side of a crop / larger side of the face with its forehead
 UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
 
 
@@ -41,14 +40,6 @@ def _confidence(length: F32, *, sure: bool) -> F32:
         expected_deg = UNIT_ERROR_DEG / np.maximum(length, UNIT_ERROR_DEG / 90)
         length = np.cos(np.radians(expected_deg))
     return np.asarray(np.clip(length, 0, 1), np.float32)
-
-
-def _holding(crop: Crop, points: F32, height_px: int, width_px: int) -> Crop:
-    """The crop, or one as large around ``points``, larger where they need it; inside the picture."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    box = float((high - low).max())
-    scale = max(_ROOM, crop.side_px / max(box, 1e-6))
-    return crop_around(points, height_px, width_px, scale=scale, size_px=crop.size_px)
 
 
 def seen(picture: Array, frame: Frame) -> list[F32]:
@@ -255,7 +246,7 @@ class Predictor:
         if abs(roll_deg(face.landmarks)) <= UPRIGHT_DEG:
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
             if outline is not seen_mask:  # the forehead must not end at the straight edge of the crop
-                crop = _holding(crop, with_forehead(face.landmarks), height, width)
+                crop = holding(crop, with_forehead(face.landmarks), height, width)
             corner = crop.x_px, crop.y_px
             return Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
         square = square_of(face.landmarks, scale)
