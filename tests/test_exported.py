@@ -15,6 +15,7 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import read_image
+from fnormal.network import serving
 from fnormal.network.checkpoint import WeightsInfo, default_weights, save_weights
 from fnormal.network.exported import ImageToNormals, OnnxNetwork, export_onnx, export_torchscript
 from fnormal.network.model import CrossModalNet
@@ -104,6 +105,26 @@ def test_other_onnx_files_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(FNormalError, match=r"fnormal\[onnx\]"):
         OnnxNetwork(tmp_path / "x.onnx")
+
+
+def test_the_fast_twin_is_near_and_exact_elsewhere(astronaut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of 8 bits are not seen: the answers differ slowly over the face, and by less than a degree."""
+    if default_twin(fast=True) is None:
+        pytest.skip("no ONNX twin or no ONNX Runtime here")
+    picture = read_image(astronaut)
+    (exact,) = Predictor().predict(picture)
+    if serving.multiplies_bytes():
+        (fast,) = Predictor(fast=True).predict(picture)
+        off_deg = angular_error_deg(fast.normals, exact.normals)[exact.mask]
+        assert 0 < off_deg.mean() < 1
+        assert off_deg.max() < 8
+        rough = [np.linalg.norm(np.diff(n.normals, axis=1), axis=-1)[:, :-1] for n in (fast, exact)]
+        inside = exact.mask[:, 2:] & exact.mask[:, :-2]
+        assert rough[0][inside].mean() == pytest.approx(rough[1][inside].mean(), rel=0.03)
+        assert np.abs(fast.confidence - exact.confidence)[exact.mask].mean() < 0.02
+    monkeypatch.setattr(serving, "multiplies_bytes", lambda: False)
+    (same,) = Predictor(fast=True).predict(picture)
+    np.testing.assert_array_equal(same.normals, exact.normals)
 
 
 def test_the_twin_of_the_default_weights_gives_their_normals(astronaut: Path, tmp_path: Path) -> None:

@@ -54,10 +54,11 @@ def write_video(path: Path, frames: list[np.ndarray]) -> None:
         container.mux(stream.encode())
 
 
-def test_a_panned_still_is_steady(portrait: np.ndarray) -> None:
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_panned_still_is_steady(portrait: np.ndarray, fast: bool) -> None:
     frames = [placed(portrait, 240 + 60 * np.sin(t / 20), 200 + 20 * np.cos(t / 17)) for t in range(30)]
     for smooth, most_deg in ((0.0, 1.0), (0.5, 0.4)):
-        video = VideoPredictor(Predictor(), scale=1.2, smooth=smooth)
+        video = VideoPredictor(Predictor(fast=fast), scale=1.2, smooth=smooth)
         found = [f.flicker_deg for f in video.follow(frames)]
         assert found[0] is None
         assert np.mean([f for f in found if f is not None]) < most_deg

@@ -18,8 +18,7 @@ from fnormal.geometry.videofile import is_video, parse_size
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.files import is_own_output, result_paths
 from fnormal.prediction.pictures import Job, PictureStages, counted, most_faces
-from fnormal.prediction.predictor import Predictor, open_predictor
-from fnormal.prediction.sharing import guarded, predict_elsewhere
+from fnormal.prediction.sharing import guarded, opened, predict_elsewhere
 from fnormal.prediction.videofiles import predict_video
 from fnormal.prediction.videosinks import is_lossless
 from fnormal.progress import Progress
@@ -51,16 +50,15 @@ def predict(options: Predict) -> Iterator[Progress]:
         yield from predict_elsewhere(options, jobs)
         return
     pictures = [job for job in jobs if not job.is_video]
-    predictor = _opened(options, many=len(jobs) > 1 or len(pictures) < len(jobs))
-    works = PictureStages(predictor, options.options, guard).run(pictures)
-    yield from counted((step for work in works for step in work.told()), len(pictures))
-    for job in jobs:
-        if job.is_video:
-            yield from predict_video(job.source, str(job.stem), predictor, options.options, guard)
-
-
-def _opened(options: Predict, *, many: bool) -> Predictor:
-    return open_predictor(options.weights, options.compute, mirror=options.options.mirror, many=many)
+    if pictures:
+        predictor = opened(options, options.compute, many=len(pictures) > 1, video=False)
+        works = PictureStages(predictor, options.options, guard).run(pictures)
+        yield from counted((step for work in works for step in work.told()), len(pictures))
+    if len(pictures) < len(jobs):
+        predictor = opened(options, options.compute, many=True, video=True)
+        for job in jobs:
+            if job.is_video:
+                yield from predict_video(job.source, str(job.stem), predictor, options.options, guard)
 
 
 def _check_places(options: PredictOptions, n_pictures: int) -> None:
@@ -120,7 +118,7 @@ def _the_only(jobs: Sequence[Job], options: Predict) -> Job:
 
 def _into_one(job: Job, options: Predict, guard: Guard) -> Iterator[Progress]:
     """The maps of one input as a stream, or as one video."""
-    predictor = _opened(options, many=job.is_video)
+    predictor = opened(options, options.compute, many=job.is_video, video=job.is_video)
     if job.is_video:
         yield from predict_video(job.source, str(options.out), predictor, options.options, guard)
         return

@@ -21,6 +21,10 @@ N_VERTICES = 468
 _INPUT_PX = 192
 _BOX_SCALE = 1.5  # side of the network's input / larger side of the points' box, as it was trained
 _EYES_468 = (33, 263)  # outer corners
+_LIPS_468 = (13, 14)
+_NARROW = (
+    0.35  # of the points' box: eyes that are nearer to each other are a profile's and do not show its turn
+)
 _CORNERS = (33, 263, 78)  # where the eyes' and the mouth's holes begin
 # the vertex that lies nearest to each of dlib's 68 points, in the mean of 134 portraits: 5 % of the distance
 # of the eyes' outer corners on average, most of it along the jaw
@@ -82,7 +86,31 @@ def facemesh(picture: U8, face: FaceBox) -> Mesh:
 def landmarks_68(
     picture: U8, eyes: F32, mouth: F32, box: tuple[float, ...] | None = None
 ) -> tuple[F32, float]:
-    """The 68 points of a face by FaceMesh's two passes, and the probability that it is one.
+    """The 68 points of a face, and the probability that it is one. Args: see :func:`landmarks_468`."""
+    points, score = landmarks_468(picture, eyes, mouth, box)
+    return as_68(points), score
+
+
+def as_68(points: F32) -> F32:
+    """The 68 of FaceMesh's 468 points."""
+    return points[list(AS_68)].copy()
+
+
+def followed_468(picture: U8, before: F32) -> tuple[F32, float]:
+    """FaceMesh's points of a face that was at ``before`` a moment ago, in one pass. [468, 2] both"""
+    network = _network(find_facemesh_model())
+    eyes, size = before[list(_EYES_468)], np.ptp(before, axis=0).max()
+    if np.linalg.norm(eyes[1] - eyes[0]) < _NARROW * size:
+        down = before[list(_LIPS_468)].mean(axis=0) - eyes.mean(axis=0)
+        eyes = np.stack([eyes[0], eyes[0] + [down[1], -down[0]]]).astype(np.float32)
+    points, logit = _run(network, picture, before, *eyes)
+    return points[:, :2], _probability(logit)
+
+
+def landmarks_468(
+    picture: U8, eyes: F32, mouth: F32, box: tuple[float, ...] | None = None
+) -> tuple[F32, float]:
+    """The 468 points of a face by FaceMesh's two passes, and the probability that it is one.
 
     Args:
         picture: RGB. [H, W, 3]
@@ -107,7 +135,7 @@ def landmarks_68(
 
 
 def _two_passes(picture: U8, middle: Array, half: float, across: Array) -> tuple[F32, float]:
-    """The 68 points from a square around ``middle``, then from the square of the points found there."""
+    """The 468 points from a square around ``middle``, then from the square of the points found there."""
     network = _network(find_facemesh_model())
     along = across / max(float(np.linalg.norm(across)), 1e-6)
     under = np.array([-along[1], along[0]])
@@ -115,10 +143,14 @@ def _two_passes(picture: U8, middle: Array, half: float, across: Array) -> tuple
     level = np.stack([middle - along, middle + along]).astype(np.float32)
     points, _ = _run(network, picture, np.stack(corners).astype(np.float32), *level)
     eyes = points[list(_EYES_468), :2]
-    if np.linalg.norm(eyes[1] - eyes[0]) < 0.35 * np.ptp(points[:, :2], axis=0).max():
+    if np.linalg.norm(eyes[1] - eyes[0]) < _NARROW * np.ptp(points[:, :2], axis=0).max():
         eyes = level
     points, logit = _run(network, picture, points[:, :2], *eyes)
-    return points[list(AS_68), :2].copy(), float(1 / (1 + np.exp(-logit)))
+    return points[:, :2], _probability(logit)
+
+
+def _probability(logit: float) -> float:
+    return float(1 / (1 + np.exp(-logit)))
 
 
 @lru_cache(maxsize=1)

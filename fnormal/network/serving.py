@@ -1,7 +1,8 @@
 """Crops -> mean predictions, by torch or by ONNX Runtime; neither is imported before it is needed.
 
 Torch takes most of a second to import, which a photo from the shell feels. The weights that come with fnormal
-lie beside their ONNX twin, which ONNX Runtime serves where it is installed and no GPU is asked for.
+lie beside their ONNX twin, which ONNX Runtime serves where it is installed and no GPU is asked for, and
+beside a fast twin, which calculates with 8-bit integers.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from fnormal.files.opening import WEIGHTS, decoding
 from fnormal.network.onnx_session import open_session
 
 DEFAULT_ONNX = "fine.onnx"  # package data, written by benchmarks/ship_weights.py
+FAST_ONNX = "fine_int8.onnx"  # package data, written by benchmarks/quantize.py
+_VNNI = 261  # CPU_AVX512_CLX in OpenCV's C++ header; its Python module has no name for it
 _KEY = "fnormal"
 
 
@@ -71,16 +74,25 @@ class Served:
         return np.asarray(((direct + turned) / 2).transpose(0, 2, 3, 1), np.float32)
 
 
-def open_runner(weights: Any, device: str, threads: int | None, size_px: int | None) -> Runner:
+def open_runner(
+    weights: Any, device: str, threads: int | None, size_px: int | None, *, fast: bool = False
+) -> Runner:
     """The runner of a weights file, an ``.onnx``, a network, or None for the weights that come with fnormal.
 
-    The twin of the latter has one size; another ``size_px`` goes to torch.
+    The twins of the latter have one size; another ``size_px`` goes to torch.
+
+    Args:
+        weights: Which.
+        device: Where it runs.
+        threads: CPU threads; None leaves the runtime's own number.
+        size_px: Side of the input; None for what the weights were trained on.
+        fast: Take the fast twin where there is a use for it.
 
     Raises:
         FNormalError: The file cannot be used.
     """
     if weights is None and device == "cpu":
-        twin = default_twin()
+        twin = default_twin(fast=fast and multiplies_bytes())
         if twin is not None:
             served = Served(twin, threads)
             if size_px in (None, served.size_px):
@@ -90,10 +102,20 @@ def open_runner(weights: Any, device: str, threads: int | None, size_px: int | N
     return TorchRunner(weights, device, threads)
 
 
-def default_twin() -> Path | None:
+def multiplies_bytes() -> bool:
+    """Whether this processor sums products of bytes exactly and at once (AVX-512 VNNI).
+
+    Without it ONNX Runtime's sums overflow 16 bits, and answers are wrong where a picture is bright.
+    """
+    import cv2
+
+    return bool(cv2.checkHardwareSupport(_VNNI))
+
+
+def default_twin(*, fast: bool = False) -> Path | None:
     """The ONNX twin of the default weights, where it and ONNX Runtime are installed."""
     import importlib.util
 
-    twin = Path(str(resources.files("fnormal") / "data" / DEFAULT_ONNX))
+    twin = Path(str(resources.files("fnormal") / "data" / (FAST_ONNX if fast else DEFAULT_ONNX)))
     there = twin.is_file() and importlib.util.find_spec("onnxruntime") is not None
     return twin if there else None

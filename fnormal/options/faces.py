@@ -52,6 +52,14 @@ class PredictOptions:
         bool,
         Option(help="--no-mirror: half the network's time, answers 0.4 degrees worse."),
     ] = True
+    fast: Annotated[
+        bool | None,
+        Option(
+            "--fast/--exact",
+            help="8-bit arithmetic where the CPU has it: half the network's time. Default: videos alone.",
+            show_default=False,
+        ),
+    ] = None
     landmarks: Landmarks = None
     max_megapixels: MaxMegapixels = MAX_PICTURE_PX / 1e6
     video: Annotated[

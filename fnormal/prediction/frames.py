@@ -93,10 +93,11 @@ def framed_square(
     columns, rows = (last - first + 1).tolist()
     corner = (int(first[0]), int(first[1]))
     mask = outline(face.landmarks, rows, columns, corner_px=corner)
-    x, y = np.meshgrid(np.arange(columns) + corner[0], np.arange(rows) + corner[1])
-    back = np.linalg.inv(linear)
-    seen = np.stack([x - to_picture[0, 2], y - to_picture[1, 2]], axis=-1) @ back.T
-    mask = mask & ((seen > -0.5) & (seen < half)).all(axis=-1)
+    x = np.arange(columns) + corner[0] - to_picture[0, 2]
+    y = np.arange(rows)[:, None] + corner[1] - to_picture[1, 2]
+    for to_x, to_y in np.linalg.inv(linear):
+        seen = to_x * x + to_y * y
+        mask = mask & (seen > -0.5) & (seen < half)
     crop = Crop(corner[0], corner[1], min(max(rows, columns), height, width), size_px)
     return Frame(crop, mask, face, to_picture, corner, square.turn_deg)
 

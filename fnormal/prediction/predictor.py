@@ -57,7 +57,7 @@ def _view(picture: Array, frame: Frame) -> F32:
 
 
 def open_predictor(
-    weights: Path | None, compute: Compute, *, mirror: bool = True, many: bool = False
+    weights: Path | None, compute: Compute, *, mirror: bool = True, many: bool = False, fast: bool = False
 ) -> Predictor:
     """The predictor that a command's options ask for, on the free cores unless they say how many.
 
@@ -67,7 +67,7 @@ def open_predictor(
     threads = compute.threads or free_cores()
     device = settled(compute.device, threads)
     at_once = min(2, threads) if many and device == "cpu" else 1
-    return Predictor(weights, device=device, threads=threads, mirror=mirror, at_once=at_once)
+    return Predictor(weights, device=device, threads=threads, mirror=mirror, at_once=at_once, fast=fast)
 
 
 class Predictor:
@@ -82,6 +82,8 @@ class Predictor:
         threads: CPU threads; None leaves the runtime's own number.
         mirror: Average with the prediction for the mirror image: 0.4 degrees better, twice the work.
         at_once: How many threads will call :meth:`run` at the same time; they share ``threads`` out.
+        fast: Calculate with 8-bit integers where the weights are those that come with fnormal and the CPU
+            has instructions for it: less than half the time, answers 0.01 degrees worse in the mean.
     """
 
     def __init__(
@@ -94,9 +96,10 @@ class Predictor:
         threads: int | None = None,
         mirror: bool = True,
         at_once: int = 1,
+        fast: bool = False,
     ) -> None:
         each = None if threads is None else max(1, threads // at_once)
-        self.runner, self.at_once = open_runner(weights, device, each, size_px), at_once
+        self.runner, self.at_once = open_runner(weights, device, each, size_px, fast=fast), at_once
         self.size_px = size_px or self.runner.size_px
         self._mirror = mirror
         self.on_gpu = device.startswith("cuda")

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from fnormal.files.naming import Guard
 from fnormal.options.faces import Predict
+from fnormal.options.shared import Compute
 from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.pictures import Job, PictureStages, counted
 from fnormal.prediction.predictor import Predictor, open_predictor
@@ -34,7 +35,7 @@ class _Chunk:
     run: str
 
 
-_open: dict[str, tuple[Predictor, Guard]] = {}  # of the run that this worker works for
+_open: dict[tuple[str, bool], tuple[Predictor, Guard]] = {}  # of the run that this worker works for
 
 
 def predict_elsewhere(options: Predict, jobs: Sequence[Job]) -> Iterator[Progress]:
@@ -55,6 +56,13 @@ def predict_elsewhere(options: Predict, jobs: Sequence[Job]) -> Iterator[Progres
     chunks = [_Chunk(part, options, run) for part in parts]
     finished = run_jobs(_predict_chunk, chunks, workers=sharing.workers, scheduler=sharing.scheduler)
     yield from counted((step for told in finished for step in told), len(pictures))
+
+
+def opened(options: Predict, compute: Compute, *, many: bool, video: bool) -> Predictor:
+    """The network for a run's pictures, or its videos, which are fast unless the options say otherwise."""
+    inner = options.options
+    fast = video if inner.fast is None else inner.fast
+    return open_predictor(options.weights, compute, mirror=inner.mirror, many=many, fast=fast)
 
 
 def guarded(options: Predict, jobs: Sequence[Job]) -> Guard:
@@ -80,16 +88,16 @@ def _absolute(options: Predict) -> Predict:
 
 def _predict_chunk(chunk: _Chunk) -> list[Progress]:
     """What a worker does, on one core."""
-    options = chunk.options
-    if chunk.run not in _open:
+    options, job = chunk.options, chunk.jobs[0]
+    key = chunk.run, job.is_video
+    if key not in _open:
         _open.clear()
         inputs = [Job(name, Path(name)) for name in options.inputs]
         compute = replace(options.compute, threads=options.compute.threads or 1)
-        predictor = open_predictor(options.weights, compute, mirror=options.options.mirror)
-        _open[chunk.run] = predictor, guarded(options, inputs)
-    predictor, guard = _open[chunk.run]
-    if chunk.jobs[0].is_video:
-        job = chunk.jobs[0]
+        predictor = opened(options, compute, many=False, video=job.is_video)
+        _open[key] = predictor, guarded(options, inputs)
+    predictor, guard = _open[key]
+    if job.is_video:
         return list(predict_video(job.source, str(job.stem), predictor, options.options, guard))
     stages = PictureStages(predictor, options.options, guard)
     return [progress for job in chunk.jobs for progress in stages.run_one(job).told()]

@@ -161,11 +161,14 @@ def _moved_along(before: U8, now: U8, normals: F32) -> tuple[F32, F32]:
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now, before, None)
     side = normals.shape[0]
     large = cv2.resize(flow, (side, side), interpolation=cv2.INTER_LINEAR) * np.float32(side / _FLOW_PX)
-    row, column = np.mgrid[:side, :side].astype(np.float32)
-    x, y = column + large[..., 0], row + large[..., 1]
-    moved = cv2.remap(normals, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    small_row, small_column = np.mgrid[:_FLOW_PX, :_FLOW_PX].astype(np.float32)
-    again = cv2.remap(before, small_column + flow[..., 0], small_row + flow[..., 1], cv2.INTER_LINEAR)
+    moved = cv2.remap(normals, *_places(large), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    again = cv2.remap(before, *_places(flow), cv2.INTER_LINEAR)
     off = cv2.GaussianBlur(cv2.absdiff(again, now).astype(np.float32), (0, 0), 2)
     known = cv2.resize(np.clip(1.5 - off / 12, 0, 1), (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(moved, np.float32), np.asarray(known, np.float32)
+
+
+def _places(flow: F32) -> tuple[F32, F32]:
+    """Columns and rows [S, S] that pixels come from along a flow [S, S, 2]."""
+    steps = np.arange(flow.shape[0], dtype=np.float32)
+    return flow[..., 0] + steps, flow[..., 1] + steps[:, None]
