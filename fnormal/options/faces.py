@@ -50,7 +50,7 @@ class PredictOptions:
     ] = CROP_SCALE
     mirror: Annotated[
         bool,
-        Option(help="--no-mirror: half the network's time, answers 0.4 degrees worse."),
+        Option(help="--no-mirror: half the network's time, answers 0.3 degrees worse."),
     ] = True
     fast: Annotated[
         bool | None,

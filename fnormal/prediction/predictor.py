@@ -80,7 +80,7 @@ class Predictor:
         landmark_model: dlib's 68-point model, by default searched for.
         size_px: Side of the network's input; by default what the weights were trained on.
         threads: CPU threads; None leaves the runtime's own number.
-        mirror: Average with the prediction for the mirror image: 0.4 degrees better, twice the work.
+        mirror: Average with the prediction for the mirror image: 0.3 degrees better, twice the work.
         at_once: How many threads will call :meth:`run` at the same time; they share ``threads`` out.
         fast: Calculate with 8-bit integers where the weights are those that come with fnormal and the CPU
             has instructions for it: less than half the time, answers 0.01 degrees worse in the mean.
