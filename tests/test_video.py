@@ -24,6 +24,9 @@ from fnormal.prediction.frames import Square, square_of
 from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 from fnormal.prediction.video import VideoPredictor
+from fnormal.readers import SCANS, open_reader
+from fnormal.render.soft import SoftRenderer
+from tests.test_ladder import drawn, off_profile
 
 av = pytest.importorskip("av")
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,6 +85,26 @@ def test_points_follow_without_a_jump_and_come_back(portrait: np.ndarray) -> Non
         assert isinstance(after, FaceBox)
         step = np.linalg.norm(after.landmarks - before.landmarks, axis=1).max()
         assert step < 14, way  # 2 pixels and 2 degrees a frame move no point further
+
+
+def test_a_head_that_turns_keeps_its_points(shared_data: Path) -> None:
+    settings = {"scans": 3, "seed": 4711}
+    reader = open_reader(SCANS, "ict-facekit", shared_data / "ict_facekit/ict_facekit.npz", settings)
+    far, steps = list[float](), list[float]()
+    with SoftRenderer() as renderer:
+        for i in range(3):
+            tracker, scan, before = FaceTracker(), reader.load(i), np.zeros((68, 2))
+            for yaw_deg in range(0, 80, 4):
+                picture, truth = drawn(renderer, scan, yaw_deg)
+                face = tracker.follow(picture)
+                assert face is not None
+                away, before = face.landmarks - truth - before, face.landmarks - truth
+                steps += [np.linalg.norm(away, axis=1).mean() / np.ptp(truth, axis=0).max()] * (yaw_deg > 0)
+                far += [off_profile(face, truth)] * (yaw_deg > 55)
+    assert np.mean(far) < 0.13, "0.17 by FaceMesh alone"
+    assert max(steps) < 0.06, (
+        "one network takes over from the other without a jump; FaceMesh alone makes some of 0.11"
+    )
 
 
 def test_squares_damp_jitter_and_keep_up() -> None:

