@@ -20,6 +20,7 @@ from fnormal.faces.detect import FaceBox
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.picturefile import read_image
 from fnormal.geometry.videofile import count_frames, open_video
+from fnormal.prediction import tracking
 from fnormal.prediction.frames import Square, square_of
 from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
@@ -105,6 +106,27 @@ def test_a_head_that_turns_keeps_its_points(shared_data: Path) -> None:
     assert max(steps) < 0.06, (
         "one network takes over from the other without a jump; FaceMesh alone makes some of 0.11"
     )
+
+
+def test_profiles_that_facemesh_does_not_know_are_followed(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees some heads from the side and some not; a wall where the head was is not followed."""
+    scan = open_reader(
+        SCANS, "ict-facekit", shared_data / "ict_facekit/ict_facekit.npz", {"scans": 4, "seed": 4711}
+    ).load(3)
+    tracker = FaceTracker()
+    monkeypatch.setattr(tracking, "followed_468", lambda picture, before: (before, 0.0))
+    nowhere = np.random.default_rng(0).uniform(100, 300, (468, 2)).astype(np.float32)
+    monkeypatch.setattr(tracking, "landmarks_468", lambda *_: (nowhere, 0.0))
+    with SoftRenderer() as renderer:
+        for yaw_deg in (80, 77, 74, 71, 68):
+            picture, truth = drawn(renderer, scan, yaw_deg)
+            face = tracker.follow(picture)
+            assert face is not None
+            assert off_profile(face, truth) < 0.25
+            assert tracker.is_new == (yaw_deg == 80)
+    assert tracker.follow(np.full_like(picture, 120)) is None
 
 
 def test_squares_damp_jitter_and_keep_up() -> None:

@@ -23,7 +23,14 @@ from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, orde
 from fnormal.faces.facemesh import landmarks_68
 from fnormal.faces.headpose import yaw_of, yaw_of_six
 from fnormal.faces.looks import in_parts, in_turns
-from fnormal.faces.profile import likely_frames, profile_points
+from fnormal.faces.profile import (
+    FAR_TURNED_DEG,
+    PROFILE_SURE,
+    PROFILE_TRUST,
+    is_profile,
+    likely_frames,
+    profile_points,
+)
 
 _ROUND_DEG = (0.0, 60.0, 120.0, 180.0, -120.0, -60.0)
 _UPRIGHT_DEG = 30.0
@@ -38,13 +45,12 @@ _HOG_SURE, _LOOK_SURE = 0.4, 0.6  # from these scores of its own and of BlazeFac
 _HOG_LEAST = 0.2  # and from this one alone: 99 % of 536 portraits score above, patches taken for faces 0.04
 _HOG_HALF, _HOG_STEEP = 0.325, 3.25  # dlib's score in BlazeFace's terms: 0.2 becomes 0.4, 1 becomes 0.9
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
-_PROFILE_SCORE, _PROFILE_SURE = 0.2, 0.98  # of BlazeFace, and of the profiles' own network, of a profile
+_PROFILE_SCORE = 0.2  # of BlazeFace, of a profile
 _OTHER_STARTS = ((0.1, 1.15), (-0.1, 0.9))  # shift and scale, of its own frame, where a face is seen again
 _PROFILE_DEG = 35.0  # of the pose of BlazeFace's points
-_TURNED_DEG, _FAR_TURNED_DEG = 25.0, 45.0  # of that pose, where profiles' points are looked for; and of those
+_TURNED_DEG = 25.0  # of that pose, where profiles' points are looked for
 _PROFILE_SIZE = 1.08  # larger side of a profile's points' box / side of BlazeFace's
 _FRONTAL_SCORE = 0.84  # of BlazeFace: what is not a profile reaches it at the right turn
-_PROFILE_TRUST = 0.5  # of the points of a profile that FaceMesh takes for no face
 
 
 def find_all_faces(
@@ -205,7 +211,7 @@ def _profiles(picture: U8, known: list[FaceBox]) -> list[FaceBox]:
     for candidate in without_doubles(candidates):
         points = _profile_of(picture, candidate) if _is_new(candidate.box, [*known, *faces]) else None
         if points is not None and _seen_again(picture, points):
-            faces.append(FaceBox.around(points, candidate.score * _PROFILE_TRUST))
+            faces.append(FaceBox.around(points, candidate.score * PROFILE_TRUST))
     return faces
 
 
@@ -215,7 +221,7 @@ def _unforeseen_profiles(picture: U8) -> list[FaceBox]:
     for middle, size in likely_frames(picture):
         points = _believed(*profile_points(picture, middle, size, 0.0))
         if points is not None and _seen_again(picture, points):
-            face = FaceBox.around(points, _PROFILE_SCORE * _PROFILE_TRUST)
+            face = FaceBox.around(points, _PROFILE_SCORE * PROFILE_TRUST)
             faces += [face] if _is_new(face.box, faces) else []
     return faces
 
@@ -231,7 +237,7 @@ def _profile_of(picture: U8, candidate: Candidate) -> F32 | None:
 
 def _believed(points: F32, sure: float) -> F32 | None:
     """The points [68, 2] of what its own network is sure to be a profile."""
-    return points if sure >= _PROFILE_SURE and abs(yaw_of(points)) > _FAR_TURNED_DEG else None
+    return points if is_profile(points, sure) else None
 
 
 def _seen_again(picture: U8, points: F32) -> bool:
@@ -239,7 +245,7 @@ def _seen_again(picture: U8, points: F32) -> bool:
     low, high = points.min(axis=0), points.max(axis=0)
     middle, size = (low + high) / 2, float((high - low).max())
     return _is_inside(points, picture) and all(
-        profile_points(picture, middle + shift * size, scale * size, roll_deg(points))[1] >= _PROFILE_SURE
+        profile_points(picture, middle + shift * size, scale * size, roll_deg(points))[1] >= PROFILE_SURE
         for shift, scale in _OTHER_STARTS
     )
 
@@ -256,16 +262,16 @@ def _unless_turned(picture: U8, candidate: Candidate, points: F32) -> F32:
     if abs(yaw_of_six(candidate.points)) <= _TURNED_DEG:
         return points
     turned, _ = _profile_points(picture, candidate)
-    return turned if abs(yaw_of(turned)) > _FAR_TURNED_DEG else points
+    return turned if abs(yaw_of(turned)) > FAR_TURNED_DEG else points
 
 
 def _meshed(picture: U8, candidate: Candidate) -> FaceBox | None:
     """The candidate with its 68 points, or None where FaceMesh sees no face."""
     points, score = landmarks_68(picture, candidate.eyes, candidate.mouth, candidate.box)
-    profile = _profile_of(picture, candidate) if score < _PROFILE_TRUST else None  # FaceMesh knows none
+    profile = _profile_of(picture, candidate) if score < PROFILE_TRUST else None  # FaceMesh knows none
     # what is no face is mostly not seen again
     if profile is not None and _looked_at(picture, candidate.box, (0.0,)) is not None:
-        points, score = profile, _PROFILE_TRUST
+        points, score = profile, PROFILE_TRUST
     else:
         points = _unless_turned(picture, candidate, points)
     if score < _LEAST_MESH_SCORE or not _is_inside(points, picture):

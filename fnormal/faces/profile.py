@@ -13,9 +13,13 @@ import numpy as np
 from fnormal.arrays import F32, F64, U8, Array
 from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
 from fnormal.faces.detect import roll_deg
+from fnormal.faces.headpose import yaw_of
 from fnormal.faces.own_networks import ask
 
 SIDE_PX = 64  # of the network's input
+PROFILE_SURE = 0.98
+FAR_TURNED_DEG = 45.0  # yaw by its points, from which they are a profile's
+PROFILE_TRUST = 0.5  # score of the points of a profile that FaceMesh takes for no face
 FRAME_SCALE = 1.5  # its frame / larger side of the points' box
 _PASSES = 5  # the first frame is a guess by the detector's box, the others come from the points before
 _SETTLED = 2  # passes after which the frame is right, if that is a face
@@ -41,6 +45,11 @@ def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> 
         if done >= _SETTLED:  # what is no face looks like one in some frame, and hardly in three
             least = min(least, look.logit)
     return points, float(1 / (1 + np.exp(-max(least, -50.0))))
+
+
+def is_profile(points: F32, sure: float) -> bool:
+    """Whether the network is sure that its points [68, 2] are a profile's."""
+    return sure >= PROFILE_SURE and abs(yaw_of(points)) > FAR_TURNED_DEG
 
 
 def likely_frames(picture: U8) -> list[tuple[F64, float]]:

@@ -11,7 +11,7 @@ from fnormal.faces.detect import FaceBox, eyes_of, roll_deg
 from fnormal.faces.facemesh import N_VERTICES, as_68, followed_468, landmarks_468
 from fnormal.faces.headpose import yaw_of
 from fnormal.faces.ladder import find_all_faces
-from fnormal.faces.profile import profile_points
+from fnormal.faces.profile import PROFILE_TRUST, is_profile, profile_points
 from fnormal.prediction.frames import Square
 
 _LOST = 0.4  # FaceMesh's probability below which a face is looked for anew
@@ -64,19 +64,18 @@ class FaceTracker:
 
     def __init__(self, landmark_model: Path | None = None) -> None:
         self._landmark_model = landmark_model
-        self._last: F32 | None = None  # FaceMesh's 468 points
-        self._around = np.zeros((N_VERTICES, 2), np.float32)  # the points whose box it looks in
+        self._last: F32 | None = None  # the 68 points that were told last
+        self._mesh = self._around = np.zeros((N_VERTICES, 2), np.float32)  # FaceMesh's, and where it looks
         self._waited = _LOOK_EVERY
         self.is_new = False  # whether the last face was found, not followed
 
     def follow(self, picture: U8) -> FaceBox | None:
         """The face in the next frame. [H, W, 3]"""
         if self._last is not None:
-            self._around = _nearer(self._around, self._last)
-            points, score = followed_468(picture, self._around)
-            if _fits(points, score, picture, self._last):
-                self._last, self.is_new = points, False
-                return FaceBox.around(_with_profile(picture, as_68(points)), score)
+            face = self._followed(picture, self._last)
+            if face is not None:
+                self._last, self.is_new = face.landmarks, False
+                return face
             self._last, self._waited = None, _LOOK_EVERY
         costly, self._waited = self._waited >= _LOOK_EVERY, self._waited + 1
         found = find_all_faces(picture, self._landmark_model, costly=costly)
@@ -84,15 +83,32 @@ class FaceTracker:
             self._waited = 0
         if not found:
             return None
-        self.is_new = True
-        detected = found[0].landmarks
-        # FaceMesh's points from the first frame on: another model's would make the square jump
-        points, score = landmarks_468(picture, eyes_of(detected), detected[48:].mean(axis=0))
-        if _fits(points, score, picture):
-            self._last = self._around = points
-            return FaceBox.around(_with_profile(picture, as_68(points)), score)
-        self._waited = _LOOK_EVERY
-        return found[0]
+        face = self._begun(picture, found[0])
+        self._last, self.is_new = face.landmarks, True
+        return face
+
+    def _begun(self, picture: U8, found: FaceBox) -> FaceBox:
+        """A face that was found, with FaceMesh's points: another model's would make the square jump."""
+        points = found.landmarks
+        mesh, score = landmarks_468(picture, eyes_of(points), points[48:].mean(axis=0))
+        self._mesh = self._around = mesh
+        if score >= _LOST and _is_face(as_68(mesh), picture):
+            return FaceBox.around(_with_profile(picture, as_68(mesh)), score)
+        return found
+
+    def _followed(self, picture: U8, last: F32) -> FaceBox | None:
+        """The face a frame later: by FaceMesh, or where that sees none, by the network for profiles."""
+        self._around = _nearer(self._around, self._mesh)
+        mesh, score = followed_468(picture, self._around)
+        points = as_68(mesh)
+        if score >= _LOST and _is_face(points, picture, last):
+            self._mesh = mesh
+            return FaceBox.around(_with_profile(picture, points), score)
+        profile, sure = _profile_near(picture, last)
+        if not is_profile(profile, sure) or not _is_face(profile, picture, last):
+            return None
+        self._mesh = np.asarray(self._mesh + profile.mean(axis=0) - last.mean(axis=0), np.float32)
+        return FaceBox.around(profile, PROFILE_TRUST)
 
 
 def _with_profile(picture: U8, points: F32) -> F32:
@@ -103,11 +119,16 @@ def _with_profile(picture: U8, points: F32) -> F32:
     """
     if abs(yaw_of(points)) < _LOOK_FROM_DEG:
         return points
-    low, high = points.min(axis=0), points.max(axis=0)
-    turned, sure = profile_points(picture, (low + high) / 2, float((high - low).max()), roll_deg(points))
+    turned, sure = _profile_near(picture, points)
     off_deg = abs(yaw_of(turned)) - _PROFILE_FROM_DEG
     share = np.clip(off_deg / (_PROFILE_ALONE_DEG - _PROFILE_FROM_DEG), 0, 1) * sure
     return np.asarray(points + share * (turned - points), np.float32)
+
+
+def _profile_near(picture: U8, points: F32) -> tuple[F32, float]:
+    """The points of a profile [68, 2] that is about where ``points`` are, and how surely it is a face."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return profile_points(picture, (low + high) / 2, float((high - low).max()), roll_deg(points))
 
 
 def _nearer(around: F32, points: F32) -> F32:
@@ -116,15 +137,13 @@ def _nearer(around: F32, points: F32) -> F32:
     return np.asarray(around + _share(off) * (points - around), np.float32)
 
 
-def _fits(points: F32, score: float, picture: U8, before: F32 | None = None) -> bool:
-    """Whether FaceMesh's points [468, 2] are a face's, and where it can be a frame after ``before``."""
-    found = as_68(points)
+def _is_face(points: F32, picture: U8, before: F32 | None = None) -> bool:
+    """Whether points [68, 2] are large enough, inside, and where a face can be a frame after ``before``."""
     height, width = picture.shape[:2]
-    inside = ((found > 0) & (found < (width, height))).all(axis=1).mean()
-    if score < _LOST or inside < 0.7 or np.ptp(found, axis=0).min() < _LEAST_PX:
+    inside = ((points > 0) & (points < (width, height))).all(axis=1).mean()
+    if inside < 0.7 or np.ptp(points, axis=0).min() < _LEAST_PX:
         return False
     if before is None:
         return True
-    last = as_68(before)
-    moved = np.linalg.norm(found.mean(axis=0) - last.mean(axis=0))
-    return bool(moved <= _JUMP * np.ptp(last, axis=0).max())
+    moved = np.linalg.norm(points.mean(axis=0) - before.mean(axis=0))
+    return bool(moved <= _JUMP * np.ptp(before, axis=0).max())
