@@ -7,18 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from fnormal.arrays import F32, U8
-from fnormal.faces.detect import FaceBox, eyes_of, roll_deg
+from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.faces.facemesh import N_VERTICES, as_68, followed_468, landmarks_468
-from fnormal.faces.headpose import yaw_of
 from fnormal.faces.ladder import find_all_faces
-from fnormal.faces.profile import PROFILE_TRUST, is_profile, profile_points
+from fnormal.faces.profile import PROFILE_TRUST, by_turn, is_profile, profile_near
 from fnormal.prediction.frames import Square
 
 _LOST = 0.4  # FaceMesh's probability below which a face is looked for anew
 _LOOK_EVERY = 5  # frames between two costly looks while there is no face
 _LEAST_PX = 8  # of a face
-_LOOK_FROM_DEG = 20.0  # yaw by FaceMesh's points, from which the network for profiles is asked
-_PROFILE_FROM_DEG, _PROFILE_ALONE_DEG = 30.0, 45.0  # yaw by its own points
 _JUMP = 0.5  # of the face's size: a face does not move further between two frames
 _STEP, _HASTE = 0.4, 5.0  # share of the way that a square goes in a frame, and how it grows with the way
 
@@ -93,7 +90,7 @@ class FaceTracker:
         mesh, score = landmarks_468(picture, eyes_of(points), points[48:].mean(axis=0))
         self._mesh = self._around = mesh
         if score >= _LOST and _is_face(as_68(mesh), picture):
-            return FaceBox.around(_with_profile(picture, as_68(mesh)), score)
+            return FaceBox.around(by_turn(picture, as_68(mesh)), score)
         return found
 
     def _followed(self, picture: U8, last: F32) -> FaceBox | None:
@@ -103,32 +100,12 @@ class FaceTracker:
         points = as_68(mesh)
         if score >= _LOST and _is_face(points, picture, last):
             self._mesh = mesh
-            return FaceBox.around(_with_profile(picture, points), score)
-        profile, sure = _profile_near(picture, last)
+            return FaceBox.around(by_turn(picture, points), score)
+        profile, sure = profile_near(picture, last)
         if not is_profile(profile, sure) or not _is_face(profile, picture, last):
             return None
         self._mesh = np.asarray(self._mesh + profile.mean(axis=0) - last.mean(axis=0), np.float32)
         return FaceBox.around(profile, PROFILE_TRUST)
-
-
-def _with_profile(picture: U8, points: F32) -> F32:
-    """FaceMesh's points [68, 2], and the more those of the network for profiles the farther a face is turned.
-
-    On rendered heads that turn to and fro by 60 and 85 degrees the points are a fifth nearer to the truth so,
-    beyond 45 degrees the normals 0.4 degrees, and half as much of the mask lies beside the head.
-    """
-    if abs(yaw_of(points)) < _LOOK_FROM_DEG:
-        return points
-    turned, sure = _profile_near(picture, points)
-    off_deg = abs(yaw_of(turned)) - _PROFILE_FROM_DEG
-    share = np.clip(off_deg / (_PROFILE_ALONE_DEG - _PROFILE_FROM_DEG), 0, 1) * sure
-    return np.asarray(points + share * (turned - points), np.float32)
-
-
-def _profile_near(picture: U8, points: F32) -> tuple[F32, float]:
-    """The points of a profile [68, 2] that is about where ``points`` are, and how surely it is a face."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    return profile_points(picture, (low + high) / 2, float((high - low).max()), roll_deg(points))
 
 
 def _nearer(around: F32, points: F32) -> F32:
