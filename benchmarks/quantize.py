@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -95,10 +96,10 @@ def write_twin(source: Path, target: Path, images: Iterator[F32]) -> None:
     onnx.save(model, target)
 
 
-def output_nodes(graph: object) -> list[str]:
+def output_nodes(graph: Any) -> list[str]:
     """The last convolutions and what follows: of 8 bits their steps would be seen in the normals."""
-    makers = {output: node for node in graph.node for output in node.output}  # type: ignore[attr-defined]
-    waiting, names = [output.name for output in graph.output], list[str]()  # type: ignore[attr-defined]
+    makers = {output: node for node in graph.node for output in node.output}
+    waiting, names = [output.name for output in graph.output], list[str]()
     while waiting:
         node = makers.get(waiting.pop())
         if node is not None:

@@ -114,7 +114,9 @@ def test_the_fast_twin_is_near_and_exact_elsewhere(astronaut: Path, monkeypatch:
     picture = read_image(astronaut)
     (exact,) = Predictor().predict(picture)
     if serving.multiplies_bytes():
-        (fast,) = Predictor(fast=True).predict(picture)
+        served = Predictor(fast=True)
+        assert served.is_fast
+        (fast,) = served.predict(picture)
         off_deg = angular_error_deg(fast.normals, exact.normals)[exact.mask]
         assert 0 < off_deg.mean() < 1
         assert off_deg.max() < 8
@@ -125,6 +127,15 @@ def test_the_fast_twin_is_near_and_exact_elsewhere(astronaut: Path, monkeypatch:
     monkeypatch.setattr(serving, "multiplies_bytes", lambda: False)
     (same,) = Predictor(fast=True).predict(picture)
     np.testing.assert_array_equal(same.normals, exact.normals)
+
+
+def test_fast_in_vain_is_told(astronaut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "multiplies_bytes", lambda: False)
+    code, stdout, stderr = run("predict", astronaut, "--fast", "-o", tmp_path)
+    assert code == 0
+    assert stdout
+    assert "VNNI" in stderr
+    assert "VNNI" not in run("predict", astronaut, "--exact", "-o", tmp_path)[2]
 
 
 def test_the_twin_of_the_default_weights_gives_their_normals(astronaut: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from fnormal.geometry.videofile import is_video, parse_size
 from fnormal.options.faces import Predict, PredictOptions
 from fnormal.prediction.files import is_own_output, result_paths
 from fnormal.prediction.pictures import Job, PictureStages, counted, most_faces
+from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.sharing import guarded, opened, predict_elsewhere
 from fnormal.prediction.videofiles import predict_video
 from fnormal.prediction.videosinks import is_lossless
@@ -52,13 +53,25 @@ def predict(options: Predict) -> Iterator[Progress]:
     pictures = [job for job in jobs if not job.is_video]
     if pictures:
         predictor = opened(options, options.compute, many=len(pictures) > 1, video=False)
+        yield Progress(warning=_no_use(options.options, predictor))
         works = PictureStages(predictor, options.options, guard).run(pictures)
         yield from counted((step for work in works for step in work.told()), len(pictures))
     if len(pictures) < len(jobs):
         predictor = opened(options, options.compute, many=True, video=True)
+        yield Progress(warning=_no_use(options.options, predictor))
         for job in jobs:
             if job.is_video:
                 yield from predict_video(job.source, str(job.stem), predictor, options.options, guard)
+
+
+def _no_use(options: PredictOptions, predictor: Predictor) -> str:
+    """A warning where ``--fast`` is asked for in vain."""
+    if not options.fast or predictor.is_fast:
+        return ""
+    return (
+        "--fast changes nothing here: it needs fnormal's own weights, a CPU with AVX-512 VNNI, and ONNX"
+        " Runtime (pip install 'fnormal[onnx]')"
+    )
 
 
 def _check_places(options: PredictOptions, n_pictures: int) -> None:
@@ -119,6 +132,7 @@ def _the_only(jobs: Sequence[Job], options: Predict) -> Job:
 def _into_one(job: Job, options: Predict, guard: Guard) -> Iterator[Progress]:
     """The maps of one input as a stream, or as one video."""
     predictor = opened(options, options.compute, many=job.is_video, video=job.is_video)
+    yield Progress(warning=_no_use(options.options, predictor))
     if job.is_video:
         yield from predict_video(job.source, str(options.out), predictor, options.options, guard)
         return

@@ -22,9 +22,7 @@ _INPUT_PX = 192
 _BOX_SCALE = 1.5  # side of the network's input / larger side of the points' box, as it was trained
 _EYES_468 = (33, 263)  # outer corners
 _LIPS_468 = (13, 14)
-_NARROW = (
-    0.35  # of the points' box: eyes that are nearer to each other are a profile's and do not show its turn
-)
+_NARROW = 0.35  # of the points' box: eyes that are nearer to each other do not show how a head is turned
 _CORNERS = (33, 263, 78)  # where the eyes' and the mouth's holes begin
 # the vertex that lies nearest to each of dlib's 68 points, in the mean of 134 portraits: 5 % of the distance
 # of the eyes' outer corners on average, most of it along the jaw

@@ -54,6 +54,7 @@ class Served:
 
     def __init__(self, path: Path, threads: int | None) -> None:
         self._path, self._session = path, open_session(path, threads=threads)
+        self.is_fast = path.name == FAST_ONNX
         with decoding(path, WEIGHTS):
             about = json.loads(self._session.get_modelmeta().custom_metadata_map[_KEY])
             self.size_px, self.sure = int(about["size_px"]), bool(about["sure"])

@@ -20,7 +20,7 @@ from fnormal.faces.ladder import find_all_faces
 from fnormal.faces.masks import Outline, given_mask, seen_mask, with_forehead
 from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled
-from fnormal.network.serving import open_runner
+from fnormal.network.serving import Served, open_runner
 from fnormal.options.shared import Compute
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of
@@ -100,6 +100,7 @@ class Predictor:
     ) -> None:
         each = None if threads is None else max(1, threads // at_once)
         self.runner, self.at_once = open_runner(weights, device, each, size_px, fast=fast), at_once
+        self.is_fast = isinstance(self.runner, Served) and self.runner.is_fast
         self.size_px = size_px or self.runner.size_px
         self._mirror = mirror
         self.on_gpu = device.startswith("cuda")
