@@ -241,6 +241,15 @@ def test_the_main_job_on_a_real_photo(
     assert corners.min(axis=0) == pytest.approx(landmarks.min(axis=0), abs=40), "back on the photo"
 
 
+def test_what_was_written_before_a_failure_is_told(astronaut: Path, tmp_path: Path) -> None:
+    (tmp_path / "astronaut_enhanced.ply").mkdir()
+    told, steps = list[str](), enhance(Enhance(photos=[astronaut], out=tmp_path))
+    with pytest.raises(FNormalError, match=r"astronaut_enhanced\.ply"):
+        told.extend(Path(result.text).name for step in steps for result in step.results)
+    assert sorted([*told, "astronaut_enhanced.ply"]) == sorted(p.name for p in tmp_path.iterdir())
+    assert "astronaut_enhanced.glb" in told
+
+
 @pytest.mark.gl
 def test_given_normals_replace_the_prediction(astronaut: Path, tmp_path: Path) -> None:
     toward = np.zeros((512, 512, 3), np.float32)

@@ -205,7 +205,13 @@ def _write_one(
         prediction = pool.submit(
             _prediction, stem, normals, Written(job.name, number, n_faces), encoded.result()
         )
-        files = dict(write_enhanced(stem, tools.painter, placed, enhanced, picture, _recipe(options), wanted))
+        files = dict[str, Path]()
+        written = write_enhanced(stem, tools.painter, placed, enhanced, picture, _recipe(options), wanted)
+        try:
+            yield from _filled(files, written)
+        except FNormalError:
+            yield prediction.result()
+            raise
     yield prediction.result()
     seconds["write"] = round(time.monotonic() - started, 3)
     alignment = placed.coarse.alignment
@@ -239,7 +245,8 @@ def _fuse_depth(job: Job, options: Enhance, tools: _Tools, picture: U8) -> Itera
     yield _prediction(job.stem, normals, Written(job.name, options.face or 1, len(faces)))
     told = describe_depth(result)
     notes = {"depth_file": str(options.depth.depth), "edges_apart_px": [round(v, 1) for v in shift]}
-    files = dict(write_depth(job.stem, result, depth, picture, {**told, **notes}))
+    files = dict[str, Path]()
+    yield from _filled(files, write_depth(job.stem, result, depth, picture, {**told, **notes}))
     yield Progress(
         says=f"{job.name}: a face at {told['face_distance_m']:.2f} m,"
         f" {100 * told['measured_share']:.0f} % of it measured"
@@ -268,6 +275,15 @@ def _prediction(stem: Path, normals: FaceNormals, about: Written, encoded: bytes
     as_usual = PredictOptions()
     written = write_result(stem, normals, about, as_usual.frame, as_usual.format, encoded=encoded)
     return Progress(results=tuple(replace(result, record=None) for result in written))
+
+
+def _filled(files: dict[str, Path], written: Iterable[tuple[str, Path]]) -> Iterator[Progress]:
+    """Take up what is written; where a later file fails, tell those that are on the disk."""
+    try:
+        files.update(written)
+    except FNormalError:
+        yield Progress(results=tuple(Result(path) for path in _names(files).values()))
+        raise
 
 
 def _names(files: Mapping[str, Path]) -> dict[str, str]:
