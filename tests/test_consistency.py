@@ -15,7 +15,7 @@ from fnormal.datasets.sample import ImageSample, Pair, Sample
 from fnormal.errors import FNormalError
 from fnormal.network.model import CrossModalNet
 from fnormal.options.training import TrainOptions
-from fnormal.prediction.predictor import _confidence
+from fnormal.prediction.face_normals import confidence_of
 from fnormal.training.consistency import carried, consistency_batch, consistency_loss, two_frames
 from fnormal.training.losses import confidence_loss
 from fnormal.training.trainer import Trainer
@@ -140,4 +140,4 @@ def test_the_fine_network_adds_detail_to_its_trunk() -> None:
 def test_a_sure_network_tells_its_error_in_degrees() -> None:
     length = np.float32([UNIT_ERROR_DEG / 60, 1.0, 1e6, 0.0])
     expected = [0.5, math.cos(math.radians(UNIT_ERROR_DEG)), 1.0, 0.0]
-    np.testing.assert_allclose(_confidence(length, sure=True), expected, atol=1e-6)
+    np.testing.assert_allclose(confidence_of(length, sure=True), expected, atol=1e-6)

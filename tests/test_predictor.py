@@ -14,6 +14,7 @@ from fnormal.config import CROP_SCALE
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
 from fnormal.evaluation.predictions import network_predictions
+from fnormal.faces.crop import Crop
 from fnormal.faces.detect import FaceBox
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.geometry.picturefile import read_image
@@ -92,8 +93,8 @@ def test_eval_scores_the_normals_that_predict_gives(pairs: Path, size_px: int) -
         assert angular_error_deg(given, unit(scored)).mean() < 0.2
 
 
-@pytest.mark.parametrize(("turn_deg", "scale"), [(0, 1.9), (50, 1.9), (0, 1.45)])
-def test_a_wide_crop_answers_the_face_as_the_papers_does(
+@pytest.mark.parametrize(("turn_deg", "scale"), [(0, 1.9), (50, 1.9), (0, 1.45), (0, 1.0), (50, 1.0)])
+def test_a_wide_or_tight_crop_answers_the_face_as_the_papers_does(
     predictor: fnormal.Predictor, astronaut: Path, turn_deg: int, scale: float
 ) -> None:
     matrix = cv2.getRotationMatrix2D((224, 110), turn_deg, 1.0)
@@ -107,6 +108,35 @@ def test_a_wide_crop_answers_the_face_as_the_papers_does(
     assert np.percentile(angular_error_deg(wide.normals, usual.normals)[both], 95) < 0.5
     (forehead,) = predictor.predict(picture, faces, scale=scale, forehead=True)
     assert (forehead.mask & ~usual.mask).sum() > 200, "what the paper's crop does not show is there too"
+
+
+def test_a_tight_picture_is_answered_more_as_the_papers_crop_is(
+    predictor: fnormal.Predictor, astronaut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut at the points' very box: with its border repeated around, as a crop and as a photo."""
+    photo = read_image(astronaut)
+    (usual,) = predictor.predict(photo)
+    assert usual.face is not None
+    left, top, right, bottom = (round(float(v)) for v in usual.face.box)
+    part = np.s_[top:bottom, left:right]
+    tight = np.ascontiguousarray(photo[part])
+    face = FaceBox.around(usual.face.landmarks - (left, top), 0.9)
+    monkeypatch.setattr(predictor, "detect", lambda *_, **__: [face])
+    mask = usual.mask[part]
+
+    def off_deg(normals: np.ndarray) -> float:
+        return float(angular_error_deg(normals, usual.normals[part])[mask].mean())
+
+    side = min(tight.shape[:2])
+    alone = Crop((tight.shape[1] - side) // 2, (tight.shape[0] - side) // 2, side, predictor.size_px)
+    inside = np.zeros(tight.shape[:2], bool)
+    inside[alone.y_px :, alone.x_px :][:side, :side] = True
+    mask &= inside
+    plain = predictor.predict_crop(tight, alone, np.ones((side, side), bool)).normals
+    whole, (photographed,) = predictor.predict_whole(tight), predictor.predict(tight)
+    assert whole.mask.all()
+    assert off_deg(whole.normals) < off_deg(plain)
+    assert off_deg(photographed.normals) == pytest.approx(off_deg(whole.normals), rel=0.1)
 
 
 @pytest.mark.parametrize("turns", [0, 1])

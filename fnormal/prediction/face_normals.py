@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnormal.arrays import F32, Array, Bools
+from fnormal.config import UNIT_ERROR_DEG
 from fnormal.faces.crop import Crop
 from fnormal.faces.detect import FaceBox
 
@@ -72,3 +73,11 @@ class FaceNormals:
         (x, y), (height, width) = self.corner_px, part.shape[:2]
         frame[y : y + height, x : x + width] = part
         return frame
+
+
+def confidence_of(length: F32, *, sure: bool) -> F32:
+    """What the length of a mean prediction [h, w] says, 0..1."""
+    if sure:
+        expected_deg = UNIT_ERROR_DEG / np.maximum(length, UNIT_ERROR_DEG / 90)
+        length = np.cos(np.radians(expected_deg))
+    return np.asarray(np.clip(length, 0, 1), np.float32)

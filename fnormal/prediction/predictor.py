@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array, Bools
-from fnormal.config import CROP_SCALE, UNIT_ERROR_DEG
+from fnormal.config import CROP_SCALE
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import Crop, crop_around, holding, upright_view
 from fnormal.faces.detect import FaceBox, roll_deg
@@ -22,24 +22,24 @@ from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import Served, open_runner
 from fnormal.options.shared import Compute
-from fnormal.prediction.face_normals import FaceNormals
+from fnormal.prediction.face_normals import FaceNormals, confidence_of
 from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of
 from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
-from fnormal.prediction.whole import chosen, may_be_inside, merged, needs_own_frame, whole_frame
+from fnormal.prediction.whole import (
+    chosen,
+    is_tight,
+    may_be_inside,
+    merged,
+    needs_own_frame,
+    own_square,
+    whole_frame,
+)  # fmt: skip
 
 if TYPE_CHECKING:  # torch takes a second to import
     from fnormal.network.model import CrossModalNet
 
 BATCH = 8  # crops that go through the network together
 UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
-
-
-def _confidence(length: F32, *, sure: bool) -> F32:
-    """What the length of a mean prediction [h, w] says, 0..1."""
-    if sure:
-        expected_deg = UNIT_ERROR_DEG / np.maximum(length, UNIT_ERROR_DEG / 90)
-        length = np.cos(np.radians(expected_deg))
-    return np.asarray(np.clip(length, 0, 1), np.float32)
 
 
 def seen(picture: Array, frame: Frame) -> list[F32]:
@@ -222,39 +222,40 @@ class Predictor:
         shape = (picture.shape[0], picture.shape[1])
         frame = whole_frame(shape, self.size_px)
         for face in filter(may_be_inside, self.detect(picture)[:1]):
-            if needs_own_frame(face, max(shape)) or abs(roll_deg(face.landmarks)) > UPRIGHT_DEG:
+            turned = abs(roll_deg(face.landmarks)) > UPRIGHT_DEG
+            if turned or needs_own_frame(face, max(shape)) or is_tight(face, max(shape)):
                 return replace(frame, inner=self._bare_frame(shape, face))
         return frame
 
     def _bare_frame(self, shape: tuple[int, int], face: FaceBox) -> Frame:
         """What the network will see of a face in the paper's crop, all of it inside the mask."""
-        frame = self._framed(shape, face, CROP_SCALE, seen_mask)
-        if frame.to_picture is None:
-            return replace(frame, mask=np.ones_like(frame.mask))
-        return self._framed(shape, face, CROP_SCALE, given_mask(np.ones(shape, bool)))
+        everywhere = given_mask(np.ones(shape, bool))
+        if abs(roll_deg(face.landmarks)) > UPRIGHT_DEG:
+            return framed_square(face, square_of(face.landmarks), shape, self.size_px, everywhere)
+        crop = crop_around(face.landmarks, *shape, size_px=self.size_px)
+        if is_tight(face, crop.side_px):  # the picture is
+            return framed_square(face, own_square(face, shape), shape, self.size_px, everywhere)
+        return Frame(crop, np.ones((crop.side_px, crop.side_px), bool), face)
 
     def framed(self, shape: Sequence[int], face: FaceBox, scale: float, outline: Outline) -> Frame:
         """What the network will see of a face: the paper's crop, or an upright view of a turned face.
 
-        In a wider one it is asked about the paper's crop too, so that its answer is the same.
+        In a wider or tighter one it is asked about the paper's crop too, so that its answer is the same.
         """
-        height, width = shape
-        frame = self._framed((height, width), face, scale, outline)
-        square = frame.crop.side_px if frame.to_picture is None else square_of(face.landmarks, scale).side
-        if needs_own_frame(face, square):
-            return replace(frame, inner=self._bare_frame((height, width), face))
-        return frame
-
-    def _framed(self, shape: tuple[int, int], face: FaceBox, scale: float, outline: Outline) -> Frame:
         height, width = shape
         if abs(roll_deg(face.landmarks)) <= UPRIGHT_DEG:
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
             if outline is not seen_mask:  # the forehead must not end at the straight edge of the crop
                 crop = holding(crop, with_forehead(face.landmarks), height, width)
-            corner = crop.x_px, crop.y_px
-            return Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
-        square = square_of(face.landmarks, scale)
-        return framed_square(face, square, (height, width), self.size_px, outline)
+            corner, side = (crop.x_px, crop.y_px), float(crop.side_px)
+            frame = Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
+        else:
+            square = square_of(face.landmarks, scale)
+            frame = framed_square(face, square, (height, width), self.size_px, outline)
+            side = square.side
+        if needs_own_frame(face, side) or is_tight(face, side):
+            return replace(frame, inner=self._bare_frame((height, width), face))
+        return frame
 
     def run(self, images: Sequence[F32]) -> list[F32]:
         """Mean predictions [S, S, 3] of what was :func:`seen` [S, S, 3], in batches.
@@ -288,7 +289,7 @@ class Predictor:
                 frame.corner_px,
             )
         lengths = length_of(part)
-        confidence = _confidence(lengths, sure=self.runner.sure) * mask
+        confidence = confidence_of(lengths, sure=self.runner.sure) * mask
         normals = unit(part, mask)
         height, width = shape
         return FaceNormals(
