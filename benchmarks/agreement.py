@@ -4,7 +4,7 @@
 
 The mean angle inside the hull between the prediction at crop scale 1.2 and others of the same photo: wider
 and narrower crops, a crop shifted by 12 % of its side, linear instead of sRGB pixels; and what `predict`
-makes of each scale: in wide crops it asks the network about the paper's as well.
+makes of each: of the photo with `--scale`, and with `--no-crop` of the crop alone, without the photo around.
 """
 
 from __future__ import annotations
@@ -31,6 +31,14 @@ def normals(predictor: Predictor, picture: U8 | F32, crop: Crop) -> F32:
     """Normals of a crop in the full frame. [H, W, 3]"""
     ones = np.ones((crop.side_px, crop.side_px), bool)
     return predictor.predict_crop(picture, crop, ones).normals
+
+
+def as_a_picture(predictor: Predictor, picture: U8, crop: Crop) -> F32:
+    """What `predict --no-crop` says to a crop that is cut out of a photo, in the photo's frame. [H, W, 3]"""
+    whole = np.zeros(picture.shape, np.float32)
+    rows, columns = slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px)
+    whole[rows, columns] = predictor.predict_whole(np.ascontiguousarray(picture[rows, columns])).normals
+    return whole
 
 
 def main() -> None:
@@ -61,6 +69,7 @@ def main() -> None:
             for scale in SCALES:
                 (asked,) = predictor.predict(picture, faces[:1], scale=scale)
                 found[f"predict {scale:g}"] = asked.normals
+            found |= {f"cut, {name}": as_a_picture(predictor, picture, crop) for name, crop in others.items()}
             linear = srgb_to_linear(picture.astype(np.float32) / np.float32(255))
             found["linear"] = normals(predictor, linear, usual)
             for name, other in found.items():
