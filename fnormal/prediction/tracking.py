@@ -110,7 +110,7 @@ class FaceTracker:
 
 def _nearer(around: F32, points: F32) -> F32:
     """Points on the way from ``around`` to ``points``. [468, 2] all"""
-    off = float(np.linalg.norm((points - around).mean(axis=0)) / np.ptp(points, axis=0).max())
+    off = float(np.linalg.norm((points - around).mean(axis=0)) / max(np.ptp(points, axis=0).max(), 1.0))
     return np.asarray(around + _share(off) * (points - around), np.float32)
 
 
