@@ -139,6 +139,17 @@ def test_a_tight_picture_is_answered_more_as_the_papers_crop_is(
     assert off_deg(photographed.normals) == pytest.approx(off_deg(whole.normals), rel=0.1)
 
 
+@pytest.mark.parametrize(("light", "most_deg"), [(0.5, 0.4), (0.1, 1.0)])
+def test_a_dark_photo_is_answered_as_a_light_one(
+    predictor: fnormal.Predictor, astronaut: Path, light: float, most_deg: float
+) -> None:
+    photo = read_image(astronaut)
+    faces = predictor.detect(photo)[:1]
+    (usual,) = predictor.predict(photo, faces)
+    (dark,) = predictor.predict(np.rint(photo * light).astype(np.uint8), faces)
+    assert angular_error_deg(dark.normals, usual.normals)[usual.mask].mean() < most_deg
+
+
 @pytest.mark.parametrize("turns", [0, 1])
 def test_a_whole_picture_is_answered_and_its_face_framed_as_trained(
     predictor: fnormal.Predictor, astronaut: Path, turns: int

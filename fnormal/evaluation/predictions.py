@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fnormal.arrays import F32
 from fnormal.config import FRAME
@@ -16,7 +17,7 @@ from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.resize import resize_sample
 from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
-from fnormal.geometry.images import resize_image
+from fnormal.geometry.images import brightened, resize_image
 from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.normal_maps import MAP_SUFFIXES, frame_stated, read_normals
@@ -52,15 +53,19 @@ def network_predictions(
     device, model = next(model.parameters()).device, ready_to_run(model)
     for start in range(0, len(chosen), batch_size):
         samples = [data[i] for i in chosen[start : start + batch_size]]
-        batch = ImageBatch.of([resize_sample(s, size_px) for s in samples]).to(device)
+        image = _as_seen(ImageBatch.of([resize_sample(s, size_px) for s in samples]).to(device).image)
         with torch.inference_mode():
-            raw = (
-                mirrored_mean(model, batch.image, raw=sure) if mirror else model.image_to_normals(batch.image)
-            )
+            raw = mirrored_mean(model, image, raw=sure) if mirror else model.image_to_normals(image)
         fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.enlarged() does it
         yield from (
             (s, resize_image(f, data.size_px, cubic=True)) for s, f in zip(samples, fields, strict=True)
         )
+
+
+def _as_seen(image: Tensor) -> Tensor:
+    """Images as :class:`fnormal.prediction.predictor.Predictor` shows them to a network. [B, 3, S, S]"""
+    views = [brightened(view) for view in image.permute(0, 2, 3, 1).cpu().numpy()]
+    return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).contiguous().to(image.device)
 
 
 def file_predictions(

@@ -18,6 +18,7 @@ from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.ladder import find_all_faces
 from fnormal.faces.masks import Outline, given_mask, seen_mask, with_forehead
+from fnormal.geometry.images import brightened
 from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import Served, open_runner
@@ -44,7 +45,7 @@ UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was tra
 
 def seen(picture: Array, frame: Frame) -> list[F32]:
     """What the network sees of a picture [H, W, 3] in a frame, one view for each of its parts. [S, S, 3]"""
-    return [_view(picture, part) for part in frame.parts]
+    return [brightened(_view(picture, part)) for part in frame.parts]
 
 
 def _view(picture: Array, frame: Frame) -> F32:
