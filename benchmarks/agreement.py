@@ -36,8 +36,7 @@ def normals(predictor: Predictor, picture: U8 | F32, crop: Crop) -> F32:
 def as_a_picture(predictor: Predictor, picture: U8, crop: Crop) -> F32:
     """What `predict --no-crop` says to a crop that is cut out of a photo, in the photo's frame. [H, W, 3]"""
     whole = np.zeros(picture.shape, np.float32)
-    rows, columns = slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px)
-    whole[rows, columns] = predictor.predict_whole(np.ascontiguousarray(picture[rows, columns])).normals
+    crop.part(whole)[:] = predictor.predict_whole(np.ascontiguousarray(crop.part(picture))).normals
     return whole
 
 

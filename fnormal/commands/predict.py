@@ -52,12 +52,12 @@ def predict(options: Predict) -> Iterator[Progress]:
         return
     pictures = [job for job in jobs if not job.is_video]
     if pictures:
-        predictor = opened(options, options.compute, many=len(pictures) > 1, video=False)
+        predictor = opened(options, many=len(pictures) > 1, video=False)
         yield Progress(warning=_no_use(options.options, predictor))
         works = PictureStages(predictor, options.options, guard).run(pictures)
         yield from counted((step for work in works for step in work.told()), len(pictures))
     if len(pictures) < len(jobs):
-        predictor = opened(options, options.compute, many=True, video=True)
+        predictor = opened(options, many=True, video=True)
         yield Progress(warning=_no_use(options.options, predictor))
         for job in jobs:
             if job.is_video:
@@ -131,7 +131,7 @@ def _the_only(jobs: Sequence[Job], options: Predict) -> Job:
 
 def _into_one(job: Job, options: Predict, guard: Guard) -> Iterator[Progress]:
     """The maps of one input as a stream, or as one video."""
-    predictor = opened(options, options.compute, many=job.is_video, video=job.is_video)
+    predictor = opened(options, many=job.is_video, video=job.is_video)
     yield Progress(warning=_no_use(options.options, predictor))
     if job.is_video:
         yield from predict_video(job.source, str(options.out), predictor, options.options, guard)

@@ -53,7 +53,7 @@ def network_predictions(
     device, model = next(model.parameters()).device, ready_to_run(model)
     for start in range(0, len(chosen), batch_size):
         samples = [data[i] for i in chosen[start : start + batch_size]]
-        image = _as_seen(ImageBatch.of([resize_sample(s, size_px) for s in samples]).to(device).image)
+        image = _as_seen([resize_sample(s, size_px) for s in samples]).to(device)
         with torch.inference_mode():
             raw = mirrored_mean(model, image, raw=sure) if mirror else model.image_to_normals(image)
         fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.enlarged() does it
@@ -62,10 +62,11 @@ def network_predictions(
         )
 
 
-def _as_seen(image: Tensor) -> Tensor:
+def _as_seen(samples: Sequence[Pair]) -> Tensor:
     """Images as :class:`fnormal.prediction.predictor.Predictor` shows them to a network. [B, 3, S, S]"""
-    views = [brightened(view) for view in image.permute(0, 2, 3, 1).cpu().numpy()]
-    return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).contiguous().to(image.device)
+    batch = ImageBatch.of(samples).to(torch.device("cpu"))
+    views = [brightened(view) for view in batch.image.permute(0, 2, 3, 1).numpy()]
+    return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # channels last, as batches are
 
 
 def file_predictions(

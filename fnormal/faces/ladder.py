@@ -29,6 +29,7 @@ from fnormal.faces.profile import (
     PROFILE_TRUST,
     is_profile,
     likely_frames,
+    profile_near,
     profile_points,
 )
 
@@ -242,10 +243,8 @@ def _believed(points: F32, sure: float) -> F32 | None:
 
 def _seen_again(picture: U8, points: F32) -> bool:
     """Whether a profile is in the picture, and its network as sure of it in frames that begin otherwise."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle, size = (low + high) / 2, float((high - low).max())
     return _is_inside(points, picture) and all(
-        profile_points(picture, middle + shift * size, scale * size, roll_deg(points))[1] >= PROFILE_SURE
+        profile_near(picture, points, shift=shift, scale=scale)[1] >= PROFILE_SURE
         for shift, scale in _OTHER_STARTS
     )
 

@@ -49,10 +49,14 @@ def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> 
     return points, float(1 / (1 + np.exp(-max(least, -50.0))))
 
 
-def profile_near(picture: U8, points: F32) -> tuple[F32, float]:
-    """See :func:`profile_points`, of a face that is about where ``points`` [68, 2] are."""
+def profile_near(picture: U8, points: F32, *, shift: float = 0.0, scale: float = 1.0) -> tuple[F32, float]:
+    """See :func:`profile_points`, of a face that is about where ``points`` [68, 2] are.
+
+    The first frame may be moved by a share of the points' box, right and down, and be larger than they ask.
+    """
     low, high = points.min(axis=0), points.max(axis=0)
-    return profile_points(picture, (low + high) / 2, float((high - low).max()), roll_deg(points))
+    size = float((high - low).max())
+    return profile_points(picture, (low + high) / 2 + shift * size, scale * size, roll_deg(points))
 
 
 def by_turn(picture: U8, points: F32) -> F32:

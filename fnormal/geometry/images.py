@@ -6,10 +6,8 @@ import numpy as np
 
 from fnormal.arrays import F32, Array
 
-_LIGHT, _LIGHT_PCT = (
-    0.9,
-    97.0,
-)  # how bright the lightest pixels of a view's middle are made, and which these are
+_LIGHT = 0.9  # how bright the lightest pixels of a view's middle are made
+_LIGHT_PCT = 97.0  # of its pixels are darker than those
 _RIM = 0.2  # of the side: what is not its middle
 _MOST_GAIN = 30.0  # beyond, bytes hold hardly a picture
 
@@ -67,6 +65,6 @@ def brightened(view: F32) -> F32:
     """
     rim = round(_RIM * len(view))
     middle = view[rim : len(view) - rim : 2, rim : len(view) - rim : 2]  # faces are there; windows are around
-    light = float(np.percentile(middle.max(axis=-1), _LIGHT_PCT)) if middle.size else 1.0
+    light = float(np.percentile(middle.max(axis=-1), _LIGHT_PCT))
     gain = min(_LIGHT / max(light, 1e-6), _MOST_GAIN)
     return view if gain <= 1 else np.minimum(view * np.float32(gain), np.float32(1))

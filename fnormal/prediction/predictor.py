@@ -34,13 +34,13 @@ from fnormal.prediction.whole import (
     needs_own_frame,
     own_square,
     whole_frame,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:  # torch takes a second to import
     from fnormal.network.model import CrossModalNet
 
 BATCH = 8  # crops that go through the network together
-UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
+_UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
 
 
 def seen(picture: Array, frame: Frame) -> list[F32]:
@@ -52,9 +52,12 @@ def _view(picture: Array, frame: Frame) -> F32:
     """What the network sees of a picture [H, W, 3]: float32 in [0, 1]. [S, S, 3]"""
     if frame.to_picture is not None:
         return in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
-    crop = frame.crop
-    rows, columns = slice(crop.y_px, crop.y_px + crop.side_px), slice(crop.x_px, crop.x_px + crop.side_px)
-    return replace(crop, x_px=0, y_px=0).cut(in_unit_range(picture[rows, columns]))
+    # the part alone is made floats, not the picture
+    return replace(frame.crop, x_px=0, y_px=0).cut(in_unit_range(frame.crop.part(picture)))
+
+
+def _is_turned(face: FaceBox) -> bool:
+    return abs(roll_deg(face.landmarks)) > _UPRIGHT_DEG
 
 
 def open_predictor(
@@ -223,15 +226,14 @@ class Predictor:
         shape = (picture.shape[0], picture.shape[1])
         frame = whole_frame(shape, self.size_px)
         for face in filter(may_be_inside, self.detect(picture)[:1]):
-            turned = abs(roll_deg(face.landmarks)) > UPRIGHT_DEG
-            if turned or needs_own_frame(face, max(shape)) or is_tight(face, max(shape)):
+            if _is_turned(face) or needs_own_frame(face, max(shape)) or is_tight(face, max(shape)):
                 return replace(frame, inner=self._bare_frame(shape, face))
         return frame
 
     def _bare_frame(self, shape: tuple[int, int], face: FaceBox) -> Frame:
         """What the network will see of a face in the paper's crop, all of it inside the mask."""
         everywhere = given_mask(np.ones(shape, bool))
-        if abs(roll_deg(face.landmarks)) > UPRIGHT_DEG:
+        if _is_turned(face):
             return framed_square(face, square_of(face.landmarks), shape, self.size_px, everywhere)
         crop = crop_around(face.landmarks, *shape, size_px=self.size_px)
         if is_tight(face, crop.side_px):  # the picture is
@@ -244,7 +246,7 @@ class Predictor:
         In a wider or tighter one it is asked about the paper's crop too, so that its answer is the same.
         """
         height, width = shape
-        if abs(roll_deg(face.landmarks)) <= UPRIGHT_DEG:
+        if not _is_turned(face):
             crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
             if outline is not seen_mask:  # the forehead must not end at the straight edge of the crop
                 crop = holding(crop, with_forehead(face.landmarks), height, width)

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from fnormal.files.naming import Guard
 from fnormal.options.faces import Predict
-from fnormal.options.shared import Compute
 from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.pictures import Job, PictureStages, counted
 from fnormal.prediction.predictor import Predictor, open_predictor
@@ -58,11 +57,11 @@ def predict_elsewhere(options: Predict, jobs: Sequence[Job]) -> Iterator[Progres
     yield from counted((step for told in finished for step in told), len(pictures))
 
 
-def opened(options: Predict, compute: Compute, *, many: bool, video: bool) -> Predictor:
+def opened(options: Predict, *, many: bool, video: bool) -> Predictor:
     """The network for a run's pictures, or its videos, which are fast unless the options say otherwise."""
     inner = options.options
     fast = video if inner.fast is None else inner.fast
-    return open_predictor(options.weights, compute, mirror=inner.mirror, many=many, fast=fast)
+    return open_predictor(options.weights, options.compute, mirror=inner.mirror, many=many, fast=fast)
 
 
 def guarded(options: Predict, jobs: Sequence[Job]) -> Guard:
@@ -93,8 +92,8 @@ def _predict_chunk(chunk: _Chunk) -> list[Progress]:
     if key not in _open:
         _open.clear()
         inputs = [Job(name, Path(name)) for name in options.inputs]
-        compute = replace(options.compute, threads=options.compute.threads or 1)
-        predictor = opened(options, compute, many=False, video=job.is_video)
+        alone = replace(options, compute=replace(options.compute, threads=options.compute.threads or 1))
+        predictor = opened(alone, many=False, video=job.is_video)
         _open[key] = predictor, guarded(options, inputs)
     predictor, guard = _open[key]
     if job.is_video:
