@@ -384,10 +384,24 @@ def test_ctrl_c_ends_even_where_it_is_swallowed(tmp_path: Path) -> None:
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     started = time.monotonic()
-    process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=20)
     assert time.monotonic() - started < 2
     assert process.returncode == 130
+    assert stderr == b"fnormal: stopped\n"
     assert not list(tmp_path.iterdir()), "no half file"
+
+
+def test_ctrl_c_in_compiled_code_is_no_bug() -> None:
+    """Numba answers with a SystemError where an interrupt falls into what it compiled."""
+    code = (
+        "import os, signal\nfrom fnormal.cli import interrupt\n"
+        "try:\n    with interrupt.taken_over():\n"
+        "        try:\n            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        except KeyboardInterrupt as error:\n            raise SystemError from error\n"
+        "except KeyboardInterrupt:\n    print('stopped')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
 
 
 # 8. empty variables

@@ -9,25 +9,47 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from fnormal.files.writing import discard_unfinished
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 _PATIENCE_S = 1.5  # for the work to stop by itself
 EXIT_CODE = 130
 _asked = threading.Event()
+told = threading.Event()  # the line is out
 
 
 @contextmanager
 def taken_over() -> Iterator[None]:
-    """Handle Ctrl-C here while a command runs, where it runs in the main thread of its process."""
+    """Handle Ctrl-C here while a command runs, where it runs in the main thread of its process.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed, whatever a library has made of it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    hook = sys.unraisablehook
+
+    def lost(unraisable: UnraisableHookArgs) -> None:
+        """Tell what was raised where nobody can catch it, but for Ctrl-C: `check` or `_end` see to that."""
+        if unraisable.exc_type is not KeyboardInterrupt:
+            hook(unraisable)
+
     before = signal.signal(signal.SIGINT, _stop)
+    sys.unraisablehook = lost
     try:
         yield
+    except Exception:
+        if _asked.is_set():  # compiled code that it falls into answers with a SystemError
+            raise KeyboardInterrupt from None
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = hook
 
 
 def check() -> None:
@@ -53,5 +75,6 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 def _end() -> None:
     """End the process from beside: a library holds the main thread, or has swallowed the interrupt."""
     discard_unfinished()
-    print("fnormal: stopped", file=sys.stderr, flush=True)  # noqa: T201
+    if not told.is_set():
+        print("fnormal: stopped", file=sys.stderr, flush=True)  # noqa: T201
     os._exit(EXIT_CODE)
