@@ -16,7 +16,7 @@ from fnormal.files.writing import discard_unfinished
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-_PATIENCE_S = 1.5  # for the work to stop by itself
+_PATIENCE_S = 1.2  # for the work to stop by itself
 EXIT_CODE = 130
 _asked = threading.Event()
 told = threading.Event()  # the line is out
