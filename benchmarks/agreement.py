@@ -18,6 +18,7 @@ import torch
 
 from fnormal.arrays import F32, U8
 from fnormal.faces.crop import Crop, crop_around
+from fnormal.faces.detect import FaceBox
 from fnormal.faces.masks import hull_mask
 from fnormal.geometry.images import srgb_to_linear
 from fnormal.geometry.normals import angular_error_deg
@@ -27,10 +28,10 @@ from fnormal.prediction.predictor import Predictor
 SCALES, SHIFT = (1.0, 1.45, 1.8), 0.12
 
 
-def normals(predictor: Predictor, picture: U8 | F32, crop: Crop) -> F32:
-    """Normals of a crop in the full frame. [H, W, 3]"""
+def normals(predictor: Predictor, picture: U8 | F32, crop: Crop, face: FaceBox) -> F32:
+    """Normals of a crop of a face in the full frame. [H, W, 3]"""
     ones = np.ones((crop.side_px, crop.side_px), bool)
-    return predictor.predict_crop(picture, crop, ones).normals
+    return predictor.predict_crop(picture, crop, ones, face).normals
 
 
 def as_a_picture(predictor: Predictor, picture: U8, crop: Crop) -> F32:
@@ -57,20 +58,21 @@ def main() -> None:
             faces = predictor.detect(picture)
             if not faces:
                 continue
-            points, (height, width) = faces[0].landmarks, picture.shape[:2]
+            face, (height, width) = faces[0], picture.shape[:2]
+            points = face.landmarks
             usual = crop_around(points, height, width, size_px=predictor.size_px)
-            mask, base = hull_mask(points, height, width), normals(predictor, picture, usual)
+            mask, base = hull_mask(points, height, width), normals(predictor, picture, usual, face)
             others = {f"scale {s:g}": crop_around(points, height, width, scale=s, size_px=predictor.size_px)
                       for s in SCALES}  # fmt: skip
             step = round(SHIFT * usual.side_px)
             others["shift"] = replace(usual, x_px=max(0, usual.x_px - step), y_px=max(0, usual.y_px - step))
-            found = {name: normals(predictor, picture, crop) for name, crop in others.items()}
+            found = {name: normals(predictor, picture, crop, face) for name, crop in others.items()}
             for scale in SCALES:
                 (asked,) = predictor.predict(picture, faces[:1], scale=scale)
                 found[f"predict {scale:g}"] = asked.normals
             found |= {f"cut, {name}": as_a_picture(predictor, picture, crop) for name, crop in others.items()}
             linear = srgb_to_linear(picture.astype(np.float32) / np.float32(255))
-            found["linear"] = normals(predictor, linear, usual)
+            found["linear"] = normals(predictor, linear, usual, face)
             for name, other in found.items():
                 both = mask & base.any(axis=-1) & other.any(axis=-1)
                 angles.setdefault(name, []).append(float(angular_error_deg(base, other)[both].mean()))

@@ -24,6 +24,8 @@ from fnormal.arrays import F32
 from fnormal.datasets.hdf5 import Dataset, open_pairs
 from fnormal.datasets.sample import ImageSample
 from fnormal.faces.crop import crop_around
+from fnormal.faces.masks import hull_mask
+from fnormal.geometry.levels import levelled
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.network.serving import Served
 
@@ -60,7 +62,9 @@ def crops(photos: Path, size_px: int) -> Iterator[F32]:
         height, width = sample.mask.shape
         crop = crop_around(sample.landmarks, height, width, scale=rng.uniform(1.0, 1.6), size_px=size_px)
         image = np.clip(crop.cut(sample.image.astype(np.float32) / 255) * rng.uniform(0.4, 1.2), 0, 1)
-        yield np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
+        face = hull_mask(crop.from_picture(sample.landmarks), size_px, size_px)
+        view = levelled(image.astype(np.float32), face)
+        yield np.ascontiguousarray(view.transpose(2, 0, 1)[None])
 
 
 def write_twin(source: Path, target: Path, images: Iterator[F32]) -> None:
@@ -113,7 +117,8 @@ def errors(runner: Served, path: Path) -> str:
     data, found = open_pairs(path), []
     for sample in (data[i] for i in range(len(data))):
         image, normals, mask = paper(sample)
-        answers = [unit(runner.mean(image[None], mirror=mirror)[0]) for mirror in (True, False)]
+        view = levelled(image, mask)[None]
+        answers = [unit(runner.mean(view, mirror=mirror)[0]) for mirror in (True, False)]
         found.append([angular_error_deg(answer, normals)[mask].mean() for answer in answers])
     both, one = np.mean(found, axis=0)
     return f"{both:.3f}\t{one:.3f}"

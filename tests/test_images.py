@@ -8,7 +8,7 @@ from PIL import Image
 
 from fnormal.errors import FNormalError
 from fnormal.files.writing import atomic
-from fnormal.geometry.images import brightened, srgb_to_linear
+from fnormal.geometry.images import srgb_to_linear
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, read_normals, write_normals
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import find_images, read_image, write_image
@@ -93,21 +93,3 @@ def test_srgb_is_the_standards() -> None:
     assert srgb_to_linear(np.array([0, 0.04045, 0.5, 1], np.float32)) == pytest.approx(
         [0, 0.0031308, 0.21404, 1], abs=1e-5
     )
-
-
-def test_dark_crops_are_brightened_without_a_step_and_bright_ones_are_left() -> None:
-    picture = np.random.default_rng(0).uniform(0, 1, (64, 64, 3)).astype(np.float32)
-    assert brightened(picture) is picture
-    middle = np.s_[13:51:2, 13:51:2]
-    for light in (0.8, 0.3, 0.05):
-        seen = brightened(picture * np.float32(light))
-        assert seen.dtype == np.float32
-        assert np.percentile(seen[middle].max(axis=-1), 97) == pytest.approx(0.9, abs=0.01)
-        assert seen.max() <= 1
-    top = float(np.percentile(picture[middle].max(axis=-1), 97))
-    just = picture * np.float32(0.9 / top)
-    np.testing.assert_allclose(brightened(just * np.float32(0.999)), just, atol=2e-3)
-    assert not brightened(np.zeros((64, 64, 3), np.float32)).any()
-    window = np.ones((64, 64, 3), np.float32)
-    window[13:51, 13:51] = 0.09
-    assert brightened(window)[32, 32, 0] == pytest.approx(0.9, abs=0.01), "a bright rim does not count"

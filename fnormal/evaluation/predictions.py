@@ -12,12 +12,11 @@ from torch import Tensor
 
 from fnormal.arrays import F32
 from fnormal.config import FRAME
-from fnormal.datasets.batch import ImageBatch
 from fnormal.datasets.hdf5 import Dataset
-from fnormal.datasets.resize import resize_sample
 from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
-from fnormal.geometry.images import brightened, resize_image
+from fnormal.geometry.images import resize_image
+from fnormal.geometry.levels import levelled
 from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.normal_maps import MAP_SUFFIXES, frame_stated, read_normals
@@ -53,7 +52,7 @@ def network_predictions(
     device, model = next(model.parameters()).device, ready_to_run(model)
     for start in range(0, len(chosen), batch_size):
         samples = [data[i] for i in chosen[start : start + batch_size]]
-        image = _as_seen([resize_sample(s, size_px) for s in samples]).to(device)
+        image = _as_seen(samples, size_px).to(device)
         with torch.inference_mode():
             raw = mirrored_mean(model, image, raw=sure) if mirror else model.image_to_normals(image)
         fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.enlarged() does it
@@ -62,10 +61,10 @@ def network_predictions(
         )
 
 
-def _as_seen(samples: Sequence[Pair]) -> Tensor:
+def _as_seen(samples: Sequence[Pair], size_px: int) -> Tensor:
     """Images as :class:`fnormal.prediction.predictor.Predictor` shows them to a network. [B, 3, S, S]"""
-    batch = ImageBatch.of(samples).to(torch.device("cpu"))
-    views = [brightened(view) for view in batch.image.permute(0, 2, 3, 1).numpy()]
+    images = (sample.image.astype(np.float32) / 255 for sample in samples)
+    views = [levelled(resize_image(image, size_px)) for image in images]
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # channels last, as batches are
 
 

@@ -1,15 +1,10 @@
-"""Pictures as arrays: sizes, colour curves, exposure."""
+"""Pictures as arrays: sizes, colour curves."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fnormal.arrays import F32, Array
-
-_LIGHT = 0.9  # how bright the lightest pixels of a view's middle are made
-_LIGHT_PCT = 97.0  # of its pixels are darker than those
-_RIM = 0.2  # of the side: what is not its middle
-_MOST_GAIN = 30.0  # beyond, bytes hold hardly a picture
 
 
 def resize_image(image: Array, size_px: int, *, cubic: bool = False) -> Array:
@@ -55,16 +50,3 @@ def linear_to_srgb(linear: F32) -> F32:
     """Convert linear light in 0..1 to sRGB values: the inverse of :func:`srgb_to_linear`."""
     high = 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055
     return np.where(linear <= 0.0031308, 12.92 * linear, high).astype(np.float32)
-
-
-def brightened(view: F32) -> F32:
-    """A dark crop as bright as a network saw most, a bright one as it is. [S, S, 3] both, in [0, 1]
-
-    On unseen rendered heads a quarter of the light costs 0.6 degrees, a tenth 1.4 and a twentieth 2.3; with
-    this 0.0, 0.0 and 0.1. Linear pixels are answered 0.1 degrees better.
-    """
-    rim = round(_RIM * len(view))
-    middle = view[rim : len(view) - rim : 2, rim : len(view) - rim : 2]  # faces are there; windows are around
-    light = float(np.percentile(middle.max(axis=-1), _LIGHT_PCT))
-    gain = min(_LIGHT / max(light, 1e-6), _MOST_GAIN)
-    return view if gain <= 1 else np.minimum(view * np.float32(gain), np.float32(1))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fnormal.arrays import F32, F64, Bools
+from fnormal.arrays import F32, F64, Array, Bools
 from fnormal.config import CROP_SCALE
-from fnormal.faces.crop import Crop, square_matrix
+from fnormal.faces.crop import Crop, square_matrix, upright_view
 from fnormal.faces.detect import FaceBox, roll_deg
-from fnormal.faces.masks import Outline
+from fnormal.faces.masks import Outline, seen_mask
+from fnormal.geometry.levels import levelled
+from fnormal.prediction.inputs import in_unit_range
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Frame:
         corner_px: Left column and top row of ``mask``, of a turned face.
         turn_deg: How far the face was turned upright, counter-clockwise.
         inner: A frame of the same face, in which the network is at its best, where this one is wider.
+        lit: A face inside, by whose light the view is levelled, where ``face`` is None.
     """
 
     crop: Crop
@@ -34,6 +37,7 @@ class Frame:
     corner_px: tuple[int, int] = (0, 0)
     turn_deg: float = 0.0
     inner: Frame | None = None
+    lit: FaceBox | None = None
 
     @property
     def parts(self) -> list[Frame]:
@@ -44,6 +48,17 @@ class Frame:
     def mask_corner_px(self) -> tuple[int, int]:
         """Left column and top row of ``mask`` in the picture."""
         return self.corner_px if self.to_picture is not None else (self.crop.x_px, self.crop.y_px)
+
+    def face_in_view(self) -> Bools | None:
+        """Where the face is in what the network sees, None where nobody has looked for it. [S, S]"""
+        face, size_px = self.face or self.lit, self.crop.size_px
+        if face is None:
+            return None
+        if self.to_picture is None:
+            points = self.crop.from_picture(face.landmarks)
+        else:
+            points = (face.landmarks - self.to_picture[:, 2]) @ np.linalg.inv(self.to_picture[:, :2]).T
+        return seen_mask(points, size_px, size_px)
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,19 @@ def framed_square(
         mask = mask & (seen > -0.5) & (seen < half)
     crop = Crop(corner[0], corner[1], min(max(rows, columns), height, width), size_px)
     return Frame(crop, mask, face, to_picture, corner, square.turn_deg)
+
+
+def seen(picture: Array, frame: Frame) -> list[F32]:
+    """What the network sees of a picture [H, W, 3] in a frame, one view for each of its parts. [S, S, 3]"""
+    return [levelled(_view(picture, part), part.face_in_view()) for part in frame.parts]
+
+
+def _view(picture: Array, frame: Frame) -> F32:
+    """What the network sees of a picture [H, W, 3]: float32 in [0, 1]. [S, S, 3]"""
+    if frame.to_picture is not None:
+        return in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
+    # the part alone is made floats, not the picture
+    return replace(frame.crop, x_px=0, y_px=0).cut(in_unit_range(frame.crop.part(picture)))
 
 
 def carried_back(mean: F32, to_picture: F64, shape: tuple[int, ...], corner_px: tuple[int, int]) -> F32:

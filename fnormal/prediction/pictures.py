@@ -18,9 +18,9 @@ from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.figures import overlay, side_by_side
 from fnormal.prediction.files import Written, doubt, extra_path, result_paths, write_result
-from fnormal.prediction.frames import Frame
+from fnormal.prediction.frames import Frame, seen
 from fnormal.prediction.outlines import outline_of
-from fnormal.prediction.predictor import BATCH, Predictor, seen
+from fnormal.prediction.predictor import BATCH, Predictor
 from fnormal.progress import Progress, Result, failure
 from fnormal.work.overlap import overlapped
 

@@ -12,20 +12,19 @@ import numpy as np
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.config import CROP_SCALE
 from fnormal.errors import FNormalError
-from fnormal.faces.crop import Crop, crop_around, holding, upright_view
+from fnormal.faces.crop import Crop, crop_around, holding
 from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.ladder import find_all_faces
 from fnormal.faces.masks import Outline, given_mask, seen_mask, with_forehead
-from fnormal.geometry.images import brightened
 from fnormal.geometry.normals import length_of, unit
 from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import Served, open_runner
 from fnormal.options.shared import Compute
 from fnormal.prediction.face_normals import FaceNormals, confidence_of
-from fnormal.prediction.frames import Frame, carried_back, framed_square, square_of
-from fnormal.prediction.inputs import as_bytes, check_range, in_unit_range, inside
+from fnormal.prediction.frames import Frame, carried_back, framed_square, seen, square_of
+from fnormal.prediction.inputs import as_bytes, check_range, inside
 from fnormal.prediction.whole import (
     chosen,
     is_tight,
@@ -41,19 +40,6 @@ if TYPE_CHECKING:  # torch takes a second to import
 
 BATCH = 8  # crops that go through the network together
 _UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
-
-
-def seen(picture: Array, frame: Frame) -> list[F32]:
-    """What the network sees of a picture [H, W, 3] in a frame, one view for each of its parts. [S, S, 3]"""
-    return [brightened(_view(picture, part)) for part in frame.parts]
-
-
-def _view(picture: Array, frame: Frame) -> F32:
-    """What the network sees of a picture [H, W, 3]: float32 in [0, 1]. [S, S, 3]"""
-    if frame.to_picture is not None:
-        return in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
-    # the part alone is made floats, not the picture
-    return replace(frame.crop, x_px=0, y_px=0).cut(in_unit_range(frame.crop.part(picture)))
 
 
 def _is_turned(face: FaceBox) -> bool:
@@ -216,9 +202,11 @@ class Predictor:
         frame = self.whole_frame(as_bytes(picture))
         return self.finish(frame, self.run(seen(picture, frame)), picture.shape[:2])
 
-    def predict_crop(self, picture: Array, crop: Crop, mask: Bools) -> FaceNormals:
-        """Normals of a square of a picture that the caller has chosen, inside a mask of that square."""
-        frame = Frame(crop, mask, None)
+    def predict_crop(
+        self, picture: Array, crop: Crop, mask: Bools, lit: FaceBox | None = None
+    ) -> FaceNormals:
+        """Normals of a square of a picture inside a mask of that square, levelled by the light on a face."""
+        frame = Frame(crop, mask, None, lit=lit)
         return self.finish(frame, self.run(seen(picture, frame)), picture.shape[:2])
 
     def whole_frame(self, picture: U8) -> Frame:
@@ -226,8 +214,8 @@ class Predictor:
         shape = (picture.shape[0], picture.shape[1])
         frame = whole_frame(shape, self.size_px)
         for face in filter(may_be_inside, self.detect(picture)[:1]):
-            if _is_turned(face) or needs_own_frame(face, max(shape)) or is_tight(face, max(shape)):
-                return replace(frame, inner=self._bare_frame(shape, face))
+            own = _is_turned(face) or needs_own_frame(face, max(shape)) or is_tight(face, max(shape))
+            return replace(frame, inner=self._bare_frame(shape, face) if own else None, lit=face)
         return frame
 
     def _bare_frame(self, shape: tuple[int, int], face: FaceBox) -> Frame:

@@ -13,9 +13,9 @@ from fnormal.faces.detect import FaceBox
 from fnormal.faces.masks import Outline
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.frames import Frame, framed_square, square_of
+from fnormal.prediction.frames import Frame, framed_square, seen, square_of
 from fnormal.prediction.outlines import BUILT_IN
-from fnormal.prediction.predictor import Predictor, seen
+from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 from fnormal.work.overlap import overlapped
 

@@ -11,6 +11,7 @@ from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample
 from fnormal.faces.masks import hull_mask
 from fnormal.geometry.images import resize_image
+from fnormal.geometry.levels import levelled
 from fnormal.geometry.normals import unit
 
 
@@ -39,6 +40,12 @@ def augment_sample(
     arrays = {"image": image, "normals": normals}
     changed: dict[str, Any] = {name: array for name, array in arrays.items() if array is not None}
     return replace(sample, mask=mask, landmarks=None, **changed)
+
+
+def as_shown(image: U8, face: Bools) -> U8:
+    """A picture [S, S, 3] levelled by the light on its face [S, S], as networks are shown it everywhere."""
+    some = None if face.all() else face
+    return np.rint(255 * levelled(image.astype(np.float32) / np.float32(255), some)).astype(np.uint8)
 
 
 def _inside_hull(mask: Bools, points: F32 | None) -> Bools:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from fnormal.datasets.resize import resize_sample
 from fnormal.datasets.sample import BYTES_A_PIXEL, UNLIT_BYTES_A_PIXEL, ImageSample, Pair, Sample
 from fnormal.errors import FNormalError
 from fnormal.render.environment import EnvironmentMap
-from fnormal.training.augment import augment_sample
+from fnormal.training.augment import as_shown, augment_sample
 from fnormal.training.consistency import ConsistencyBatch, consistency_batch, two_frames
 from fnormal.training.cover import cover as cover_face
 from fnormal.training.framing import frame_usual, reframe
@@ -146,6 +147,8 @@ class EpochBatches(TorchDataset[Batch]):
                 if self.reframe_share or self.relight_share:
                     sample = self._framed(sample, self.sets[which].size_px, rng)
                 sample = augment_sample(sample, rng, self.rotate_deg, self.hull_share)
+            if isinstance(sample, ImageSample):
+                sample = replace(sample, image=as_shown(sample.image, sample.mask))
             samples.append(sample)
         return collate(modality, samples)
 

@@ -1,0 +1,47 @@
+"""The light of a view: its haze, its colour cast and its exposure, taken out for the network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fnormal.arrays import F32, Bools
+
+_PCT = (2.0, 97.0)  # of a face's pixels are darker than its dark and its light, in each colour
+_DARK = np.float32(0.04)  # what the dark becomes
+_LIGHT = np.array([0.9, 0.8, 0.75], np.float32)  # and the light
+_MOST_GAIN = 30.0  # beyond, bytes hold hardly a picture
+_MOST_CAST = 5.0  # a colour is strengthened so many times as much as another
+_WHITE = 0.99  # and brighter is burnt out, where no curve brings anything back
+_BURNT = (0.03, 0.06)  # of a face: up to here it is levelled, from there left as it is
+_RIM = 0.2  # of the side: what is not a view's middle
+_SIDE_PX = 64  # of the view as it is measured, about: some of its rows and columns
+
+
+def levelled(view: F32, face: Bools | None = None) -> F32:
+    """A view with the dark, the light and the colours that faces have on the mean. [S, S, 3] both, in [0, 1]
+
+    Whatever was added to a colour, or by what it was multiplied, the result is the same. A face that is burnt
+    out is better left alone.
+
+    Args:
+        view: What a network is to see.
+        face: Where the face is, whose pixels are measured; None for the middle of the view. [S, S]
+    """
+    pixels = _measured(view, face)
+    kept = np.float32(np.interp((pixels >= _WHITE).any(axis=1).mean(), _BURNT, (0, 1)))
+    dark, light = np.percentile(pixels, _PCT, axis=0).astype(np.float32)
+    gain = np.minimum((_LIGHT - _DARK) / np.maximum(light - dark, 1e-6), _MOST_GAIN)
+    gain = np.minimum(gain, _MOST_CAST * gain.min())
+    level: F32 = (1 - kept) * np.clip((view - dark) * gain + _DARK, 0, 1) + kept * view
+    return level
+
+
+def _measured(view: F32, face: Bools | None) -> F32:
+    """Some of the pixels of a face, or of the middle of a view. [N, 3]"""
+    step = max(1, len(view) // _SIDE_PX)
+    if face is not None:
+        pixels = view[::step, ::step][face[::step, ::step]]
+        if len(pixels):
+            return pixels
+    rim = round(_RIM * len(view))
+    return view[rim : len(view) - rim : step, rim : len(view) - rim : step].reshape(-1, 3)
