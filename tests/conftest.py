@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ import torch
 from fnormal.datasets.hdf5 import DatasetWriter
 from fnormal.datasets.sample import SAMPLE_TYPES, Sample
 from fnormal.geometry.normals import unit
+from fnormal.geometry.picturefile import read_image
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores: a thread each
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the processes that tests start
@@ -120,3 +122,9 @@ def dask_cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[by
     for process in (*workers, scheduler):
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def portrait(astronaut: Path) -> np.ndarray:
+    """The astronaut's head, large. [480, 480, 3]"""
+    return cv2.resize(read_image(astronaut)[20:260, 110:350], (480, 480), interpolation=cv2.INTER_CUBIC)

@@ -7,6 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 from fnormal.commands.render_dataset import RenderRecipe, settled
 from fnormal.datasets import sets
 from fnormal.datasets.hdf5 import Dataset
@@ -45,3 +48,10 @@ def render_recipe(
 def nothing(options: Any) -> Iterator[Progress]:
     """A workflow that does nothing."""
     yield from ()
+
+
+def placed(portrait: np.ndarray, x: float, y: float, turn_deg: float = 0, scale: float = 1) -> np.ndarray:
+    """A frame [360, 480, 3] with the middle of the portrait at (x, y)."""
+    matrix = cv2.getRotationMatrix2D((240, 240), turn_deg, scale)
+    matrix[:, 2] += x - 240, y - 240
+    return cv2.warpAffine(portrait, matrix, (480, 360), borderValue=(90, 100, 110))

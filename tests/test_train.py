@@ -21,10 +21,11 @@ from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
 from fnormal.evaluation.scores import baseline_errors, network_errors
 from fnormal.geometry.images import resize_image
+from fnormal.geometry.mirror import mirror_normals
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import load_weights
 from fnormal.options.training import TrainOptions
-from fnormal.training.augment import augment_sample, mirror_normals, photometric, rotate_in_plane
+from fnormal.training.augment import augment_sample, photometric, rotate_in_plane
 from fnormal.training.loop import train
 from fnormal.training.trainer import Trainer, learning_rate
 from tests.conftest import bump_normals, write_set

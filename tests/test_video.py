@@ -18,32 +18,16 @@ from typer.testing import CliRunner
 from fnormal.cli.app import app
 from fnormal.faces.detect import FaceBox
 from fnormal.geometry.normal_maps import read_normals
-from fnormal.geometry.picturefile import read_image
+from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.videofile import count_frames, open_video
-from fnormal.prediction import tracking
-from fnormal.prediction.frames import Square, square_of
+from fnormal.prediction import video
 from fnormal.prediction.predictor import Predictor
-from fnormal.prediction.tracking import FaceTracker, FollowingSquare
+from fnormal.prediction.tracking import FaceTracker
 from fnormal.prediction.video import VideoPredictor
-from fnormal.readers import SCANS, open_reader
-from fnormal.render.soft import SoftRenderer
-from tests.test_ladder import drawn, off_profile
+from tests.helpers import placed
 
 av = pytest.importorskip("av")
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def portrait(astronaut: Path) -> np.ndarray:
-    """The astronaut's head, large. [480, 480, 3]"""
-    return cv2.resize(read_image(astronaut)[20:260, 110:350], (480, 480), interpolation=cv2.INTER_CUBIC)
-
-
-def placed(portrait: np.ndarray, x: float, y: float, turn_deg: float = 0, scale: float = 1) -> np.ndarray:
-    """A frame [360, 480, 3] with the middle of the portrait at (x, y)."""
-    matrix = cv2.getRotationMatrix2D((240, 240), turn_deg, scale)
-    matrix[:, 2] += x - 240, y - 240
-    return cv2.warpAffine(portrait, matrix, (480, 360), borderValue=(90, 100, 110))
 
 
 def write_video(path: Path, frames: list[np.ndarray]) -> None:
@@ -62,101 +46,58 @@ def write_video(path: Path, frames: list[np.ndarray]) -> None:
 def test_a_panned_still_is_steady(portrait: np.ndarray, fast: bool) -> None:
     frames = [placed(portrait, 240 + 60 * np.sin(t / 20), 200 + 20 * np.cos(t / 17)) for t in range(30)]
     for smooth, most_deg in ((0.0, 1.0), (0.5, 0.4)):
-        video = VideoPredictor(Predictor(fast=fast), scale=1.2, smooth=smooth)
-        found = [f.flicker_deg for f in video.follow(frames)]
+        follower = VideoPredictor(Predictor(fast=fast), scale=1.2, smooth=smooth)
+        found = [f.flicker_deg for f in follower.follow(frames)]
         assert found[0] is None
         assert np.mean([f for f in found if f is not None]) < most_deg
 
 
-def test_points_follow_without_a_jump_and_come_back(portrait: np.ndarray) -> None:
-    """It moves, turns by 60 degrees, leaves to the right, is away, and returns."""
-    ways = [(240 + 2 * t, 200, 2 * t, 1.0) for t in range(30)]
-    ways += [(300 + 25 * t, 200, 60, 1.0) for t in range(16)]
-    ways += [(900, 200, 0, 1.0)] * 8
-    ways += [(240, 200, 0, 0.8)] * 8
-    tracker, found = FaceTracker(), []
-    for way in ways:
-        found.append(tracker.follow(placed(portrait, *way)))
-    assert all(face is not None for face in found[:32])
-    assert all(face is None for face in found[46:54])
-    assert found[-1] is not None, "it is found again"
-    assert found[-1].landmarks[:, 0].mean() == pytest.approx(240, abs=60)
-    for way, before, after in zip(ways[1:30], found[:29], found[1:30], strict=True):
-        assert isinstance(before, FaceBox)
-        assert isinstance(after, FaceBox)
-        step = np.linalg.norm(after.landmarks - before.landmarks, axis=1).max()
-        assert step < 14, way  # 2 pixels and 2 degrees a frame move no point further
+@pytest.fixture
+def in_turn(monkeypatch: pytest.MonkeyPatch) -> Predictor:
+    """A predictor that asks as a fast one does, whatever this processor can do."""
+    predictor = Predictor()
+    monkeypatch.setattr(predictor, "is_fast", True)
+    return predictor
 
 
-def test_a_head_that_turns_keeps_its_points(shared_data: Path) -> None:
-    settings = {"scans": 3, "seed": 4711}
-    reader = open_reader(SCANS, "ict-facekit", shared_data / "ict_facekit/ict_facekit.npz", settings)
-    far, steps = list[float](), list[float]()
-    with SoftRenderer() as renderer:
-        for i in range(3):
-            tracker, scan, before = FaceTracker(), reader.load(i), np.zeros((68, 2))
-            for yaw_deg in range(0, 80, 4):
-                picture, truth = drawn(renderer, scan, yaw_deg)
-                face = tracker.follow(picture)
-                assert face is not None
-                away, before = face.landmarks - truth - before, face.landmarks - truth
-                steps += [np.linalg.norm(away, axis=1).mean() / np.ptp(truth, axis=0).max()] * (yaw_deg > 0)
-                far += [off_profile(face, truth)] * (yaw_deg > 55)
-    assert np.mean(far) < 0.13, "0.17 by FaceMesh alone"
-    assert max(steps) < 0.06, (
-        "one network takes over from the other without a jump; FaceMesh alone makes some of 0.11"
-    )
+class StillTracker:
+    """Says the same of every frame."""
+
+    face = None
+    is_new = False
+
+    def follow(self, picture: np.ndarray) -> FaceBox | None:
+        self.is_new = self.face is None
+        self.face = self.face or FaceTracker().follow(picture)
+        return self.face
 
 
-def test_profiles_that_facemesh_does_not_know_are_followed(
-    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_still_face_is_answered_as_by_both_passes(
+    portrait: np.ndarray, in_turn: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It sees some heads from the side and some not; a wall where the head was is not followed."""
-    scan = open_reader(
-        SCANS, "ict-facekit", shared_data / "ict_facekit/ict_facekit.npz", {"scans": 4, "seed": 4711}
-    ).load(3)
-    tracker = FaceTracker()
-    monkeypatch.setattr(tracking, "followed_468", lambda picture, before: (before, 0.0))
-    nowhere = np.random.default_rng(0).uniform(100, 300, (468, 2)).astype(np.float32)
-    monkeypatch.setattr(tracking, "landmarks_468", lambda *_: (nowhere, 0.0))
-    with SoftRenderer() as renderer:
-        for yaw_deg in (80, 77, 74, 71, 68):
-            picture, truth = drawn(renderer, scan, yaw_deg)
-            face = tracker.follow(picture)
-            assert face is not None
-            assert off_profile(face, truth) < 0.25
-            assert tracker.is_new == (yaw_deg == 80)
-    assert tracker.follow(np.full_like(picture, 120)) is None
+    """One frame is seen as it is, the next in the mirror; the mean of both is the mean of both passes."""
+    monkeypatch.setattr(video, "FaceTracker", StillTracker)
+    frames = [placed(portrait, 240, 200)] * 4
+    both = [f.normals for f in VideoPredictor(Predictor(), scale=1.2).follow(frames)]
+    each = [f.normals for f in VideoPredictor(in_turn, scale=1.2).follow(frames)]
+    alone = [f.normals for f in VideoPredictor(Predictor(mirror=False), scale=1.2).follow(frames)]
+    for one, other, half in zip(both[2:], each[2:], alone[2:], strict=True):
+        assert one is not None
+        assert other is not None
+        assert half is not None
+        assert angular_error_deg(one.normals, other.normals)[one.mask].mean() < 0.01
+        assert angular_error_deg(one.normals, half.normals)[one.mask].mean() > 1, "there is something to mend"
 
 
-def test_squares_damp_jitter_and_keep_up() -> None:
-    rng = np.random.default_rng(0)
-    follower = FollowingSquare()
-    still = Square(np.array([100.0, 100.0]), 200.0, 0.0)
-    noisy, steady = [], []
-    for _ in range(200):
-        wanted = Square(still.middle + rng.normal(0, 1, 2), 200.0, 0.0)
-        noisy.append(wanted.middle)
-        steady.append(follower.next(wanted, anew=False).middle)
-    assert np.diff(steady, axis=0).std() < 0.6 * np.diff(noisy, axis=0).std()
-    for t in range(20):  # 10 pixels a frame
-        wanted = Square(np.array([100.0 + 10 * t, 100.0]), 200.0, 0.0)
-        got = follower.next(wanted, anew=False)
-    assert abs(got.middle[0] - wanted.middle[0]) < 0.06 * 200
-    assert abs(Square(still.middle, 200, 170).toward(Square(still.middle, 200, -170), 0.5).turn_deg) == 180
-
-
-def test_the_square_of_points_is_the_papers_crop() -> None:
-    points = np.random.default_rng(0).uniform(100, 200, (68, 2)).astype(np.float32)
-    points[36:42], points[42:48] = (120, 140), (180, 140)
-    points[6:11], points[17:27] = (150, 200), (150, 100)
-    square = square_of(points)
-    assert square.side == pytest.approx(1.2 * np.ptp(points, axis=0).max(), rel=1e-5)
-    corners = (
-        np.array([[-0.5, -0.5], [255.5, 255.5]]) @ square.to_picture(256)[:, :2].T
-        + square.to_picture(256)[:, 2]
-    )
-    np.testing.assert_allclose(corners[1] - corners[0], square.side, rtol=1e-6)
+def test_frames_that_are_done_leave_the_others_as_they_are(portrait: np.ndarray, in_turn: Predictor) -> None:
+    frames = [placed(portrait, 200 + 3 * t, 200, t) for t in range(8)]
+    whole = list(VideoPredictor(in_turn, scale=1.2).follow(frames))
+    rest = list(VideoPredictor(in_turn, scale=1.2).follow(frames, done=(0, 1, 2, 5)))
+    assert [f.number for f in rest if f.normals is not None] == [3, 4, 6, 7]
+    for one, other in zip(whole, rest, strict=True):
+        if other.normals is not None:
+            assert one.normals is not None
+            np.testing.assert_array_equal(one.normals.normals, other.normals.normals)
 
 
 @pytest.fixture(scope="module")

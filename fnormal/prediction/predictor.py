@@ -92,7 +92,7 @@ class Predictor:
         self.runner, self.at_once = open_runner(weights, device, each, size_px, fast=fast), at_once
         self.is_fast = isinstance(self.runner, Served) and self.runner.is_fast
         self.size_px = size_px or self.runner.size_px
-        self._mirror = mirror
+        self.mirror = mirror
         self.on_gpu = device.startswith("cuda")
         self._landmark_model = landmark_model
 
@@ -248,15 +248,19 @@ class Predictor:
             return replace(frame, inner=self._bare_frame((height, width), face))
         return frame
 
-    def run(self, images: Sequence[F32]) -> list[F32]:
+    def run(self, images: Sequence[F32], *, once: bool = False) -> list[F32]:
         """Mean predictions [S, S, 3] of what was :func:`seen` [S, S, 3], in batches.
+
+        Args:
+            images: What was seen.
+            once: Leave the mirror images out, whatever the predictor does.
 
         Raises:
             FNormalError: The network gives numbers that are none.
         """
         means: list[F32] = []
         for first in range(0, len(images), BATCH):
-            found = self.runner.mean(np.stack(images[first : first + BATCH]), mirror=self._mirror)
+            found = self.runner.mean(np.stack(images[first : first + BATCH]), mirror=self.mirror and not once)
             if not np.isfinite(found).all():
                 raise FNormalError("the network gives normals that are no numbers: its weights are damaged")
             means += list(found)

@@ -11,6 +11,7 @@ import numpy as np
 from fnormal.arrays import F32, U8, Array
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.masks import Outline
+from fnormal.geometry.mirror import mirror_image, mirror_normals
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, framed_square, seen, square_of
@@ -22,6 +23,18 @@ from fnormal.work.overlap import overlapped
 _FLOW_PX = 128  # side of the crop in which motion is measured
 
 
+Places = tuple[F32, F32]  # columns and rows
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What is kept of the frame before: its grey crop, what the network said of it, and what was told."""
+
+    grey: U8
+    asked: F32
+    mean: F32 | None
+
+
 @dataclass
 class VideoFrame:
     """One frame on its way through the stages.
@@ -30,6 +43,7 @@ class VideoFrame:
         number: From 0.
         picture: RGB, until it is no longer needed. [H, W, 3]
         wanted: Whether its normals are asked for; the face is followed anyhow.
+        helps: Whether the normals of the next frame are, to which it adds its share.
         shape: Rows and columns.
         face: Where the face is; None where there is none.
         is_new: Whether the face was found, not followed.
@@ -45,6 +59,7 @@ class VideoFrame:
     number: int
     picture: U8 | None
     wanted: bool
+    helps: bool
     shape: tuple[int, int] = (0, 0)
     face: FaceBox | None = None
     is_new: bool = False
@@ -59,6 +74,9 @@ class VideoFrame:
 
 class VideoPredictor:
     """Frames in, normals out, in stages that overlap; what it keeps does not grow with the video.
+
+    A fast predictor is asked about every second frame's mirror image, not about both images of every frame: a
+    frame's answer is the mean with that of the frame before, moved along with the picture.
 
     Args:
         predictor: The network.
@@ -77,7 +95,8 @@ class VideoPredictor:
     ) -> None:
         self._predictor, self._scale, self._smooth, self._outline_of = predictor, scale, smooth, outline_of
         self._tracker, self._square = FaceTracker(), FollowingSquare()
-        self._before: tuple[U8, F32] | None = None  # grey crop, mean normals of the crop
+        self._in_turn = predictor.is_fast and predictor.mirror
+        self._before: _Before | None = None
 
     def follow(
         self,
@@ -94,7 +113,10 @@ class VideoPredictor:
             write: A last stage, which may write a frame while the next ones are predicted.
         """
         skipped = frozenset(done) if self._smooth == 0 else frozenset[int]()
-        frames = (VideoFrame(i, picture, i not in skipped) for i, picture in enumerate(pictures))
+        frames = (
+            VideoFrame(i, picture, i not in skipped, self._in_turn and i + 1 not in skipped)
+            for i, picture in enumerate(pictures)
+        )
         stages = [self._look, self._ask, self._finish, *([] if write is None else [write])]
         at_once = [self._predictor.at_once if stage == self._ask else 1 for stage in stages]
         return overlapped(frames, stages, at_once)
@@ -107,7 +129,7 @@ class VideoPredictor:
         frame.is_new = self._tracker.is_new
         if frame.face is not None:
             square = self._square.next(square_of(frame.face.landmarks, self._scale), anew=frame.is_new)
-            if frame.wanted:
+            if frame.wanted or frame.helps:
                 size_px = self._predictor.size_px
                 outline = self._outline_of(picture)
                 frame.frame = framed_square(frame.face, square, frame.shape, size_px, outline)
@@ -117,7 +139,12 @@ class VideoPredictor:
     def _ask(self, frame: VideoFrame) -> None:
         if frame.image is not None:
             started = time.monotonic()
-            (frame.mean,) = self._predictor.run([frame.image])
+            once = self._in_turn and not frame.is_new
+            if once and frame.number % 2:
+                (mean,) = self._predictor.run([mirror_image(frame.image)], once=True)
+                frame.mean = mirror_normals(mean)
+            else:
+                (frame.mean,) = self._predictor.run([frame.image], once=once)
             frame.seconds["network"] = time.monotonic() - started
 
     def _finish(self, frame: VideoFrame) -> None:
@@ -125,26 +152,35 @@ class VideoPredictor:
             self._before = None
             return
         started = time.monotonic()
-        frame.flicker_deg, mean = self._steadied(frame.image, frame.mean, anew=frame.is_new)
-        frame.normals = self._predictor.finish(frame.frame, [mean], frame.shape)
+        grey, before = _grey(frame.image), None if frame.is_new else self._before
+        mean, frame.flicker_deg = self._steadied(frame.mean, grey, before)
+        if frame.wanted:
+            frame.normals = self._predictor.finish(frame.frame, [mean], frame.shape)
+        self._before = _Before(grey, frame.mean, mean if frame.wanted else None)
         frame.image = frame.mean = None
         frame.seconds["smooth"] = time.monotonic() - started
 
-    def _steadied(self, image: F32, mean: F32, *, anew: bool) -> tuple[float | None, F32]:
-        """Flicker against the frame before, and the mean prediction with some of it mixed in."""
-        import cv2
+    def _steadied(self, asked: F32, grey: U8, before: _Before | None) -> tuple[F32, float | None]:
+        """What the network said with what it said of the frame before, and the flicker against that."""
+        if before is None:
+            return asked, None
+        mean, (places, known) = asked, _motion(before.grey, grey, asked.shape[0])
+        if self._in_turn:
+            mean = _mixed(mean, _moved(before.asked, places), 0.5 * known)
+        if before.mean is None:
+            return mean, None
+        moved = _moved(before.mean, places)
+        if self._smooth:
+            mean = _mixed(mean, moved, self._smooth * known)
+        return mean, _angle_deg(moved, mean)
 
-        grey = cv2.cvtColor(np.rint(image * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-        grey = cv2.resize(grey, (_FLOW_PX, _FLOW_PX), interpolation=cv2.INTER_AREA)
-        flicker_deg: float | None = None
-        if self._before is not None and not anew:
-            last_grey, last = self._before
-            moved, known = _moved_along(last_grey, grey, last)
-            if self._smooth:
-                mean = np.asarray(mean + self._smooth * known[..., None] * (moved - mean), np.float32)
-            flicker_deg = _angle_deg(moved, mean)
-        self._before = (grey, mean)
-        return flicker_deg, mean
+
+def _grey(image: F32) -> U8:
+    """A view [S, S, 3] as motion is measured in it."""
+    import cv2
+
+    grey = cv2.cvtColor(np.rint(image * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(grey, (_FLOW_PX, _FLOW_PX), interpolation=cv2.INTER_AREA))
 
 
 def _angle_deg(one: F32, other: F32) -> float:
@@ -154,21 +190,33 @@ def _angle_deg(one: F32, other: F32) -> float:
     return float(angular_error_deg(unit(one[inner, inner]), unit(other[inner, inner])).mean())
 
 
-def _moved_along(before: U8, now: U8, normals: F32) -> tuple[F32, F32]:
-    """Normals [S, S, 3] of the frame before where the picture has moved to, and where that is sure [S, S]."""
+def _motion(before: U8, now: U8, side_px: int) -> tuple[Places, F32]:
+    """Where pixels of a field of this side come from in the frame before, and where that is sure [S, S]."""
     import cv2
 
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now, before, None)
-    side = normals.shape[0]
-    large = cv2.resize(flow, (side, side), interpolation=cv2.INTER_LINEAR) * np.float32(side / _FLOW_PX)
-    moved = cv2.remap(normals, *_places(large), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    size = (side_px, side_px)
+    large = cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * np.float32(side_px / _FLOW_PX)
     again = cv2.remap(before, *_places(flow), cv2.INTER_LINEAR)
     off = cv2.GaussianBlur(cv2.absdiff(again, now).astype(np.float32), (0, 0), 2)
-    known = cv2.resize(np.clip(1.5 - off / 12, 0, 1), (side, side), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(moved, np.float32), np.asarray(known, np.float32)
+    known = cv2.resize(np.clip(1.5 - off / 12, 0, 1), size, interpolation=cv2.INTER_LINEAR)
+    return _places(large), np.asarray(known, np.float32)
 
 
-def _places(flow: F32) -> tuple[F32, F32]:
+def _moved(field: F32, places: Places) -> F32:
+    """Normals [S, S, 3] of the frame before where the picture has moved to."""
+    import cv2
+
+    moved = cv2.remap(field, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)
+
+
+def _mixed(one: F32, other: F32, share: F32) -> F32:
+    """A field [S, S, 3] with a share [S, S] of another."""
+    return np.asarray(one + share[..., None] * (other - one), np.float32)
+
+
+def _places(flow: F32) -> Places:
     """Columns and rows [S, S] that pixels come from along a flow [S, S, 2]."""
     steps = np.arange(flow.shape[0], dtype=np.float32)
     return flow[..., 0] + steps, flow[..., 1] + steps[:, None]

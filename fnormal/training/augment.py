@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fnormal.arrays import F32, U8, Array, Bools
+from fnormal.arrays import F32, U8, Bools
 from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample
 from fnormal.faces.masks import hull_mask
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.levels import levelled
+from fnormal.geometry.mirror import mirror_image, mirror_normals
 from fnormal.geometry.normals import unit
 
 
@@ -54,18 +55,6 @@ def _inside_hull(mask: Bools, points: F32 | None) -> Bools:
         return mask
     inside = mask & hull_mask(points, *mask.shape)
     return inside if inside.any() else mask
-
-
-def mirror_image(image: Array) -> Array:
-    """Left-right mirror of [H, W, ...]."""
-    return np.ascontiguousarray(image[:, ::-1])
-
-
-def mirror_normals(normals: Array) -> Array:
-    """Left-right mirror of a normal map [H, W, 3]: the x components change sign too."""
-    mirrored = mirror_image(normals)
-    np.negative(mirrored[..., 0], out=mirrored[..., 0])
-    return mirrored
 
 
 def turn_normals(normals: F32, angle_rad: float) -> None:

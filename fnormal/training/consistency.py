@@ -18,10 +18,11 @@ from fnormal.config import CROP_SCALE
 from fnormal.datasets.batch import ImageBatch
 from fnormal.datasets.sample import ImageSample
 from fnormal.faces.masks import hull_mask
+from fnormal.geometry.mirror import mirror_image
 from fnormal.network.model import CrossModalNet
 from fnormal.network.torch_runner import mirrored_mean
 from fnormal.network.vectors import unit
-from fnormal.training.augment import as_shown, mirror_image, photometric
+from fnormal.training.augment import as_shown, photometric
 from fnormal.training.framing import cut_square, reframe
 from fnormal.training.losses import angle_error, masked_mean
 
