@@ -27,13 +27,16 @@ def levelled(view: F32, face: Bools | None = None) -> F32:
         view: What a network is to see.
         face: Where the face is, whose pixels are measured; None for the middle of the view. [S, S]
     """
+    import cv2
+
     pixels = _measured(view, face)
     kept = np.float32(np.interp((pixels >= _WHITE).any(axis=1).mean(), _BURNT, (0, 1)))
     dark, light = np.percentile(pixels, _PCT, axis=0).astype(np.float32)
     gain = np.minimum((_LIGHT - _DARK) / np.maximum(light - dark, 1e-6), _MOST_GAIN)
     gain = np.minimum(gain, _MOST_CAST * gain.min())
-    level: F32 = (1 - kept) * np.clip((view - dark) * gain + _DARK, 0, 1) + kept * view
-    return level
+    level = cv2.transform(view, np.column_stack([np.diag(gain), _DARK - dark * gain]))
+    level = np.clip(level, 0, 1, out=level)
+    return np.asarray(level if kept == 0 else (1 - kept) * level + kept * view, np.float32)
 
 
 def _measured(view: F32, face: Bools | None) -> F32:
