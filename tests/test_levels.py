@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fnormal.datasets.batch import PairBatch
+from fnormal.datasets.hdf5 import Dataset
 from fnormal.geometry.levels import levelled
+from fnormal.training.batches import EpochBatches, ResizedSamples
 
 FACE = np.zeros((64, 64), bool)
 FACE[16:48, 20:44] = True
@@ -66,3 +70,17 @@ def test_a_view_of_one_colour_is_a_view(colour: tuple[float, float, float]) -> N
     seen = levelled(np.full((64, 64, 3), colour, np.float32), FACE)
     assert np.isfinite(seen).all()
     assert 0 <= seen.min() <= seen.max() <= 1
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_training_shows_a_network_what_prediction_does(pairs: Path, augment: bool) -> None:
+    """Whatever chance made of a sample: its batch is level already, within the rounding to bytes."""
+    sets = [ResizedSamples(Dataset(pairs), 64, 0)]
+    batches = EpochBatches(sets, batch_size=4, seed=1, epoch=0, augment=augment)
+    for position in range(len(batches)):
+        batch = batches[position]
+        assert isinstance(batch, PairBatch)
+        for image, mask in zip(batch.image, batch.mask, strict=True):
+            view = image.permute(1, 2, 0).numpy().astype(np.float32) / np.float32(255)
+            face = None if mask.all() else mask.numpy()
+            assert np.abs(levelled(view, face) - view).max() < 0.02
