@@ -355,15 +355,19 @@ def test_unused_names_count_up(tmp_path: Path) -> None:
     assert unused(tmp_path / "run") == tmp_path / "run-3"
 
 
-def test_ctrl_c_ends_at_once_with_one_line(tmp_path: Path, makehuman: Path) -> None:
+@pytest.mark.parametrize("extra", [(), ("--workers", 2)], ids=["alone", "workers"])
+def test_ctrl_c_ends_at_once_with_one_line(
+    tmp_path: Path, makehuman: Path, extra: tuple[object, ...]
+) -> None:
     shown, code, seconds = on_terminal(
         "render-dataset", makehuman, "--dataset", "anny", "--scans", 500, "--size", 64, "--backend", "soft",
-        "--out", tmp_path / "d.h5", interrupt=b"scans",
+        "--out", tmp_path / "d.h5", *extra, interrupt=b"scans",
     )  # fmt: skip
     assert code == 130
     assert seconds < 2
     assert [line for line in shown.splitlines() if "stopped" in line] == ["fnormal: stopped"]
     assert "Traceback" not in shown
+    assert "Warning" not in shown
     assert not list(tmp_path.rglob("*.partial")), "no half file"
 
 

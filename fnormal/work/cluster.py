@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 from fnormal.errors import FNormalError
+from fnormal.files.writing import discard_unfinished
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -55,17 +59,60 @@ def run_jobs(
         with client:
             yield from _gather(distributed, client, function, jobs)
         return
+    with _own_workers(distributed, min(workers, len(jobs))) as client:
+        yield from _gather(distributed, client, function, jobs)
+
+
+@contextmanager
+def _own_workers(distributed: Any, count: int) -> Iterator[Any]:
+    """A client of worker processes of this machine, which end with the block; at once where it fails.
+
+    Ctrl-C goes to all processes of a terminal. The workers are begun with it blocked, so that this process
+    alone answers it.
+    """
     import dask
 
-    with (
-        dask.config.set(_DASK),
-        distributed.LocalCluster(
-            n_workers=min(workers, len(jobs)), threads_per_worker=1, processes=True,
-            memory_limit=None, dashboard_address=None, silence_logs=40,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):  # fmt: skip
-        yield from _gather(distributed, client, function, jobs)
+    with ExitStack() as opened:
+        with _interrupts_held():
+            opened.enter_context(dask.config.set(_DASK))
+            cluster = distributed.LocalCluster(
+                n_workers=count, threads_per_worker=1, processes=True, memory_limit=None,
+                dashboard_address=None, silence_logs=40,
+            )  # fmt: skip
+            opened.enter_context(cluster)
+            client = opened.enter_context(distributed.Client(cluster))
+            pids = client.run(_end_when_asked).values()
+        try:
+            yield client
+        except BaseException:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            raise
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block; processes and threads that are begun in it never see one."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_when_asked() -> int:
+    """Let SIGTERM end a worker in the middle of a job, without half a file; its process's number."""
+
+    def end(*_: object) -> None:
+        discard_unfinished()
+        os._exit(1)
+
+    signal.signal(signal.SIGTERM, end)
+    return os.getpid()
 
 
 def _gather(
