@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
-import select
 import shutil
-import signal
-import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -246,43 +241,6 @@ def test_names_say_what_is_written_or_are_refused(pairs: Path, tmp_path: Path) -
 # 6. stdout and stderr
 
 
-def on_terminal(
-    *arguments: object, columns: int = 80, interrupt: bytes | None = None
-) -> tuple[str, int, float]:
-    """What a terminal shows, the exit code, and the seconds from Ctrl-C at ``interrupt`` to the end."""
-    import fcntl
-    import termios
-
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.update(TERM="xterm", PYTHONPATH=str(ROOT), COLUMNS=str(columns))
-        os.execv(sys.executable, [sys.executable, "-m", "fnormal", *map(str, arguments)])
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    shown, pressed = b"", 0.0
-    while True:
-        if select.select([terminal], [], [], 60)[0]:
-            try:
-                data = os.read(terminal, 65536)
-            except OSError:
-                break
-            shown += data
-            if interrupt is not None and not pressed and interrupt in shown:
-                os.write(terminal, b"\x03")
-                pressed = time.monotonic()
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    os.close(terminal)
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()), code, time.monotonic() - pressed
-
-
-def test_progress_fits_80_columns_and_shows_what_matters_first(pairs: Path, tmp_path: Path) -> None:
-    settings = ("--arch", "tiny", "--size", 64, "--batch-size", 2, "--epochs", 3, "--out", tmp_path / "run")
-    shown, code, _ = on_terminal("train", "--pairs", pairs, *settings)
-    lines = [line for line in re.split(r"[\r\n]+", shown) if line.startswith("batches")]
-    assert code == 0, shown
-    assert max(map(len, lines)) <= 80
-    assert re.match(r"batches [━╸╺ ]+ 6/6 [\d.]+/s \d\d:\d\d [\d.]+ images/s", lines[-1])
-
-
 def test_nothing_is_boxed_or_coloured_in_a_pipe(pairs: Path) -> None:
     for arguments in (("eval", pairs), ("eval", "-h"), ("eval",), ("merge", "--nonsense")):
         _, stdout, stderr = run(*arguments)
@@ -353,59 +311,6 @@ def test_unused_names_count_up(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run-2").mkdir()
     assert unused(tmp_path / "run") == tmp_path / "run-3"
-
-
-@pytest.mark.parametrize("extra", [(), ("--workers", 2)], ids=["alone", "workers"])
-def test_ctrl_c_ends_at_once_with_one_line(
-    tmp_path: Path, makehuman: Path, extra: tuple[object, ...]
-) -> None:
-    shown, code, seconds = on_terminal(
-        "render-dataset", makehuman, "--dataset", "anny", "--scans", 500, "--size", 64, "--backend", "soft",
-        "--out", tmp_path / "d.h5", *extra, interrupt=b"scans",
-    )  # fmt: skip
-    assert code == 130
-    assert seconds < 2
-    assert [line for line in shown.splitlines() if "stopped" in line] == ["fnormal: stopped"]
-    assert "Traceback" not in shown
-    assert "Warning" not in shown
-    assert not list(tmp_path.rglob("*.partial")), "no half file"
-
-
-def test_ctrl_c_ends_even_where_it_is_swallowed(tmp_path: Path) -> None:
-    """A callback of the garbage collector swallows it, and would have gone on for half a minute."""
-    code = (
-        "import time\nfrom pathlib import Path\nfrom fnormal.cli import interrupt\n"
-        "from fnormal.files.writing import atomic\n"
-        "class Held:\n    def __del__(self):\n        print('ready', flush=True); time.sleep(30)\n"
-        f"with interrupt.taken_over(), atomic(Path({str(tmp_path / 'x')!r})):\n"
-        "    held = Held(); del held\n    time.sleep(30)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    started = time.monotonic()
-    _, stderr = process.communicate(timeout=20)
-    assert time.monotonic() - started < 2
-    assert process.returncode == 130
-    assert stderr == b"fnormal: stopped\n"
-    assert not list(tmp_path.iterdir()), "no half file"
-
-
-def test_ctrl_c_in_compiled_code_is_no_bug() -> None:
-    """Numba answers with a SystemError where an interrupt falls into what it compiled."""
-    code = (
-        "import os, signal\nfrom fnormal.cli import interrupt\n"
-        "try:\n    with interrupt.taken_over():\n"
-        "        try:\n            os.kill(os.getpid(), signal.SIGINT)\n"
-        "        except KeyboardInterrupt as error:\n            raise SystemError from error\n"
-        "except KeyboardInterrupt:\n    print('stopped')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
 
 
 # 8. empty variables

@@ -27,7 +27,8 @@ FLOORS = [
     ["scans"],
     ["faces", "network"],
     ["geometry"],
-    ["files", "progress", "options", "readers", "work"],
+    ["work"],
+    ["files", "progress", "options", "readers"],
     ["arrays", "config", "errors"],
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
