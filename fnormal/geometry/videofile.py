@@ -118,9 +118,10 @@ def _decoded(container: Any, source: str) -> Iterator[U8]:
     with container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
+        colours = av.video.reformatter.VideoReformatter()  # a frame's own way makes one a frame
         try:
             for frame in container.decode(stream):
-                yield np.ascontiguousarray(frame.to_ndarray(format="rgb24"))
+                yield np.ascontiguousarray(colours.reformat(frame, format="rgb24").to_ndarray())
         except av.FFmpegError as error:
             raise FNormalError(f"{source} is damaged ({error.strerror}); frames before are done") from error
 
