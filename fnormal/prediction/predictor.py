@@ -27,6 +27,7 @@ from fnormal.prediction.frames import Frame, carried_back, framed_square, seen, 
 from fnormal.prediction.inputs import as_bytes, check_range, inside
 from fnormal.prediction.whole import (
     chosen,
+    is_sure,
     is_tight,
     may_be_inside,
     merged,
@@ -215,7 +216,8 @@ class Predictor:
         frame = whole_frame(shape, self.size_px)
         for face in filter(may_be_inside, self.detect(picture)[:1]):
             own = _is_turned(face) or needs_own_frame(face, max(shape)) or is_tight(face, max(shape))
-            return replace(frame, inner=self._bare_frame(shape, face) if own else None, lit=face)
+            inner = self._bare_frame(shape, face) if own else None
+            return replace(frame, inner=inner, lit=face if is_sure(face) else None)
         return frame
 
     def _bare_frame(self, shape: tuple[int, int], face: FaceBox) -> Frame:

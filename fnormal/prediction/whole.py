@@ -69,6 +69,11 @@ def may_be_inside(face: FaceBox) -> bool:
     return face.score >= _LEAST_SCORE
 
 
+def is_sure(face: FaceBox) -> bool:
+    """Whether what was found inside such a picture is believed at once."""
+    return face.score >= _SURE_SCORE
+
+
 def chosen(outer: FaceNormals, inner: FaceNormals) -> FaceNormals:
     """The answer for a whole picture and for a face found inside: both, or the first alone.
 
@@ -76,7 +81,7 @@ def chosen(outer: FaceNormals, inner: FaceNormals) -> FaceNormals:
     be what the network is surer of.
     """
     assert inner.face is not None, "it was found"
-    if inner.face.score >= _SURE_SCORE:
+    if is_sure(inner.face):
         return merged(outer, inner)
     alone, together = inner.confidence, outer.confidence
     seen = inner.mask & outer.mask

@@ -43,10 +43,9 @@ def augment_sample(
     return replace(sample, mask=mask, landmarks=None, **changed)
 
 
-def as_shown(image: U8, face: Bools) -> U8:
-    """A picture [S, S, 3] levelled by the light on its face [S, S], as networks are shown it everywhere."""
-    some = None if face.all() else face
-    return np.rint(255 * levelled(image.astype(np.float32) / np.float32(255), some)).astype(np.uint8)
+def as_shown(image: U8) -> U8:
+    """A picture [S, S, 3] levelled by the light in its middle, as networks are shown those of data sets."""
+    return np.rint(255 * levelled(image.astype(np.float32) / np.float32(255))).astype(np.uint8)
 
 
 def _inside_hull(mask: Bools, points: F32 | None) -> Bools:

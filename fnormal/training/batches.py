@@ -148,7 +148,7 @@ class EpochBatches(TorchDataset[Batch]):
                     sample = self._framed(sample, self.sets[which].size_px, rng)
                 sample = augment_sample(sample, rng, self.rotate_deg, self.hull_share)
             if isinstance(sample, ImageSample):
-                sample = replace(sample, image=as_shown(sample.image, sample.mask))
+                sample = replace(sample, image=as_shown(sample.image))
             samples.append(sample)
         return collate(modality, samples)
 

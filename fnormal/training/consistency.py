@@ -17,7 +17,6 @@ from fnormal.arrays import F32, F64, U8
 from fnormal.config import CROP_SCALE
 from fnormal.datasets.batch import ImageBatch
 from fnormal.datasets.sample import ImageSample
-from fnormal.faces.masks import hull_mask
 from fnormal.geometry.mirror import mirror_image
 from fnormal.network.model import CrossModalNet
 from fnormal.network.torch_runner import mirrored_mean
@@ -60,10 +59,9 @@ def two_frames(sample: ImageSample, size_px: int, rng: np.random.Generator) -> T
         image, mask = mirror_image(image), mirror_image(mask)
         points = np.stack([size_px - 1 - points[:, 0], points[:, 1]], axis=1)
     to_clean = _similarity(points, clean_points)
-    side = (size_px, size_px)
-    image = as_shown(photometric(image, rng), hull_mask(points, *side))
+    image = as_shown(photometric(image, rng))
     whole = ImageSample(mask, sample.subject, sample.source, image)
-    return TwoFrames(whole, as_shown(clean, hull_mask(clean_points, *side)), to_clean.astype(np.float32))
+    return TwoFrames(whole, as_shown(clean), to_clean.astype(np.float32))
 
 
 def _similarity(points: F32, others: F32) -> F64:
