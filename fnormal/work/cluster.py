@@ -22,6 +22,7 @@ _DASK = {
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), 1),
         **dict.fromkeys(("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"), 1 << 30),
     },
+    "distributed.worker.preload": [__name__],  # for dask_setup
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
 }
@@ -81,13 +82,13 @@ def _own_workers(distributed: Any, count: int) -> Iterator[Any]:
             )  # fmt: skip
             opened.enter_context(cluster)
             client = opened.enter_context(distributed.Client(cluster))
-            pids = client.run(_end_when_asked).values()
         try:
             yield client
         except BaseException:
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
+            for nanny in cluster.workers.values():
+                if nanny.pid:  # it may just be starting another
+                    with suppress(ProcessLookupError):
+                        os.kill(nanny.pid, signal.SIGTERM)
             raise
 
 
@@ -104,15 +105,15 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_when_asked() -> int:
-    """Let SIGTERM end a worker in the middle of a job, without half a file; its process's number."""
+def dask_setup(worker: object) -> None:
+    """Called by dask in a new worker: SIGTERM ends it in the middle of a job, without half a file."""
+    del worker
 
     def end(*_: object) -> None:
         discard_unfinished()
         os._exit(1)
 
     signal.signal(signal.SIGTERM, end)
-    return os.getpid()
 
 
 def _gather(
