@@ -74,7 +74,8 @@ class Predictor:
         mirror: Average with the prediction for the mirror image: 0.3 degrees better, twice the work.
         at_once: How many threads will call :meth:`run` at the same time; they share ``threads`` out.
         fast: Calculate with 8-bit integers where the weights are those that come with fnormal and the CPU
-            has instructions for it: less than half the time, answers 0.01 degrees worse in the mean.
+            has instructions for it: less than half the time, answers 0.01 degrees worse in the mean. Frames
+            of a video then are seen mirrored in turn, see :class:`fnormal.prediction.video.VideoPredictor`.
     """
 
     def __init__(
