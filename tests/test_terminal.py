@@ -95,6 +95,22 @@ def test_ctrl_c_ends_even_where_it_is_swallowed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "no half file"
 
 
+def test_ctrl_c_while_a_class_is_made_keeps_the_exit_code(tmp_path: Path) -> None:
+    """Dataclasses and named tuples are text that is executed."""
+    (tmp_path / "module.py").write_text(
+        "import sys\nfrom fnormal.cli import interrupt\n"
+        "try:\n    exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')\n"
+        "except KeyboardInterrupt:\n    interrupt.settle()\n    sys.exit(130)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "module"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert done.returncode == 130
+
+
 def test_ctrl_c_in_compiled_code_is_no_bug() -> None:
     """Numba answers with a SystemError where an interrupt falls into what it compiled."""
     code = (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 1.2  # for the work to stop by itself
 EXIT_CODE = 130
 _asked = threading.Event()
-told = threading.Event()  # the line is out
+_told = threading.Event()  # the line is out
 
 
 @contextmanager
@@ -62,6 +62,16 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
+def settle() -> None:
+    """See that the line is not printed again, and that the exit code is what the command says.
+
+    An interrupt that has passed an `exec` of text, as in a dataclass that is just being made, lets
+    `python -m` kill itself at its end, unless another one has ended well since.
+    """
+    _told.set()
+    exec("")
+
+
 def _stop(signum: int, frame: FrameType | None) -> None:
     del signum, frame
     if not _asked.is_set():
@@ -75,6 +85,6 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 def _end() -> None:
     """End the process from beside: a library holds the main thread, or has swallowed the interrupt."""
     discard_unfinished()
-    if not told.is_set():
+    if not _told.is_set():
         print("fnormal: stopped", file=sys.stderr, flush=True)  # noqa: T201
     os._exit(EXIT_CODE)

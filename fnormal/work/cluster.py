@@ -7,6 +7,8 @@ import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from fnormal.errors import FNormalError
@@ -82,14 +84,16 @@ def _own_workers(distributed: Any, count: int) -> Iterator[Any]:
             )  # fmt: skip
             opened.enter_context(cluster)
             client = opened.enter_context(distributed.Client(cluster))
-        try:
-            yield client
-        except BaseException:
-            for nanny in cluster.workers.values():
-                if nanny.pid:  # it may just be starting another
-                    with suppress(ProcessLookupError):
-                        os.kill(nanny.pid, signal.SIGTERM)
-            raise
+            opened.push(partial(_end_at_once, cluster))
+        yield client
+
+
+def _end_at_once(cluster: Any, kind: type[BaseException] | None, *_: object) -> None:
+    """End the workers of a cluster where an error ends its block: closing waits for their jobs."""
+    for nanny in cluster.workers.values() if kind is not None else ():
+        if nanny.pid:  # it may just be starting another
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGTERM)
 
 
 @contextmanager
@@ -98,6 +102,7 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    resource_tracker.ensure_running()  # the first process would do it, and let its thread see signals again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
