@@ -69,7 +69,7 @@ def settle() -> None:
     `python -m` kill itself at its end, unless another one has ended well since.
     """
     _told.set()
-    exec("")
+    exec("")  # one that ends well
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Pictures as arrays: sizes, colour curves."""
+"""Pictures as arrays: sizes and colour curves."""
 
 from __future__ import annotations
 

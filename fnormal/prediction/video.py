@@ -20,10 +20,8 @@ from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 from fnormal.work.overlap import overlapped
 
-_FLOW_PX = 128  # side of the crop in which motion is measured
-
-
 Places = tuple[F32, F32]  # columns and rows
+_FLOW_PX = 128  # side of the crop in which motion is measured
 
 
 @dataclass(frozen=True)
