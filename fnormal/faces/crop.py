@@ -127,6 +127,16 @@ def square_matrix(middle: Array, side: float, turn_deg: float, size_px: int) -> 
     return np.column_stack([linear, middle - linear @ np.full(2, (size_px - 1) / 2)]).astype(np.float64)
 
 
+def into_view(points: Array, to_picture: F64) -> F32:
+    """Points of a picture in the pixels of a square of :func:`square_matrix`. [N, 2] both"""
+    return np.asarray((points - to_picture[:, 2]) @ np.linalg.inv(to_picture[:, :2]).T, np.float32)
+
+
+def out_of_view(points: Array, to_picture: F64) -> F32:
+    """The way back of :func:`into_view`. [N, 2] both"""
+    return np.asarray(points @ to_picture[:, :2].T + to_picture[:, 2], np.float32)
+
+
 def upright_view(picture: Array, to_picture: F64, size_px: int, *, most_finer: int | None = None) -> Array:
     """A square of a picture [H, W, 3], upright, averaged where it shrinks, its border repeated. [S, S, 3]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fnormal.arrays import F32, F64, Array, Bools
 from fnormal.config import CROP_SCALE
-from fnormal.faces.crop import Crop, square_matrix, upright_view
+from fnormal.faces.crop import Crop, into_view, square_matrix, upright_view
 from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.masks import Outline, seen_mask
 from fnormal.geometry.levels import levelled
@@ -57,7 +57,7 @@ class Frame:
         if self.to_picture is None:
             points = self.crop.from_picture(face.landmarks)
         else:
-            points = (face.landmarks - self.to_picture[:, 2]) @ np.linalg.inv(self.to_picture[:, :2]).T
+            points = into_view(face.landmarks, self.to_picture)
         return seen_mask(points, size_px, size_px)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +64,41 @@ class FaceTracker:
         self._landmark_model = landmark_model
         self._last: F32 | None = None  # the 68 points that were told last
         self._mesh = self._around = np.zeros((N_VERTICES, 2), np.float32)  # FaceMesh's, and where it looks
+        self._looked: tuple[F32, F32, F32] | None = None  # these three when somebody looked last
+        self._score = 0.0
         self._waited = _LOOK_EVERY
         self.is_new = False  # whether the last face was found, not followed
 
     def follow(self, picture: U8) -> FaceBox | None:
-        """The face in the next frame. [H, W, 3]"""
+        """The face in the next frame, as it is seen there. [H, W, 3]"""
+        face = self._seen(picture)
+        self._looked = None
+        if face is not None:
+            self._last, self._score = face.landmarks, face.score
+            self._looked = (self._last, self._mesh, self._around)
+        return face
+
+    def moved(self, picture: U8, move: Callable[[F32], F32]) -> FaceBox | None:
+        """The face in the next frame without a look at it; None where it does not go so.
+
+        Args:
+            picture: The frame. [H, W, 3]
+            move: Takes points of the frame that was looked at last to where they are now. [N, 2] both
+        """
+        if self._looked is None:
+            return None
+        last, mesh, around = (move(points) for points in self._looked)
+        if not _is_face(last, picture, self._last):
+            return None
+        self._last, self._mesh, self._around, self.is_new = last, mesh, around, False
+        return FaceBox.around(last, self._score)
+
+    def _seen(self, picture: U8) -> FaceBox | None:
+        """The face that is followed, or else a new one."""
+        self.is_new = False
         if self._last is not None:
             face = self._followed(picture, self._last)
             if face is not None:
-                self._last, self.is_new = face.landmarks, False
                 return face
             self._last, self._waited = None, _LOOK_EVERY
         costly, self._waited = self._waited >= _LOOK_EVERY, self._waited + 1
@@ -80,9 +107,8 @@ class FaceTracker:
             self._waited = 0
         if not found:
             return None
-        face = self._begun(picture, found[0])
-        self._last, self.is_new = face.landmarks, True
-        return face
+        self.is_new = True
+        return self._begun(picture, found[0])
 
     def _begun(self, picture: U8, found: FaceBox) -> FaceBox:
         """A face that was found, with FaceMesh's points: another model's would make the square jump."""

@@ -6,31 +6,47 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from fnormal.arrays import F32, U8, Array
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.masks import Outline
 from fnormal.geometry.mirror import mirror_image, mirror_normals
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.frames import Frame, framed_square, seen, square_of
+from fnormal.prediction.frames import Frame, Square, framed_square, seen, square_of
+from fnormal.prediction.motion import Motion, grey_view, motion_of
 from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 from fnormal.work.overlap import overlapped
 
-Places = tuple[F32, F32]  # columns and rows
-_FLOW_PX = 128  # side of the crop in which motion is measured
+_MOST_MOVED = 2  # frames in turn at which nobody looks
+_HELPERS = 2 * _MOST_MOVED + 1  # frames before one, of which its normals may be made: two looks
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """Where somebody looked last: the square, its view as motion is measured in it, and the face there."""
+
+    square: Square
+    grey: U8
+    face: FaceBox
 
 
 @dataclass(frozen=True)
 class _Before:
-    """What is kept of the frame before: its grey crop, what the network said of it, and what was told."""
+    """What is kept of the last view that the network was asked about.
+
+    Attributes:
+        grey: As motion is measured in it. [F, F]
+        asked: What the network said. [S, S, 3]
+        mean: The answer. [S, S, 3]
+        told: Whether somebody was told it.
+    """
 
     grey: U8
     asked: F32
-    mean: F32 | None
+    mean: F32
+    told: bool
 
 
 @dataclass
@@ -41,13 +57,18 @@ class VideoFrame:
         number: From 0.
         picture: RGB, until it is no longer needed. [H, W, 3]
         wanted: Whether its normals are asked for; the face is followed anyhow.
-        helps: Whether the normals of the next frame are, to which it adds its share.
+        helps: Whether the normals of one of the next frames are, to which it adds its share.
         shape: Rows and columns.
         face: Where the face is; None where there is none.
         is_new: Whether the face was found, not followed.
         frame: Where the network looks.
+        grey: What motion is measured in. [F, F]
+        motion: How the face moved since the frame before, where the normals move along with it; None where
+            the network is asked.
         image: What it sees there. [S, S, 3]
-        mean: What it answers. [S, S, 3]
+        mirrored: Whether it sees the mirror image, of which ``asked`` is the answer.
+        asked: What it answers. [S, S, 3]
+        mean: The answer. [S, S, 3]
         normals: Its normals; None without a face, or where they were not asked for.
         encoded: Its bytes, for a stream.
         flicker_deg: Mean angle to the normals of the frame before, moved along with the picture, if any.
@@ -62,7 +83,11 @@ class VideoFrame:
     face: FaceBox | None = None
     is_new: bool = False
     frame: Frame | None = None
+    grey: U8 | None = None
+    motion: Motion | None = None
     image: F32 | None = None
+    mirrored: bool = False
+    asked: F32 | None = None
     mean: F32 | None = None
     normals: FaceNormals | None = None
     encoded: bytes = b""
@@ -73,8 +98,9 @@ class VideoFrame:
 class VideoPredictor:
     """Frames in, normals out, in stages that overlap; what it keeps does not grow with the video.
 
-    A fast predictor is asked about every second frame's mirror image, not about both images of every frame: a
-    frame's answer is the mean with that of the frame before, moved along with the picture.
+    A fast predictor is asked about a view as it is, or about its mirror image, in turn: an answer is the mean
+    with that of the view before, moved along with the picture. And while a face is calm, it is asked about
+    every second frame alone: points and normals between are those of the frame before, moved along.
 
     Args:
         predictor: The network.
@@ -94,6 +120,9 @@ class VideoPredictor:
         self._predictor, self._scale, self._smooth, self._outline_of = predictor, scale, smooth, outline_of
         self._tracker, self._square = FaceTracker(), FollowingSquare()
         self._in_turn = predictor.is_fast and predictor.mirror
+        self._looked: _Looked | None = None
+        self._waited = 0  # frames since
+        self._mirrored = False  # whether the network saw the last view in the mirror
         self._before: _Before | None = None
 
     def follow(
@@ -110,9 +139,13 @@ class VideoPredictor:
             done: Numbers of frames that are followed but not predicted.
             write: A last stage, which may write a frame while the next ones are predicted.
         """
+
+        def after(number: int) -> set[int]:
+            return set(range(number + 1, number + 1 + _HELPERS))
+
         skipped = frozenset(done) if self._smooth == 0 else frozenset[int]()
         frames = (
-            VideoFrame(i, picture, i not in skipped, self._in_turn and i + 1 not in skipped)
+            VideoFrame(i, picture, i not in skipped, self._predictor.is_fast and not after(i) <= skipped)
             for i, picture in enumerate(pictures)
         )
         stages = [self._look, self._ask, self._finish, *([] if write is None else [write])]
@@ -123,62 +156,93 @@ class VideoPredictor:
         started, picture = time.monotonic(), frame.picture
         assert picture is not None, "nobody has taken it yet"
         frame.shape, frame.picture = (picture.shape[0], picture.shape[1]), None
-        frame.face = self._tracker.follow(picture)
-        frame.is_new = self._tracker.is_new
-        if frame.face is not None:
-            square = self._square.next(square_of(frame.face.landmarks, self._scale), anew=frame.is_new)
-            if frame.wanted or frame.helps:
-                size_px = self._predictor.size_px
-                outline = self._outline_of(picture)
-                frame.frame = framed_square(frame.face, square, frame.shape, size_px, outline)
-                (frame.image,) = seen(picture, frame.frame)
+        if not (self._predictor.is_fast and self._moved(frame, picture)):
+            self._followed(frame, picture)
         frame.seconds["detect"] = time.monotonic() - started
 
+    def _moved(self, frame: VideoFrame, picture: U8) -> bool:
+        """Whether the face moved so little that it, and its normals, can be moved along with the picture."""
+        looked, self._waited = self._looked, self._waited + 1
+        if looked is None or self._waited > _MOST_MOVED:
+            return False
+        motion = motion_of(looked.grey, grey_view(picture, looked.square), self._predictor.size_px)
+        before = looked.face.landmarks
+        if not motion.is_calm(before, motion.picture_points(before, looked.square), looked.square):
+            return False
+        frame.face = self._tracker.moved(picture, lambda points: motion.picture_points(points, looked.square))
+        if frame.face is None:
+            return False
+        frame.motion = motion
+        self._place(frame, picture, looked.square)
+        return True
+
+    def _followed(self, frame: VideoFrame, picture: U8) -> None:
+        """The face as the tracker finds it, and what the network is to see of it."""
+        frame.face = self._tracker.follow(picture)
+        frame.is_new, self._looked, self._waited = self._tracker.is_new, None, 0
+        if frame.face is None:
+            return
+        square = self._square.next(square_of(frame.face.landmarks, self._scale), anew=frame.is_new)
+        frame.grey = grey_view(picture, square)
+        frame.mirrored = self._mirrored = self._in_turn and (frame.is_new or not self._mirrored)
+        self._looked = _Looked(square, frame.grey, frame.face)
+        self._place(frame, picture, square)
+        if frame.frame is not None:
+            (frame.image,) = seen(picture, frame.frame)
+
+    def _place(self, frame: VideoFrame, picture: U8, square: Square) -> None:
+        if frame.face is not None and (frame.wanted or frame.helps):
+            outline = self._outline_of(picture)
+            frame.frame = framed_square(frame.face, square, frame.shape, self._predictor.size_px, outline)
+
     def _ask(self, frame: VideoFrame) -> None:
-        if frame.image is not None:
-            started = time.monotonic()
-            once = self._in_turn and not frame.is_new
-            if once and frame.number % 2:
-                (mean,) = self._predictor.run([mirror_image(frame.image)], once=True)
-                frame.mean = mirror_normals(mean)
-            else:
-                (frame.mean,) = self._predictor.run([frame.image], once=once)
-            frame.seconds["network"] = time.monotonic() - started
+        if frame.image is None:
+            return
+        started, run = time.monotonic(), self._predictor.run
+        if not self._in_turn:
+            (frame.asked,) = run([frame.image])
+        elif frame.is_new:  # both, so that it is answered as well as the next ones
+            one, other = run([frame.image, mirror_image(frame.image)], once=True)
+            frame.asked = mirror_normals(other)
+            frame.mean = 0.5 * (one + frame.asked)
+        elif frame.mirrored:
+            (asked,) = run([mirror_image(frame.image)], once=True)
+            frame.asked = mirror_normals(asked)
+        else:
+            (frame.asked,) = run([frame.image], once=True)
+        frame.image = None
+        frame.seconds["network"] = time.monotonic() - started
 
     def _finish(self, frame: VideoFrame) -> None:
-        if frame.image is None or frame.mean is None or frame.frame is None:
-            self._before = None
-            return
-        started = time.monotonic()
-        grey, before = _grey(frame.image), None if frame.is_new else self._before
-        mean, frame.flicker_deg = self._steadied(frame.mean, grey, before)
-        if frame.wanted:
+        started, before = time.monotonic(), None if frame.is_new else self._before
+        if frame.face is None:
+            self._before = mean = None
+        elif frame.motion is not None:
+            mean = None if before is None else frame.motion.moved(before.mean)
+            frame.flicker_deg = 0.0 if before is not None and before.told else None
+        else:
+            self._before = before = self._steadied(frame, before)
+            mean = None if before is None else before.mean
+        if mean is not None and frame.wanted:
+            assert frame.frame is not None, "it was asked for"
             frame.normals = self._predictor.finish(frame.frame, [mean], frame.shape)
-        self._before = _Before(grey, frame.mean, mean if frame.wanted else None)
-        frame.image = frame.mean = None
+        frame.grey = frame.motion = frame.asked = frame.mean = None
         frame.seconds["smooth"] = time.monotonic() - started
 
-    def _steadied(self, asked: F32, grey: U8, before: _Before | None) -> tuple[F32, float | None]:
-        """What the network said with what it said of the frame before, and the flicker against that."""
-        if before is None:
-            return asked, None
-        mean, (places, known) = asked, _motion(before.grey, grey, asked.shape[0])
-        if self._in_turn:
-            mean = _mixed(mean, _moved(before.asked, places), 0.5 * known)
-        if before.mean is None:
-            return mean, None
-        moved = _moved(before.mean, places)
-        if self._smooth:
-            mean = _mixed(mean, moved, self._smooth * known)
-        return mean, _angle_deg(moved, mean)
-
-
-def _grey(image: F32) -> U8:
-    """A view [S, S, 3] as motion is measured in it."""
-    import cv2
-
-    grey = cv2.cvtColor(np.rint(image * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-    return np.asarray(cv2.resize(grey, (_FLOW_PX, _FLOW_PX), interpolation=cv2.INTER_AREA))
+    def _steadied(self, frame: VideoFrame, before: _Before | None) -> _Before | None:
+        """What the network says, with what it said before; None where nobody asked it."""
+        if frame.asked is None or frame.grey is None:
+            return None
+        mean = frame.asked if frame.mean is None else frame.mean
+        if before is not None:
+            motion = motion_of(before.grey, frame.grey, self._predictor.size_px)
+            if self._in_turn:
+                mean = motion.mixed(mean, motion.moved(before.asked), 0.5)
+            if before.told:
+                moved = motion.moved(before.mean)
+                mean = motion.mixed(mean, moved, self._smooth) if self._smooth else mean
+                frame.flicker_deg = _angle_deg(moved, mean)
+        return _Before(frame.grey, frame.asked, mean, frame.wanted)
 
 
 def _angle_deg(one: F32, other: F32) -> float:
@@ -186,35 +250,3 @@ def _angle_deg(one: F32, other: F32) -> float:
     side = one.shape[0]
     inner = slice(side // 5, side - side // 5, 2)
     return float(angular_error_deg(unit(one[inner, inner]), unit(other[inner, inner])).mean())
-
-
-def _motion(before: U8, now: U8, side_px: int) -> tuple[Places, F32]:
-    """Where pixels of a field of this side come from in the frame before, and where that is sure [S, S]."""
-    import cv2
-
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now, before, None)
-    size = (side_px, side_px)
-    large = cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * np.float32(side_px / _FLOW_PX)
-    again = cv2.remap(before, *_places(flow), cv2.INTER_LINEAR)
-    off = cv2.GaussianBlur(cv2.absdiff(again, now).astype(np.float32), (0, 0), 2)
-    known = cv2.resize(np.clip(1.5 - off / 12, 0, 1), size, interpolation=cv2.INTER_LINEAR)
-    return _places(large), np.asarray(known, np.float32)
-
-
-def _moved(field: F32, places: Places) -> F32:
-    """Normals [S, S, 3] of the frame before where the picture has moved to."""
-    import cv2
-
-    moved = cv2.remap(field, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32)
-
-
-def _mixed(one: F32, other: F32, share: F32) -> F32:
-    """A field [S, S, 3] with a share [S, S] of another."""
-    return np.asarray(one + share[..., None] * (other - one), np.float32)
-
-
-def _places(flow: F32) -> Places:
-    """Columns and rows [S, S] that pixels come from along a flow [S, S, 2]."""
-    steps = np.arange(flow.shape[0], dtype=np.float32)
-    return flow[..., 0] + steps, flow[..., 1] + steps[:, None]
