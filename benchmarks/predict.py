@@ -49,6 +49,7 @@ def seconds(command: list[str], checkout: Path) -> float:
     """Wall time of a command that imports fnormal from a checkout."""
     started = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once, as where they are installed
     subprocess.run(command, check=True, cwd=checkout, env=environment, capture_output=True)
     return time.monotonic() - started
 

@@ -1,6 +1,8 @@
-"""The one exception that means: the user can fix this."""
+"""The one exception that means: the user can fix this; and how a stopped command ends."""
 
 from __future__ import annotations
+
+STOPPED = 130  # exit code after Ctrl-C
 
 
 class FNormalError(Exception):

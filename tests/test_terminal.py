@@ -95,20 +95,69 @@ def test_ctrl_c_ends_even_where_it_is_swallowed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir()), "no half file"
 
 
+def _as_program(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``module.py`` of a folder as a program of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "module", *arguments], cwd=folder, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}, check=False,
+    )  # fmt: skip
+
+
 def test_ctrl_c_while_a_class_is_made_keeps_the_exit_code(tmp_path: Path) -> None:
-    """Dataclasses and named tuples are text that is executed."""
+    """Dataclasses are text that is executed; after an interrupt in it Python would kill itself."""
     (tmp_path / "module.py").write_text(
-        "import sys\nfrom fnormal.cli import interrupt\n"
-        "try:\n    exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')\n"
-        "except KeyboardInterrupt:\n    interrupt.settle()\n    sys.exit(130)\n"
+        "import sys\nimport fnormal.cli.app\nfrom fnormal import __main__\n"
+        "from fnormal.cli import interrupt\n"
+        "def app(prog_name):\n    try:\n        with interrupt.taken_over():\n"
+        "            exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')\n"
+        "    except KeyboardInterrupt:\n        interrupt.told()\n        sys.exit(130)\n"
+        "fnormal.cli.app.app = app\n__main__.main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "module"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=False,
-    )
+    done = _as_program(tmp_path)
     assert done.returncode == 130
+
+
+@pytest.mark.parametrize("name", ["fnormal.cli.app", "typer", "numpy"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "module.py").write_text(
+        "import os, signal, sys\nfrom fnormal import __main__\n"
+        "class Press:\n    def find_spec(self, name, *_):\n"
+        f"        if name == '{name}':\n            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Press())\n__main__.main()\n"
+    )
+    done = _as_program(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "fnormal: stopped\n")
+
+
+def test_ctrl_c_is_ignored_in_the_background_of_a_script(tmp_path: Path) -> None:
+    """There the shell ignores it for its jobs, so that they outlive what is in front."""
+    command = [sys.executable, "-m", "fnormal", "predict", "-", "--out", str(tmp_path)]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    signal.signal(signal.SIGINT, before)
+    time.sleep(1.5)  # it waits for its input
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.poll() is None
+    _, told = process.communicate("no picture", timeout=20)
+    assert process.returncode == 1
+    assert "stopped" not in told
+
+
+def test_a_process_ends_with_the_code_and_the_text_that_it_would_have(tmp_path: Path) -> None:
+    """It does not take itself apart, but says all, and runs what libraries have left for the end."""
+    (tmp_path / "module.py").write_text(
+        "import sys\nimport fnormal.cli.app\nfrom fnormal import __main__\n"
+        "def app(prog_name):\n    import atexit, threading, time\n    atexit.register(print, 'library')\n"
+        "    threading.Thread(target=lambda: (time.sleep(0.2), print('thread'))).start()\n"
+        "    print('said', end=' ')\n    if sys.argv[1] == 'bug':\n        raise ValueError('bug')\n"
+        "    sys.exit(None if sys.argv[1] == 'none' else int(sys.argv[1]))\n"
+        "fnormal.cli.app.app = app\n__main__.main()\n"
+    )
+    for how, code in (("none", 0), ("0", 0), ("1", 1), ("3", 3), ("bug", 1)):
+        done = _as_program(tmp_path, how)
+        assert (done.returncode, done.stdout) == (code, "said thread\nlibrary\n")
+        assert ("ValueError: bug" in done.stderr) == (how == "bug")
 
 
 def test_ctrl_c_in_compiled_code_is_no_bug() -> None:

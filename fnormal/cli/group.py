@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from fnormal.cli import interrupt
 from fnormal.cli.console import say
-from fnormal.errors import FNormalError
+from fnormal.errors import STOPPED, FNormalError
 
 
 class FNormalGroup(TyperGroup):
@@ -32,8 +32,8 @@ class FNormalGroup(TyperGroup):
             raise Exit(1) from None
         except KeyboardInterrupt:
             say("stopped")
-            interrupt.settle()
-            raise Exit(interrupt.EXIT_CODE) from None
+            interrupt.told()
+            raise Exit(STOPPED) from None
         except BrokenPipeError:  # the reader has gone, as in `| head`: nothing is wrong
             _silence_stdout()
             raise Exit(0) from None

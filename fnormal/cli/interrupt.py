@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from fnormal.errors import STOPPED
 from fnormal.files.writing import discard_unfinished
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _PATIENCE_S = 1.2  # for the work to stop by itself
-EXIT_CODE = 130
 _asked = threading.Event()
 _told = threading.Event()  # the line is out
 
@@ -26,10 +26,13 @@ _told = threading.Event()  # the line is out
 def taken_over() -> Iterator[None]:
     """Handle Ctrl-C here while a command runs, where it runs in the main thread of its process.
 
+    Not where it is ignored already, as in the background of a shell's script.
+
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed, whatever a library has made of it.
     """
-    if threading.current_thread() is not threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     hook = sys.unraisablehook
@@ -62,14 +65,9 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-def settle() -> None:
-    """See that the line is not printed again, and that the exit code is what the command says.
-
-    An interrupt that has passed an `exec` of text, as in a dataclass that is just being made, lets
-    `python -m` kill itself at its end, unless another one has ended well since.
-    """
+def told() -> None:
+    """See that the line is not printed again."""
     _told.set()
-    exec("")  # one that ends well
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
@@ -87,4 +85,4 @@ def _end() -> None:
     discard_unfinished()
     if not _told.is_set():
         print("fnormal: stopped", file=sys.stderr, flush=True)  # noqa: T201
-    os._exit(EXIT_CODE)
+    os._exit(STOPPED)

@@ -134,14 +134,17 @@ def encode_rgb(normals: Floats, mask: Bools, bits: int = 8) -> npt.NDArray[np.un
         mask: True on the face. [H, W]
         bits: 8 (0.17 degrees of rounding) or 16 (0.001 degrees).
     """
-    top = (1 << bits) - 1
-    code = np.empty(normals.shape, np.uint8 if bits == 8 else np.uint16)
-    rows, out, inside = normals.reshape(-1, 3), code.reshape(-1, 3), mask.reshape(-1)
+    import cv2
+
+    top, kind = (1 << bits) - 1, np.uint8 if bits == 8 else np.uint16
+    code = np.zeros(normals.shape, kind)
+    rows, out, inside = normals.reshape(-1, 1, 3), code.reshape(-1, 1, 3), mask.reshape(-1, 1)
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
-        for axis in range(3):  # numpy is slow where the last axis is short
-            level = np.rint((np.clip(rows[block, axis], -1, 1) + 1) * (top / 2))
-            out[block, axis] = np.where(inside[block], level, 0)
+        level = np.clip(rows[block], -1, 1)
+        level += 1
+        level *= top / 2
+        cv2.copyTo(np.rint(level, out=level).astype(kind), inside[block].view(np.uint8), out[block])
     return code
 
 

@@ -97,6 +97,8 @@ def framed_square(
     outline: Outline,
 ) -> Frame:  # fmt: skip
     """The frame of a square around a face; where it reaches beyond the picture, the border is repeated."""
+    import cv2
+
     height, width = shape
     to_picture = square.to_picture(size_px)
     linear = to_picture[:, :2]
@@ -108,13 +110,25 @@ def framed_square(
     columns, rows = (last - first + 1).tolist()
     corner = (int(first[0]), int(first[1]))
     mask = outline(face.landmarks, rows, columns, corner_px=corner)
-    x = np.arange(columns) + corner[0] - to_picture[0, 2]
-    y = np.arange(rows)[:, None] + corner[1] - to_picture[1, 2]
-    for to_x, to_y in np.linalg.inv(linear):
-        seen = to_x * x + to_y * y
-        mask = mask & (seen > -0.5) & (seen < half)
+    left, top, width_px, height_px = cv2.boundingRect(mask.view(np.uint8))
+    ends = np.array([(x, y) for x in (left, left + width_px - 1) for y in (top, top + height_px - 1)])
+    seen_ends = into_view(ends + corner, to_picture)
+    if (seen_ends <= -0.5).any() or (seen_ends >= half).any():  # the outline is wider than the square
+        mask = mask & _seen_pixels(to_picture, half, (rows, columns), corner)
     crop = Crop(corner[0], corner[1], min(max(rows, columns), height, width), size_px)
     return Frame(crop, mask, face, to_picture, corner, square.turn_deg)
+
+
+def _seen_pixels(to_picture: F64, half: float, shape: tuple[int, int], corner: tuple[int, int]) -> Bools:
+    """The pixels of a part of the picture that a square covers. [h, w]"""
+    rows, columns = shape
+    x = np.arange(columns) + corner[0] - to_picture[0, 2]
+    y = np.arange(rows)[:, None] + corner[1] - to_picture[1, 2]
+    covered = np.ones(shape, bool)
+    for to_x, to_y in np.linalg.inv(to_picture[:, :2]):
+        place = to_x * x + to_y * y
+        covered &= (place > -0.5) & (place < half)
+    return covered
 
 
 def seen(picture: Array, frame: Frame) -> list[F32]:
@@ -142,6 +156,6 @@ def carried_back(mean: F32, to_picture: F64, shape: tuple[int, ...], corner_px: 
     )
     linear = to_picture[:, :2] / np.sqrt(abs(np.linalg.det(to_picture[:, :2])))
     upward = linear * np.array([[1, -1], [-1, 1]])  # y goes up in normals, down in pixels
-    turned = part.copy()
-    turned[..., :2] = part[..., :2] @ upward.T.astype(np.float32)
-    return np.asarray(turned, np.float32)
+    turn = np.eye(3)
+    turn[:2, :2] = upward
+    return np.asarray(cv2.transform(part, turn), np.float32)

@@ -19,7 +19,7 @@ from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 from fnormal.work.overlap import overlapped
 
-_MOST_MOVED = 2  # frames in turn at which nobody looks
+_MOST_MOVED = 3  # frames in turn at which nobody looks
 _HELPERS = 2 * _MOST_MOVED + 1  # frames before one, of which its normals may be made: two looks
 
 
