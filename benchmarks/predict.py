@@ -79,7 +79,7 @@ def main() -> None:
         ratio = statistics.median(n / b for n, b in zip(times["now"], times["base"], strict=True))
         medians = {name: statistics.median(values) for name, values in times.items()}
         print(
-            f"{what}\tbase {medians['base']:.2f} s\tnow {medians['now']:.2f} s\tratio {ratio:.2f}", flush=True
+            f"{what}\tbase {medians['base']:.2f} s\tnow {medians['now']:.2f} s\tratio {ratio:.3f}", flush=True
         )
 
 

@@ -68,6 +68,16 @@ def to_frame(normals: Floats, frame: str) -> F32:
     return np.asarray(normals @ frame_matrix(frame), np.float32)
 
 
+def turned_in_plane(normals: F32, turn: float) -> F32:
+    """Normals [H, W, 3] of a picture after it is turned clockwise on the screen, by radians."""
+    import cv2
+
+    cos, sin = np.cos(turn), np.sin(turn)  # y goes up in normals
+    return np.asarray(
+        cv2.transform(normals, np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])), np.float32
+    )
+
+
 def signed_permutations() -> list[str]:
     """All 48 frames with the axes of x, y, z in some order and sense, ``x,y,z`` first."""
     return [
@@ -100,14 +110,18 @@ def length_of(vectors: Floats) -> Floats:
     return np.asarray(np.sqrt(square))
 
 
-def unit(vectors: Floats, mask: Bools | None = None) -> F32:
-    """Vectors [..., 3] scaled to unit length; those shorter than 1e-12 or outside ``mask`` [...] become 0."""
+def unit(vectors: Floats, mask: Bools | None = None, lengths: Floats | None = None) -> F32:
+    """Vectors [..., 3] scaled to unit length; those shorter than 1e-12 or outside ``mask`` [...] become 0.
+
+    ``lengths`` [...] are theirs, where they are known already.
+    """
     result = np.empty(np.shape(vectors), np.float32)
     rows, out = vectors.reshape(-1, 3), result.reshape(-1, 3)
     inside = None if mask is None else mask.reshape(-1)
+    known = None if lengths is None else lengths.reshape(-1)
     for start in range(0, len(rows), _BLOCK):
         part, into = rows[start : start + _BLOCK], out[start : start + _BLOCK]
-        length = length_of(part)
+        length = length_of(part) if known is None else known[start : start + _BLOCK]
         scale = np.where(length > 1e-12, 1 / np.maximum(length, 1e-12), 0)
         if inside is not None:
             scale *= inside[start : start + _BLOCK]

@@ -12,6 +12,7 @@ from fnormal.faces.crop import Crop, into_view, square_matrix, upright_view
 from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.masks import Outline, seen_mask
 from fnormal.geometry.levels import levelled
+from fnormal.geometry.normals import turned_in_plane
 from fnormal.prediction.inputs import in_unit_range
 
 
@@ -154,8 +155,4 @@ def carried_back(mean: F32, to_picture: F64, shape: tuple[int, ...], corner_px: 
     part = cv2.warpAffine(
         mean, matrix, (columns, rows), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    linear = to_picture[:, :2] / np.sqrt(abs(np.linalg.det(to_picture[:, :2])))
-    upward = linear * np.array([[1, -1], [-1, 1]])  # y goes up in normals, down in pixels
-    turn = np.eye(3)
-    turn[:2, :2] = upward
-    return np.asarray(cv2.transform(part, turn), np.float32)
+    return turned_in_plane(part, float(np.arctan2(to_picture[1, 0], to_picture[0, 0])))

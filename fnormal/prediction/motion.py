@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from fnormal.arrays import F32, U8, Array
+from fnormal.arrays import F32, U8
 from fnormal.faces.crop import into_view, out_of_view, upright_view
 from fnormal.prediction.frames import Square
 
 _FLOW_PX = 128  # side of the view in which motion is measured
-_STEPS = 3  # toward where a point goes; each makes the error smaller by the flow's slope
-_SPREAD = 55.0  # of a view's grey levels, to which views are stretched
+_MIDDLE = slice(_FLOW_PX // 5, _FLOW_PX - _FLOW_PX // 5)  # of the view, where the face is
+_STEPS = 2  # toward where a point goes; each makes the error smaller by the flow's slope
+_SPREAD = 55.0  # of the middle's grey levels, to which views are stretched
 _MOST_STRETCH = 30.0  # beyond, there is hardly a picture
 _SURE_OFF = (6.0, 18.0)  # such levels between a view and the one before, moved: surely the same, surely not
 _CALM_KNOWN = 0.9  # of a face's motion, at least, where it may stand for a look at the face
@@ -25,18 +27,16 @@ class Motion:
     """Where the pixels of a view come from in the view of the frame before.
 
     Attributes:
-        columns: Of the view before. [S, S]
-        rows: Of the view before. [S, S]
+        places: Columns and rows in the view before. [S, S, 2]
         known: How sure that is, 0..1. [S, S]
     """
 
-    columns: F32
-    rows: F32
+    places: F32
     known: F32
 
     def moved(self, field: F32) -> F32:
         """What was known of the view before, where it has moved to. [S, S, 3] both"""
-        return _at(field, self.columns, self.rows)
+        return _at(field, self.places)
 
     def mixed(self, field: F32, other: F32, share: float) -> F32:
         """A field with a share of another, less where the motion is not known. [S, S, 3] all"""
@@ -50,9 +50,7 @@ class Motion:
         moved = points
         for _ in range(_STEPS):  # a flow tells where pixels come from, not where they go
             inside = np.clip(moved, 0, len(self.known) - 1)
-            x, y = np.ascontiguousarray(inside.T)
-            came = np.stack([_at(places, x, y).ravel() for places in (self.columns, self.rows)], axis=1)
-            moved = points + inside - came
+            moved = points + inside - _at(self.places, inside[:, None])[:, 0]
         return moved
 
     def picture_points(self, points: F32, square: Square) -> F32:
@@ -60,28 +58,29 @@ class Motion:
         to_picture = square.to_picture(len(self.known))
         return out_of_view(self.points(into_view(points, to_picture)), to_picture)
 
-    def is_calm(self, before: F32, now: F32, square: Square) -> bool:
-        """Whether the face of these points moved so little, and so surely, that nobody need look at it anew.
+    def calm_turn(self, before: F32, now: F32, square: Square) -> float | None:
+        """How far a face has turned in the picture, if it moved so little that nobody need look at it anew.
 
         Args:
             before: Points of a face in the picture. [N, 2]
             now: Where they have moved to. [N, 2]
             square: Whose view the motion is of.
+
+        Returns:
+            Radians, clockwise on the screen; None where it moved further, or changed, or may have.
         """
-        x, y = np.ascontiguousarray(into_view(now, square.to_picture(len(self.known))).T)
-        known, way = _at(self.known, x, y).mean(), np.linalg.norm(now - before, axis=1).mean()
-        return bool(
-            known >= _CALM_KNOWN
-            and way <= _CALM_WAY * square.side
-            and change_of_form(before, now) <= _CALM_FORM
-        )
+        places = into_view(now, square.to_picture(len(self.known)))
+        known, way = _at(self.known, places[:, None]).mean(), np.linalg.norm(now - before, axis=1).mean()
+        turn, rest = turn_and_rest(before, now)
+        calm = known >= _CALM_KNOWN and way <= _CALM_WAY * square.side and rest <= _CALM_FORM
+        return turn if calm else None
 
 
 def grey_view(picture: U8, square: Square) -> U8:
     """A square of a picture [H, W, 3] as motion is measured in it."""
     import cv2
 
-    view = upright_view(picture, square.to_picture(_FLOW_PX), _FLOW_PX)
+    view = upright_view(picture, square.to_picture(_FLOW_PX), _FLOW_PX, most_finer=2)
     return np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY))
 
 
@@ -89,36 +88,43 @@ def motion_of(before: U8, now: U8, side_px: int) -> Motion:
     """The motion between two views of :func:`grey_view`, for fields of a side."""
     import cv2
 
-    gain = min(_SPREAD / max(float(before.std()), 1e-6), _MOST_STRETCH)
-    table = np.clip(128 + gain * (np.arange(256) - before.mean()), 0, 255).astype(np.uint8)
+    mean, spread = (float(value[0, 0]) for value in cv2.meanStdDev(before[_MIDDLE, _MIDDLE]))
+    gain = min(_SPREAD / max(spread, 1e-6), _MOST_STRETCH)
+    table = np.clip(128 + gain * (np.arange(256) - mean), 0, 255).astype(np.uint8)
     before, now = (cv2.LUT(view, table) for view in (before, now))
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(now, before, None)
-    size = (side_px, side_px)
-    large = cv2.resize(flow, size, interpolation=cv2.INTER_LINEAR) * np.float32(side_px / _FLOW_PX)
-    again = cv2.remap(before, *_places(flow), cv2.INTER_LINEAR)
+    again = cv2.remap(before, flow + _grid(_FLOW_PX), None, cv2.INTER_LINEAR)
     off = cv2.GaussianBlur(cv2.absdiff(again, now).astype(np.float32), (0, 0), 2)
     sure, unsure = _SURE_OFF
     known = np.clip((unsure - off) / (unsure - sure), 0, 1)
-    return Motion(*_places(large), np.asarray(cv2.resize(known, size, interpolation=cv2.INTER_LINEAR)))
+    large, known = (cv2.resize(part, (side_px, side_px)) for part in (flow, known))  # linear
+    large *= side_px / _FLOW_PX
+    return Motion(large + _grid(side_px), known)
 
 
-def change_of_form(before: F32, now: F32) -> float:
-    """What is left of points' motion beside shift, turn and scale, in parts of their size. [N, 2] both"""
+def turn_and_rest(before: F32, now: F32) -> tuple[float, float]:
+    """How points have turned, and what is left of their motion beside shift, turn and scale. [N, 2] both
+
+    Returns:
+        Radians, clockwise where y goes down; and the mean of the rest, in parts of the points' size.
+    """
     a, b = (points[:, 0] + 1j * points[:, 1] for points in (before, now))
     a, b = a - a.mean(), b - b.mean()
     turned = np.vdot(a, b) / max(float(np.vdot(a, a).real), 1e-12)
-    return float(np.abs(b - turned * a).mean() / max(float(np.ptp(before, axis=0).max()), 1e-6))
+    size = max(float(np.ptp(before, axis=0).max()), 1e-6)
+    return float(np.angle(turned)), float(np.abs(b - turned * a).mean() / size)
 
 
-def _at(field: F32, columns: F32, rows: F32) -> F32:
-    """A field between its pixels, repeated beyond them."""
+def _at(field: F32, places: F32) -> F32:
+    """A field between its pixels, at columns and rows [..., 2], repeated beyond them."""
     import cv2
 
-    found = cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    found = cv2.remap(field, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.float32)
 
 
-def _places(flow: Array) -> tuple[F32, F32]:
-    """Columns and rows [S, S] that pixels come from along a flow [S, S, 2]."""
-    steps = np.arange(flow.shape[0], dtype=np.float32)
-    return flow[..., 0] + steps, flow[..., 1] + steps[:, None]
+@cache
+def _grid(side_px: int) -> F32:
+    """Columns and rows of the pixels of a field. [S, S, 2]"""
+    steps = np.arange(side_px, dtype=np.float32)
+    return np.stack(np.meshgrid(steps, steps), axis=-1)

@@ -288,7 +288,7 @@ class Predictor:
             )
         lengths = length_of(part)
         confidence = confidence_of(lengths, sure=self.runner.sure) * mask
-        normals = unit(part, mask)
+        normals = unit(part, mask, lengths)
         height, width = shape
         return FaceNormals(
             normals, mask, confidence, crop, frame.face, corner_px, (height, width), frame.turn_deg

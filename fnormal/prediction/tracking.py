@@ -87,7 +87,8 @@ class FaceTracker:
         """
         if self._looked is None:
             return None
-        last, mesh, around = (move(points) for points in self._looked)
+        parts = np.cumsum([len(points) for points in self._looked[:-1]])
+        last, mesh, around = np.split(move(np.concatenate(self._looked)), parts)
         if not _is_face(last, picture, self._last):
             return None
         self._last, self._mesh, self._around, self.is_new = last, mesh, around, False

@@ -10,7 +10,7 @@ from fnormal.arrays import F32, U8, Array
 from fnormal.faces.detect import FaceBox
 from fnormal.faces.masks import Outline
 from fnormal.geometry.mirror import mirror_image, mirror_normals
-from fnormal.geometry.normals import angular_error_deg, unit
+from fnormal.geometry.normals import angular_error_deg, turned_in_plane, unit
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, Square, framed_square, seen, square_of
 from fnormal.prediction.motion import Motion, grey_view, motion_of
@@ -61,10 +61,11 @@ class VideoFrame:
         shape: Rows and columns.
         face: Where the face is; None where there is none.
         is_new: Whether the face was found, not followed.
+        is_moved: Whether face and normals are those of the last look, moved along with the picture.
+        motion: The motion since then.
+        turn: The face's turn since then in radians, clockwise.
         frame: Where the network looks.
         grey: What motion is measured in. [F, F]
-        motion: How the face moved since the frame before, where the normals move along with it; None where
-            the network is asked.
         image: What it sees there. [S, S, 3]
         mirrored: Whether it sees the mirror image, of which ``asked`` is the answer.
         asked: What it answers. [S, S, 3]
@@ -82,9 +83,11 @@ class VideoFrame:
     shape: tuple[int, int] = (0, 0)
     face: FaceBox | None = None
     is_new: bool = False
+    is_moved: bool = False
+    motion: Motion | None = None
+    turn: float = 0.0
     frame: Frame | None = None
     grey: U8 | None = None
-    motion: Motion | None = None
     image: F32 | None = None
     mirrored: bool = False
     asked: F32 | None = None
@@ -99,8 +102,8 @@ class VideoPredictor:
     """Frames in, normals out, in stages that overlap; what it keeps does not grow with the video.
 
     A fast predictor is asked about a view as it is, or about its mirror image, in turn: an answer is the mean
-    with that of the view before, moved along with the picture. And while a face is calm, it is asked about
-    every second frame alone: points and normals between are those of the frame before, moved along.
+    with that of the view before, moved along with the picture. And while a face hardly changes, nobody looks
+    at it for up to three frames in turn: points and normals are those of the last look, moved along.
 
     Args:
         predictor: The network.
@@ -167,12 +170,13 @@ class VideoPredictor:
             return False
         motion = motion_of(looked.grey, grey_view(picture, looked.square), self._predictor.size_px)
         before = looked.face.landmarks
-        if not motion.is_calm(before, motion.picture_points(before, looked.square), looked.square):
+        turn = motion.calm_turn(before, motion.picture_points(before, looked.square), looked.square)
+        if turn is None:
             return False
         frame.face = self._tracker.moved(picture, lambda points: motion.picture_points(points, looked.square))
         if frame.face is None:
             return False
-        frame.motion = motion
+        frame.is_moved, frame.motion, frame.turn = True, motion, turn
         self._place(frame, picture, looked.square)
         return True
 
@@ -218,7 +222,7 @@ class VideoPredictor:
         if frame.face is None:
             self._before = mean = None
         elif frame.motion is not None:
-            mean = None if before is None else frame.motion.moved(before.mean)
+            mean = None if before is None else turned_in_plane(frame.motion.moved(before.mean), frame.turn)
             frame.flicker_deg = 0.0 if before is not None and before.told else None
         else:
             self._before = before = self._steadied(frame, before)

@@ -135,7 +135,7 @@ def _record(source: str, frame: VideoFrame, paths: dict[str, str]) -> dict[str, 
         return {**record, "error": "no face"}
     return {
         **record, "score": round(frame.face.score, 4), "box": [round(v, 2) for v in frame.face.box],
-        "landmarks": np.round(frame.face.landmarks, 2).tolist(), **paths,
+        "landmarks": np.round(frame.face.landmarks, 2).tolist(), "moved": frame.is_moved, **paths,
         "flicker_deg": None if frame.flicker_deg is None else round(frame.flicker_deg, 4),
         "seconds": {stage: round(value, 4) for stage, value in frame.seconds.items()},
     }  # fmt: skip
