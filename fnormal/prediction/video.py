@@ -13,12 +13,13 @@ from fnormal.geometry.mirror import mirror_image, mirror_normals
 from fnormal.geometry.normals import angular_error_deg, turned_in_plane, unit
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.frames import Frame, Square, framed_square, seen, square_of
-from fnormal.prediction.motion import Motion, grey_view, motion_of
+from fnormal.prediction.motion import Motion, grey_view, motion_of, turn_and_rest
 from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker, FollowingSquare
 from fnormal.work.overlap import overlapped
 
+_OTHER_FORM = 0.01  # change of a face's form between two looks, in parts of its size, that nothing smooths
 _MOST_MOVED = 3  # frames in turn at which nobody looks
 _HELPERS = 2 * _MOST_MOVED + 1  # frames before one, of which its normals may be made: two looks
 
@@ -61,6 +62,7 @@ class VideoFrame:
         shape: Rows and columns.
         face: Where the face is; None where there is none.
         is_new: Whether the face was found, not followed.
+        change: How much its form changed since the last look, in parts of its size.
         is_moved: Whether face and normals are those of the last look, moved along with the picture.
         motion: The motion since then.
         turn: The face's turn since then in radians, clockwise.
@@ -83,6 +85,7 @@ class VideoFrame:
     shape: tuple[int, int] = (0, 0)
     face: FaceBox | None = None
     is_new: bool = False
+    change: float = 0.0
     is_moved: bool = False
     motion: Motion | None = None
     turn: float = 0.0
@@ -109,7 +112,8 @@ class VideoPredictor:
         predictor: The network.
         scale: Side of the crop / larger side of the landmarks' box.
         outline_of: Says for a frame [H, W, 3] where its face is; by default the hull.
-        smooth: Share of the frame before, moved along with the picture, that is mixed in: 0 is none.
+        smooth: Share of the frame before, moved along with the picture, that is mixed in: 0 is none. It is
+            less where the face changes its form, by a turn of the head or by speaking.
     """
 
     def __init__(
@@ -183,9 +187,12 @@ class VideoPredictor:
     def _followed(self, frame: VideoFrame, picture: U8) -> None:
         """The face as the tracker finds it, and what the network is to see of it."""
         frame.face = self._tracker.follow(picture)
-        frame.is_new, self._looked, self._waited = self._tracker.is_new, None, 0
+        frame.is_new, self._waited = self._tracker.is_new, 0
+        looked, self._looked = self._looked, None
         if frame.face is None:
             return
+        if looked is not None and not frame.is_new:
+            frame.change = turn_and_rest(looked.face.landmarks, frame.face.landmarks)[1]
         square = self._square.next(square_of(frame.face.landmarks, self._scale), anew=frame.is_new)
         frame.grey = grey_view(picture, square)
         frame.mirrored = self._mirrored = self._in_turn and (frame.is_new or not self._mirrored)
@@ -244,7 +251,8 @@ class VideoPredictor:
                 mean = motion.mixed(mean, motion.moved(before.asked), 0.5)
             if before.told:
                 moved = motion.moved(before.mean)
-                mean = motion.mixed(mean, moved, self._smooth) if self._smooth else mean
+                share = self._smooth * max(0.0, 1 - frame.change / _OTHER_FORM)
+                mean = motion.mixed(mean, moved, share) if share else mean
                 frame.flicker_deg = _angle_deg(moved, mean)
         return _Before(frame.grey, frame.asked, mean, frame.wanted)
 
