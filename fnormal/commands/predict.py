@@ -58,15 +58,14 @@ def predict(options: Predict) -> Iterator[Progress]:
         yield from counted((step for work in works for step in work.told()), len(pictures))
     if len(pictures) < len(jobs):
         predictor = opened(options, many=True, video=True)
-        yield Progress(warning=_no_use(options.options, predictor))
         for job in jobs:
             if job.is_video:
                 yield from predict_video(job.source, str(job.stem), predictor, options.options, guard)
 
 
 def _no_use(options: PredictOptions, predictor: Predictor) -> str:
-    """A warning where ``--fast`` is asked for in vain."""
-    if not options.fast or predictor.is_fast:
+    """A warning where ``--fast`` is asked for in vain, for pictures."""
+    if not options.fast or predictor.has_bytes:
         return ""
     return (
         "--fast changes nothing here: it needs fnormal's own weights, a CPU with AVX-512 VNNI, and ONNX"
@@ -132,10 +131,10 @@ def _the_only(jobs: Sequence[Job], options: Predict) -> Job:
 def _into_one(job: Job, options: Predict, guard: Guard) -> Iterator[Progress]:
     """The maps of one input as a stream, or as one video."""
     predictor = opened(options, many=job.is_video, video=job.is_video)
-    yield Progress(warning=_no_use(options.options, predictor))
     if job.is_video:
         yield from predict_video(job.source, str(options.out), predictor, options.options, guard)
         return
+    yield Progress(warning=_no_use(options.options, predictor))
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "stream"
         work = PictureStages(predictor, options.options, Guard([])).run_one(replace(job, stem=stem))

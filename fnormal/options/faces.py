@@ -56,7 +56,7 @@ class PredictOptions:
         bool | None,
         Option(
             "--fast/--exact",
-            help="8-bit arithmetic where the CPU has it: half the network's time. Default: videos alone.",
+            help="8-bit arithmetic where the CPU has it, and fewer looks at a video. Default: videos alone.",
             show_default=False,
         ),
     ] = None

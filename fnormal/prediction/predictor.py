@@ -74,8 +74,8 @@ class Predictor:
         mirror: Average with the prediction for the mirror image: 0.3 degrees better, twice the work.
         at_once: How many threads will call :meth:`run` at the same time; they share ``threads`` out.
         fast: Calculate with 8-bit integers where the weights are those that come with fnormal and the CPU
-            has instructions for it: less than half the time, answers 0.01 degrees worse in the mean. Frames
-            of a video then are seen mirrored in turn, see :class:`fnormal.prediction.video.VideoPredictor`.
+            has instructions for it: less than half the time, answers 0.01 degrees worse in the mean. In a
+            video look less often, too, see :class:`fnormal.prediction.video.VideoPredictor`.
     """
 
     def __init__(
@@ -92,7 +92,8 @@ class Predictor:
     ) -> None:
         each = None if threads is None else max(1, threads // at_once)
         self.runner, self.at_once = open_runner(weights, device, each, size_px, fast=fast), at_once
-        self.is_fast = isinstance(self.runner, Served) and self.runner.is_fast
+        self.fast = fast
+        self.has_bytes = isinstance(self.runner, Served) and self.runner.is_fast
         self.size_px = size_px or self.runner.size_px
         self.mirror = mirror
         self.on_gpu = device.startswith("cuda")

@@ -126,7 +126,7 @@ class VideoPredictor:
     ) -> None:
         self._predictor, self._scale, self._smooth, self._outline_of = predictor, scale, smooth, outline_of
         self._tracker, self._square = FaceTracker(), FollowingSquare()
-        self._in_turn = predictor.is_fast and predictor.mirror
+        self._in_turn = predictor.fast and predictor.mirror
         self._looked: _Looked | None = None
         self._waited = 0  # frames since
         self._mirrored = False  # whether the network saw the last view in the mirror
@@ -152,7 +152,7 @@ class VideoPredictor:
 
         skipped = frozenset(done) if self._smooth == 0 else frozenset[int]()
         frames = (
-            VideoFrame(i, picture, i not in skipped, self._predictor.is_fast and not after(i) <= skipped)
+            VideoFrame(i, picture, i not in skipped, self._predictor.fast and not after(i) <= skipped)
             for i, picture in enumerate(pictures)
         )
         stages = [self._look, self._ask, self._finish, *([] if write is None else [write])]
@@ -163,7 +163,7 @@ class VideoPredictor:
         started, picture = time.monotonic(), frame.picture
         assert picture is not None, "nobody has taken it yet"
         frame.shape, frame.picture = (picture.shape[0], picture.shape[1]), None
-        if not (self._predictor.is_fast and self._moved(frame, picture)):
+        if not (self._predictor.fast and self._moved(frame, picture)):
             self._followed(frame, picture)
         frame.seconds["detect"] = time.monotonic() - started
 
