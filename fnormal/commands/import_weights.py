@@ -24,5 +24,7 @@ def import_weights(options: ImportWeights) -> Iterator[Progress]:
     if options.out is None:
         refuse_existing([out])
     model = import_authors(options.checkpoint)
-    save_weights(out, model, WeightsInfo("paper", licence="CC BY-NC 4.0, the authors' release"))
+    # shown pictures as they are, as its authors trained it
+    info = WeightsInfo("paper", licence="CC BY-NC 4.0, the authors' release", levels=False)
+    save_weights(out, model, info)
     yield Progress(written=(out,))

@@ -35,7 +35,7 @@ _OTHER_MAPS = re.compile(r"depth|mask|albedo|confidence|overlay|side_by_side|rgb
 
 def network_predictions(
     model: CrossModalNet, data: Dataset[Pair], size_px: int, *, batch_size: int, mirror: bool = False,
-    sure: bool = False, only: Sequence[int] | None = None,
+    sure: bool = False, levels: bool = True, only: Sequence[int] | None = None,
 ) -> Iterator[tuple[Pair, F32]]:  # fmt: skip
     """Samples of ``data`` with raw normals [H, W, 3] of ``model``, at the data set's own resolution.
 
@@ -46,13 +46,14 @@ def network_predictions(
         batch_size: Images a pass.
         mirror: Average with the mirrored image's prediction.
         sure: The network's lengths say how sure it is: the surer of the two counts more.
+        levels: Whether it is shown levelled pictures.
         only: Samples to take, all by default.
     """
     chosen = range(len(data)) if only is None else only
     device, model = next(model.parameters()).device, ready_to_run(model)
     for start in range(0, len(chosen), batch_size):
         samples = [data[i] for i in chosen[start : start + batch_size]]
-        image = _as_seen(samples, size_px).to(device)
+        image = _as_seen(samples, size_px, levels=levels).to(device)
         with torch.inference_mode():
             raw = mirrored_mean(model, image, raw=sure) if mirror else model.image_to_normals(image)
         fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.enlarged() does it
@@ -61,10 +62,11 @@ def network_predictions(
         )
 
 
-def _as_seen(samples: Sequence[Pair], size_px: int) -> Tensor:
+def _as_seen(samples: Sequence[Pair], size_px: int, *, levels: bool) -> Tensor:
     """Images as :class:`fnormal.prediction.predictor.Predictor` shows them to a network. [B, 3, S, S]"""
     images = (sample.image.astype(np.float32) / 255 for sample in samples)
-    views = [levelled(resize_image(image, size_px)) for image in images]
+    views = [resize_image(image, size_px) for image in images]
+    views = [levelled(view) for view in views] if levels else views
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # channels last, as batches are
 
 
@@ -80,6 +82,7 @@ def file_predictions(
         folder: Maps of the samples' size, as ``.png`` (8 or 16 bits), ``.npy`` or ``.tiff``, or meshes.
         data: Pairs.
         frame: Axes of the files; None is what each says of itself, else fnormal's.
+        levels: Whether it is shown levelled pictures.
         only: Samples to take, all by default.
 
     Raises:

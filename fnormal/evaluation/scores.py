@@ -93,11 +93,13 @@ def score(predictions: Iterable[tuple[Pair, F32]], read_as: str = "x,y,z") -> Sc
 
 def network_errors(
     model: CrossModalNet, data: Dataset[Pair], size_px: int, *, batch_size: int, mirror: bool = False,
-    sure: bool = False,
+    sure: bool = False, levels: bool = True,
 ) -> ErrorSummary:  # fmt: skip
     """Errors of ``model`` over every sample of ``data``; see :func:`network_predictions`."""
     meter = ErrorMeter()
-    predicted = network_predictions(model, data, size_px, batch_size=batch_size, mirror=mirror, sure=sure)
+    predicted = network_predictions(
+        model, data, size_px, batch_size=batch_size, mirror=mirror, sure=sure, levels=levels
+    )
     for sample, pred in predicted:
         meter.add(pred, sample.normals, sample.mask)
     return meter.summary()
@@ -131,8 +133,9 @@ def score_network(data: Dataset[Pair], weights: Path | None, run: Run) -> tuple[
     model.to(run.device)
     name = f"fnormal {info.arch}" if weights is None else weights.stem
     predicted = network_predictions(
-        model, data, info.size_px, batch_size=run.batch_size, mirror=run.mirror, sure=info.sure
-    )
+        model, data, info.size_px, batch_size=run.batch_size, mirror=run.mirror, sure=info.sure,
+        levels=info.levels,
+    )  # fmt: skip
     return name, replace(score(predicted), advice="")  # a network has no --frame to change
 
 
@@ -148,6 +151,7 @@ def compare_weights(data: Dataset[Pair], files: Sequence[Path], run: Run) -> dic
             batch_size=run.batch_size,
             mirror=run.mirror,
             sure=info.sure,
+            levels=info.levels,
         )
     return rows
 

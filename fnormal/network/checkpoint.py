@@ -37,6 +37,7 @@ class WeightsInfo:
         licence: Licence of the weights.
         figures: Errors it was measured at, and how it was trained.
         sure: Whether the length of its raw normals tells the error that they expect.
+        levels: Whether it is shown levelled pictures, see :mod:`fnormal.geometry.levels`.
     """
 
     arch: str
@@ -46,6 +47,7 @@ class WeightsInfo:
     licence: str = "unknown"
     figures: dict[str, Any] = field(default_factory=dict)
     sure: bool = False
+    levels: bool = True
 
     @staticmethod
     def from_json(text: str, place: Path) -> WeightsInfo:
@@ -64,12 +66,12 @@ class WeightsInfo:
         values.pop("fnormal_version", None)
         kinds = {
             "arch": str, "ablation": str, "size_px": int, "frame": str, "licence": str, "figures": dict,
-            "sure": bool,
+            "sure": bool, "levels": bool,
         }  # fmt: skip
         if not {"arch"} <= set(values) <= set(kinds):
             raise broken
         if any(
-            not isinstance(value, kinds[name]) or (value is True and name != "sure")
+            not isinstance(value, kinds[name]) or (value is True and kinds[name] is not bool)
             for name, value in values.items()
         ):
             raise broken

@@ -35,6 +35,10 @@ class Runner(Protocol):
     def sure(self) -> bool:
         """Whether lengths tell how sure it is."""
 
+    @property
+    def levels(self) -> bool:
+        """Whether its pictures are levelled."""
+
     def mean(self, images: F32, *, mirror: bool) -> F32:
         """Mean of the predictions for crops in [0, 1] and for their mirror images. [B, S, S, 3] both
 
@@ -51,6 +55,8 @@ class Served:
         path: The file.
         threads: CPU threads; None leaves ONNX Runtime's own number.
     """
+
+    levels = True  # these weights' pictures are
 
     def __init__(self, path: Path, threads: int | None) -> None:
         self._path, self._session = path, open_session(path, threads=threads)

@@ -34,18 +34,18 @@ class TorchRunner:
         keep_freed_memory()
         if threads is not None:
             torch.set_num_threads(threads)
-        self.size_px, self.sure = CROP_SIZE_PX, False
+        self.size_px, self.sure, self.levels = CROP_SIZE_PX, False, True
         self._device = torch.device(device)
         self.model: CrossModalNet | OnnxNetwork
         if isinstance(weights, CrossModalNet):
             self.model = ready_to_run(weights).to(self._device)
         elif str(weights).endswith(".onnx"):
             self.model = OnnxNetwork(Path(str(weights)))
-            self.size_px = self.model.info.size_px
+            self.size_px, self.levels = self.model.info.size_px, self.model.info.levels
         else:
             model, info = load_weights(weights)
             self.model = ready_to_run(model).to(self._device)
-            self.size_px, self.sure = info.size_px, info.sure
+            self.size_px, self.sure, self.levels = info.size_px, info.sure, info.levels
 
     def mean(self, images: F32, *, mirror: bool) -> F32:
         """See :class:`fnormal.network.serving.Runner`."""

@@ -132,9 +132,12 @@ def _seen_pixels(to_picture: F64, half: float, shape: tuple[int, int], corner: t
     return covered
 
 
-def seen(picture: Array, frame: Frame) -> list[F32]:
+def seen(picture: Array, frame: Frame, *, levels: bool) -> list[F32]:
     """What the network sees of a picture [H, W, 3] in a frame, one view for each of its parts. [S, S, 3]"""
-    return [levelled(_view(picture, part), part.face_in_view()) for part in frame.parts]
+    views = [_view(picture, part) for part in frame.parts]
+    if not levels:
+        return views
+    return [levelled(view, part.face_in_view()) for view, part in zip(views, frame.parts, strict=True)]
 
 
 def _view(picture: Array, frame: Frame) -> F32:

@@ -18,7 +18,7 @@ from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.figures import overlay, side_by_side
 from fnormal.prediction.files import Written, doubt, extra_path, result_paths, write_result
-from fnormal.prediction.frames import Frame, seen
+from fnormal.prediction.frames import Frame
 from fnormal.prediction.outlines import outline_of
 from fnormal.prediction.predictor import BATCH, Predictor
 from fnormal.progress import Progress, Result, failure
@@ -141,7 +141,7 @@ class PictureStages:
             clock.lap("detect")
         else:
             work.frames = [self._predictor.whole_frame(picture)]
-        views = [view for frame in work.frames for view in seen(picture, frame)]
+        views = [view for frame in work.frames for view in self._predictor.seen(picture, frame)]
         work.flags = [quality_flags(picture, f.mask, f.mask_corner_px, f.face) for f in work.frames]
         if options.overlay or options.side_by_side:
             work.picture = picture

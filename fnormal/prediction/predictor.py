@@ -159,7 +159,7 @@ class Predictor:
         if faces is None:
             faces = self.detect(as_bytes(picture), every=True)
         frames = self._frames(picture, faces, scale, forehead)
-        means = iter(self.run([view for frame in frames for view in seen(picture, frame)]))
+        means = iter(self.run([view for frame in frames for view in self.seen(picture, frame)]))
         return [self.finish(frame, means, picture.shape[:2]) for frame in frames]
 
     def predict_many(
@@ -188,7 +188,7 @@ class Predictor:
             faces = self.detect(as_bytes(picture), every=every)
             for frame in self._frames(picture, faces if every else faces[:1], scale, forehead):
                 jobs.append((number, frame))
-                views += seen(picture, frame)
+                views += self.seen(picture, frame)
         results: list[list[FaceNormals]] = [[] for _ in pictures]
         means = iter(self.run(views))
         for number, frame in jobs:
@@ -203,14 +203,14 @@ class Predictor:
         """Normals of every pixel of a face crop; a small or turned face in it is framed as trained."""
         check_range(picture)
         frame = self.whole_frame(as_bytes(picture))
-        return self.finish(frame, self.run(seen(picture, frame)), picture.shape[:2])
+        return self.finish(frame, self.run(self.seen(picture, frame)), picture.shape[:2])
 
     def predict_crop(
         self, picture: Array, crop: Crop, mask: Bools, lit: FaceBox | None = None
     ) -> FaceNormals:
         """Normals of a square of a picture inside a mask of that square, levelled by the light on a face."""
         frame = Frame(crop, mask, None, lit=lit)
-        return self.finish(frame, self.run(seen(picture, frame)), picture.shape[:2])
+        return self.finish(frame, self.run(self.seen(picture, frame)), picture.shape[:2])
 
     def whole_frame(self, picture: U8) -> Frame:
         """The frame of all of a picture [H, W, 3], with that of a face inside which needs one of its own."""
@@ -251,6 +251,10 @@ class Predictor:
         if needs_own_frame(face, side) or is_tight(face, side):
             return replace(frame, inner=self._bare_frame((height, width), face))
         return frame
+
+    def seen(self, picture: Array, frame: Frame) -> list[F32]:
+        """What this network sees of a picture [H, W, 3] in a frame, one view a part of it. [S, S, 3]"""
+        return seen(picture, frame, levels=self.runner.levels)
 
     def run(self, images: Sequence[F32], *, once: bool = False) -> list[F32]:
         """Mean predictions [S, S, 3] of what was :func:`seen` [S, S, 3], in batches.

@@ -12,7 +12,7 @@ from fnormal.faces.masks import Outline
 from fnormal.geometry.mirror import mirror_image, mirror_normals
 from fnormal.geometry.normals import angular_error_deg, turned_in_plane, unit
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.frames import Frame, Square, framed_square, seen, square_of
+from fnormal.prediction.frames import Frame, Square, framed_square, square_of
 from fnormal.prediction.motion import Motion, grey_view, motion_of, turn_and_rest
 from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.predictor import Predictor
@@ -199,7 +199,7 @@ class VideoPredictor:
         self._looked = _Looked(square, frame.grey, frame.face)
         self._place(frame, picture, square)
         if frame.frame is not None:
-            (frame.image,) = seen(picture, frame.frame)
+            (frame.image,) = self._predictor.seen(picture, frame.frame)
 
     def _place(self, frame: VideoFrame, picture: U8, square: Square) -> None:
         if frame.face is not None and (frame.wanted or frame.helps):
