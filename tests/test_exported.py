@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fnormal.errors import FNormalError
+from fnormal.geometry.levels import levelled
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import read_image
-from fnormal.network import serving
+from fnormal.network import levelling, serving
 from fnormal.network.checkpoint import WeightsInfo, default_weights, save_weights
 from fnormal.network.exported import ImageToNormals, OnnxNetwork, export_onnx, export_torchscript
 from fnormal.network.model import CrossModalNet
@@ -26,13 +31,21 @@ from tests.test_readers import run
 
 @pytest.fixture(scope="module")
 def model() -> CrossModalNet:
-    """A tiny network whose every bias and statistic is random, so that nothing cancels."""
+    """A tiny network whose every bias and statistic differs, so that nothing cancels, and that looks."""
     torch.manual_seed(0)
-    network = CrossModalNet("tiny").eval()
+    network = CrossModalNet("tiny").train()
     with torch.no_grad():
+        for _ in range(20):
+            network.image_to_normals(torch.rand(4, 3, 64, 64) * torch.rand(4, 3, 1, 1))
         for tensor in [*network.parameters(), *network.buffers()]:
-            if tensor.is_floating_point():
+            if tensor.dim() > 1:
+                tensor.mul_(1 + 0.2 * torch.randn_like(tensor))
+            elif tensor.is_floating_point():
                 tensor.add_(0.05 * torch.rand_like(tensor))
+        one, other = ImageToNormals(network.eval())(
+            torch.stack([torch.rand(3, 64, 64), torch.zeros(3, 64, 64)])
+        )
+    assert angular_error_deg(*(np.moveaxis(n.numpy(), 0, -1) for n in (one, other))).mean() > 1
     return network
 
 
@@ -87,6 +100,70 @@ def test_the_command_line_predicts_with_an_export(
         maps.append(read_normals(out / "astronaut_normals.png"))
     assert np.array_equal(maps[0][1], maps[1][1])
     assert angular_error_deg(maps[0][0], maps[1][0])[maps[0][1]].max() < 0.05
+
+
+@given(
+    st.integers(0, 99), st.floats(0.02, 1), st.floats(0, 0.6), st.sampled_from([64, 128, 192]),
+    st.floats(0, 0.2),
+)  # fmt: skip
+def test_levels_inside_are_those_outside(
+    seed: int, light: float, haze: float, side_px: int, burnt: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    views = rng.uniform(haze, haze + (1 - haze) * light, (2, side_px, side_px, 3)).astype(np.float32)
+    views[rng.random(views.shape[:3]) < burnt] = 1
+    inside = levelling.levelled(torch.from_numpy(views).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_allclose(inside, np.stack([levelled(view) for view in views]), atol=2e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("name", ["m.onnx", "m.pt"])
+def test_an_export_levels_inside(model: CrossModalNet, astronaut: Path, tmp_path: Path, name: str) -> None:
+    """It answers a picture as its levelled one, and says that it need not be levelled any more."""
+    save_weights(tmp_path / "w.safetensors", model, INFO)
+    code, _, stderr = run(
+        "export", "--weights", tmp_path / "w.safetensors", "-o", tmp_path / name, "--levels"
+    )
+    assert code == 0, stderr
+    picture = cv2.resize(read_image(astronaut)[20:260, 110:350], (64, 64)).astype(np.float32) / 255 * 0.2
+    asked = torch.from_numpy(np.stack([picture, levelled(picture)])).permute(0, 3, 1, 2)
+    if name == "m.onnx":
+        exported = OnnxNetwork(tmp_path / name)
+        found, levels = exported.image_to_normals(asked[:1]), exported.info.levels
+    else:
+        extra = {"fnormal.json": ""}
+        found = torch.jit.load(str(tmp_path / name), _extra_files=extra)(asked[:1])
+        levels = json.loads(extra["fnormal.json"])["levels"]
+    assert not levels
+    with torch.inference_mode():
+        wanted, plain = ImageToNormals(model)(asked[1:]), ImageToNormals(model)(asked[:1])
+    off_deg, far_deg = (
+        angular_error_deg(np.moveaxis(found.detach().numpy(), 1, -1), np.moveaxis(n.numpy(), 1, -1)).mean()
+        for n in (wanted, plain)
+    )
+    assert off_deg < 0.05
+    assert far_deg > 10 * off_deg
+    again = tmp_path / "again.safetensors"
+    save_weights(again, model, replace(INFO, levels=False))
+    code, _, stderr = run("export", "--weights", again, "-o", tmp_path / "x.onnx", "--levels")
+    assert code == 1
+    assert "as they are" in stderr
+
+
+def test_weights_are_shown_the_pictures_that_they_ask_for(
+    model: CrossModalNet, astronaut: Path, tmp_path: Path
+) -> None:
+    """A darker picture is the same to those that are shown levelled ones, and to no others."""
+    picture = read_image(astronaut)
+    changed = {}
+    for levels in (True, False):
+        path = tmp_path / f"{levels}.safetensors"
+        save_weights(path, model, replace(INFO, levels=levels))
+        predictor = Predictor(path)
+        faces = predictor.detect(picture)[:1]
+        bright, dark = (predictor.predict(p, faces)[0] for p in (picture, (picture * 0.5).astype(np.uint8)))
+        changed[levels] = angular_error_deg(bright.normals, dark.normals)[bright.mask].mean()
+    assert changed[True] < 0.3 * changed[False]
 
 
 def test_other_onnx_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

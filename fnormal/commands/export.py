@@ -30,7 +30,9 @@ def export(options: Export) -> Iterator[Progress]:
         refuse_existing([out])
     model, info = load_weights(named)
     write = exported.export_onnx if format == "onnx" else exported.export_torchscript
-    angle_deg = write(model, info, out)
+    if options.levels and not info.levels:
+        raise FNormalError(f"--levels: {named} is shown pictures as they are; leave it out")
+    angle_deg = write(model, info, out, levels=options.levels)
     yield Progress(
         says=f"{out}: within {angle_deg:.4f} degrees of the original, input {info.size_px} px",
         written=(out,),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 
 from fnormal.arrays import F32, Bools
 
-_PCT = (2.0, 97.0)  # of a face's pixels are darker than its dark and its light, in each colour
-_DARK = np.float32(0.04)  # what the dark becomes
-_LIGHT = np.array([0.9, 0.8, 0.75], np.float32)  # and the light
-_MOST_GAIN = 30.0  # beyond, bytes hold hardly a picture
-_MOST_CAST = 5.0  # a colour is strengthened so many times as much as another
-_WHITE = 0.99  # and brighter is burnt out, where no curve brings anything back
-_BURNT = (0.03, 0.06)  # of a face: up to here it is levelled, from there left as it is
-_RIM = 0.2  # of the side: what is not a view's middle
-_SIDE_PX = 64  # of the view as it is measured, about: some of its rows and columns
+Sliced = TypeVar("Sliced", bound=Any)  # an array, or a tensor of torch
+
+PCT = (2.0, 97.0)  # of a face's pixels are darker than its dark and its light, in each colour
+DARK = np.float32(0.04)  # what the dark becomes
+LIGHT = np.array([0.9, 0.8, 0.75], np.float32)  # and the light
+MOST_GAIN = 30.0  # beyond, bytes hold hardly a picture
+MOST_CAST = 5.0  # a colour is strengthened so many times as much as another
+WHITE = 0.99  # and brighter is burnt out, where no curve brings anything back
+BURNT = (0.03, 0.06)  # of a face: up to here it is levelled, from there left as it is
+RIM = 0.2  # of the side: what is not a view's middle
+SIDE_PX = 64  # of the view as it is measured, about: some of its rows and columns
 
 
 def levelled(view: F32, face: Bools | None = None) -> F32:
@@ -30,21 +34,32 @@ def levelled(view: F32, face: Bools | None = None) -> F32:
     import cv2
 
     pixels = _measured(view, face)
-    kept = np.float32(np.interp((pixels >= _WHITE).any(axis=1).mean(), _BURNT, (0, 1)))
-    dark, light = np.percentile(pixels, _PCT, axis=0).astype(np.float32)
-    gain = np.minimum((_LIGHT - _DARK) / np.maximum(light - dark, 1e-6), _MOST_GAIN)
-    gain = np.minimum(gain, _MOST_CAST * gain.min())
-    level = cv2.transform(view, np.column_stack([np.diag(gain), _DARK - dark * gain]))
+    kept = np.float32(np.interp((pixels >= WHITE).any(axis=1).mean(), BURNT, (0, 1)))
+    dark, light = np.percentile(pixels, PCT, axis=0).astype(np.float32)
+    gain = np.minimum((LIGHT - DARK) / np.maximum(light - dark, 1e-6), MOST_GAIN)
+    gain = np.minimum(gain, MOST_CAST * gain.min())
+    level = cv2.transform(view, np.column_stack([np.diag(gain), DARK - dark * gain]))
     level = np.clip(level, 0, 1, out=level)
     return np.asarray(level if kept == 0 else (1 - kept) * level + kept * view, np.float32)
 
 
+def middle_of(view: Sliced) -> Sliced:
+    """Some of the pixels in the middle of a view. [S, S, ...] to [T, T, ...]"""
+    step, rim = _step(len(view)), round(RIM * len(view))
+    inner = slice(rim, len(view) - rim, step)
+    middle: Sliced = view[inner, inner]
+    return middle
+
+
 def _measured(view: F32, face: Bools | None) -> F32:
     """Some of the pixels of a face, or of the middle of a view. [N, 3]"""
-    step = max(1, len(view) // _SIDE_PX)
+    step = _step(len(view))
     if face is not None:
         pixels = view[::step, ::step][face[::step, ::step]]
         if len(pixels):
             return pixels
-    rim = round(_RIM * len(view))
-    return view[rim : len(view) - rim : step, rim : len(view) - rim : step].reshape(-1, 3)
+    return middle_of(view).reshape(-1, 3)
+
+
+def _step(side_px: int) -> int:
+    return max(1, side_px // SIDE_PX)

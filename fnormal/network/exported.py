@@ -6,7 +6,7 @@ import copy
 import io
 import json
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from fnormal.files.opening import WEIGHTS, decoding
 from fnormal.files.writing import atomic, write_bytes
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import WeightsInfo
+from fnormal.network.levelling import levelled
 from fnormal.network.model import CrossModalNet
 from fnormal.network.onnx_session import INSTALL, open_session
 from fnormal.network.vectors import unit
@@ -27,17 +28,20 @@ _KEY = "fnormal"  # of the metadata: a WeightsInfo as JSON
 
 
 class ImageToNormals(nn.Module):
-    """The path that is used after training: no normal encoder, no image decoder; unit output, or ``raw``."""
+    """The path that is used after training: no normal encoder, no image decoder; unit output, or ``raw``.
 
-    def __init__(self, model: CrossModalNet, *, raw: bool = False) -> None:
+    With ``levels`` pictures are levelled inside, by their middle.
+    """
+
+    def __init__(self, model: CrossModalNet, *, raw: bool = False, levels: bool = False) -> None:
         super().__init__()
-        self._raw = raw
+        self._raw, self._levels = raw, levels
         self.network = copy.copy(model)  # the same weights in a shell of its own
         self.network._modules = {**model._modules, "normal_encoder": None, "image_decoder": None}
 
     def forward(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] in [0, 1] to normals [B, 3, S, S]: x right, y up, z to the viewer."""
-        normals = self.network.image_to_normals(image)
+        normals = self.network.image_to_normals(levelled(image) if self._levels else image)
         return normals if self._raw else unit(normals)
 
 
@@ -66,8 +70,17 @@ class OnnxNetwork:
         return torch.from_numpy(normals)
 
 
-def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path, *, raw: bool = False) -> float:
+def export_onnx(
+    model: CrossModalNet, info: WeightsInfo, path: Path, *, raw: bool = False, levels: bool = False
+) -> float:
     """Write ONNX with a free batch size; returns the largest angle to the original, in degrees.
+
+    Args:
+        model: The network.
+        info: What the file is to say of itself.
+        path: Where.
+        raw: Normals of any length come out, not unit ones.
+        levels: Pictures are levelled inside.
 
     Raises:
         FNormalError: onnx, onnxscript or onnxruntime is not installed.
@@ -78,7 +91,7 @@ def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path, *, raw: boo
         import onnxscript  # noqa: F401  # torch's exporter asks for it
     except ImportError as error:
         raise FNormalError(f"exporting needs onnx, onnxscript and onnxruntime: {INSTALL}") from error
-    network, example = _prepared(model, info, raw=raw)
+    network, example = _prepared(model, info, raw=raw, levels=levels)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own innards
         program = torch.onnx.export(
@@ -88,19 +101,22 @@ def export_onnx(model: CrossModalNet, info: WeightsInfo, path: Path, *, raw: boo
     assert program is not None, "dynamo=True gives one"
     model_proto = program.model_proto
     entry = model_proto.metadata_props.add()
-    entry.key, entry.value = _KEY, json.dumps(asdict(info))
+    entry.key, entry.value = _KEY, _about(info, levels=levels)
     with atomic(path) as temporary:
         temporary.write_bytes(model_proto.SerializeToString())
         return _largest_angle(network, OnnxNetwork(temporary).image_to_normals, example)
 
 
-def export_torchscript(model: CrossModalNet, info: WeightsInfo, path: Path) -> float:
-    """Write TorchScript for C++; returns the largest angle to the original, in degrees."""
-    network, example = _prepared(model, info)
+def export_torchscript(model: CrossModalNet, info: WeightsInfo, path: Path, *, levels: bool = False) -> float:
+    """Write TorchScript for C++; returns the largest angle to the original, in degrees.
+
+    With ``levels`` pictures are levelled inside.
+    """
+    network, example = _prepared(model, info, levels=levels)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch announces other exporters
         traced = torch.jit.trace(network, example)  # type: ignore[no-untyped-call]
-        extra = {_KEY + ".json": json.dumps(asdict(info))}
+        extra = {_KEY + ".json": _about(info, levels=levels)}
         buffer = io.BytesIO()  # torch's own writer aborts the process on a full disk
         torch.jit.save(traced, buffer, _extra_files=extra)
         again = torch.jit.load(io.BytesIO(buffer.getvalue()))  # type: ignore[no-untyped-call]
@@ -108,11 +124,18 @@ def export_torchscript(model: CrossModalNet, info: WeightsInfo, path: Path) -> f
         return _largest_angle(network, again, example)
 
 
-def _prepared(model: CrossModalNet, info: WeightsInfo, *, raw: bool = False) -> tuple[ImageToNormals, Tensor]:
+def _about(info: WeightsInfo, *, levels: bool) -> str:
+    """What a file says of itself: what is levelled inside must not be outside."""
+    return json.dumps(asdict(replace(info, levels=False) if levels else info))
+
+
+def _prepared(
+    model: CrossModalNet, info: WeightsInfo, *, raw: bool = False, levels: bool = False
+) -> tuple[ImageToNormals, Tensor]:
     generator = torch.Generator().manual_seed(0)
     # a batch of two: one would be taken for a constant
     example = torch.rand(2, 3, info.size_px, info.size_px, generator=generator)
-    return ImageToNormals(model.cpu(), raw=raw).eval(), example
+    return ImageToNormals(model.cpu(), raw=raw, levels=levels).eval(), example
 
 
 def _largest_angle(network: ImageToNormals, other: Any, example: Tensor) -> float:

@@ -67,6 +67,9 @@ class Export:
     format: Annotated[
         ExportFormat | None, Option(help="Format. Default: what the name of --out says, else onnx.")
     ] = None
+    levels: Annotated[
+        bool, Option("--levels", help="Level pictures inside the network, by the light in their middle.")
+    ] = False
     output: Output = field(default_factory=Output)
 
 
