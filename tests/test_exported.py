@@ -92,6 +92,7 @@ def test_the_command_line_predicts_with_an_export(
     assert code == 0, stderr
     assert stdout.strip() == str(tmp_path / "w.onnx")
     assert "degrees of the original" in stderr
+    assert len(stderr.splitlines()) == 1, "nothing of the exporter's"
     maps = []
     for name in ("w.safetensors", "w.onnx"):
         out = tmp_path / name.replace(".", "_")

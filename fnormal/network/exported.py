@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import logging
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -92,6 +93,7 @@ def export_onnx(
     except ImportError as error:
         raise FNormalError(f"exporting needs onnx, onnxscript and onnxruntime: {INSTALL}") from error
     network, example = _prepared(model, info, raw=raw, levels=levels)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that nobody needs
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the exporter's own innards
         program = torch.onnx.export(
