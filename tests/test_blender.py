@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from fnormal.enhancement.bake import bake
+from fnormal.enhancement.coarse import aligned_coarse
 from fnormal.enhancement.gltf import Extras, encode_glb
 from fnormal.enhancement.outfits import Scene, obj_of
 from fnormal.enhancement.transfer import Enhanced, append_normals, sight_of
@@ -22,7 +23,7 @@ from fnormal.geometry.normals import angular_error_deg, encode_rgb
 from fnormal.geometry.picturefile import write_image
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.render.backends import open_renderer
-from tests.test_displace import SIZE, aligned_coarse, bumpy_normals, cap, dressed, exact
+from tests.caps import SIZE, bumpy_normals, cap, dressed, exact
 
 SCRIPT = Path(__file__).parents[1] / "examples" / "blender_normals.py"
 

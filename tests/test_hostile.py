@@ -6,39 +6,30 @@ import io
 import json
 import os
 import shutil
-import signal
 import struct
-import subprocess
-import sys
 import threading
 import time
 import zipfile
 import zlib
 from pathlib import Path
-from typing import get_args
 
 import h5py
 import numpy as np
 import pytest
-from PIL import Image
-from safetensors.numpy import save_file
 
-from fnormal.cli.app import COMMANDS
-from fnormal.cli.signature import parameters
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
-from fnormal.files.locks import locked
-from fnormal.files.opening import LAYOUT, MESH, PICTURE, check_file, decoding, read_npy, read_npz
+from fnormal.files.opening import LAYOUT, MESH, PICTURE, check_file, decoding, read_npz
 from fnormal.geometry.meshfile import read_mesh
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.picturefile import read_image
-from fnormal.network.checkpoint import WeightsInfo, load_weights, save_weights
-from fnormal.network.model import CrossModalNet
 from fnormal.photos.photoface import read_lights
 from tests.conftest import SHARED, write_set
 from tests.test_readers import run
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
 HOSTILE = sorted(p for p in (SHARED / "hostile").glob("*") if p.suffix != ".md") if SHARED.is_dir() else []
 
 
@@ -266,164 +257,9 @@ def test_hdf5_stays_in_its_file(tmp_path: Path) -> None:
             Dataset(tmp_path / f"{name}.h5")
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("size", 0), ("size", -64), ("size", 20_000), ("size", "64"), ("modality", "pictures"), ("config", "{"),
-     ("failures", "3"), ("shards", '["/etc/passwd"]'), ("frame", 7), ("licence", 7), ("version", 2)],
-)  # fmt: skip
-def test_attributes_of_a_set_are_checked(tmp_path: Path, name: str, value: object) -> None:
-    path = write_set(tmp_path / "a.h5", 2, 32)
-    with h5py.File(path, "r+") as file:
-        file.attrs[name] = value
-    assert "a.h5" in refused("inspect", path)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"size_px": 0}, {"size_px": -64}, {"size_px": 20_000}, {"size_px": "64"}, {"arch": 3}, {"arch": "huge"},
-     {"frame": "opencv"}, {"figures": []}, {"more": 1}, {"ablation": None}],
-)  # fmt: skip
-def test_the_configuration_inside_weights_is_checked(tmp_path: Path, change: dict[str, object]) -> None:
-    values = {
-        "arch": "tiny",
-        "ablation": "full",
-        "size_px": 32,
-        "frame": "opengl",
-        "licence": "",
-        "figures": {},
-    }
-    path = tmp_path / "w.safetensors"
-    save_file({"x": np.zeros(1, np.float32)}, path, {"fnormal": json.dumps({**values, **change})})
-    with pytest.raises(FNormalError, match=r"w\.safetensors"):
-        load_weights(path)
-
-
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
-    model = CrossModalNet("tiny")
-    model.normal_decoder.last.weight.data[0, 0] = float("nan")
-    save_weights(tmp_path / "w.safetensors", model, WeightsInfo("tiny", size_px=32))
-    with pytest.raises(FNormalError, match="no numbers"):
-        load_weights(tmp_path / "w.safetensors")
-
-
-def test_maps_of_nothing_are_refused(tmp_path: Path) -> None:
-    for name, values in (
-        ("nan", np.full((8, 8, 3), np.nan)),
-        ("zero", np.zeros((8, 8, 3))),
-        ("text", np.array("x")),
-    ):
-        np.save(tmp_path / f"{name}.npy", values)
-        with pytest.raises(FNormalError, match=name):
-            read_normals(tmp_path / f"{name}.npy")
-    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(FNormalError, match="objects"):
-        read_npy(tmp_path / "objects.npy", LAYOUT)
-
-
-# options
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [("predict", "x.png", "--scale", "inf"), ("predict", "x.png", "--threads", 100_000),
-     ("train", "--lr", "nan"), ("train", "--rotate", "inf"), ("train", "--cache-gb", "inf"),
-     ("train", "--seed", -1), ("train", "--seed", "1e30"), ("train", "--size", -32), ("train", "--size", 0),
-     ("sheet", "x.png", "--size", 10**6), ("train", "--ema", "nan"), ("train", "--hull-share", "nan"),
-     ("render-dataset", "x", "--dataset", "folder", "--views", 10**12)],
-)  # fmt: skip
-def test_numbers_out_of_range_are_no_traceback(arguments: tuple[object, ...], tmp_path: Path) -> None:
-    code, stdout, stderr = run(*arguments)
-    assert code in (1, 2)
-    assert stdout == ""
-    assert "Traceback" not in stderr
-
-
-def test_every_numeric_option_has_a_finite_range() -> None:
-    for command in COMMANDS:
-        for flag in parameters(command.options, command.choices):
-            kind, option = get_args(flag.annotation)
-            if {int, float} & {kind, *get_args(kind)}:
-                assert option.min is not None, f"{command.name} {flag.name}"
-                assert option.max is not None, f"{command.name} {flag.name}"
-
-
-@pytest.mark.parametrize("scheduler", ["nowhere", "a:b", ":1", "a:1:2", "a b:1"])
-def test_a_scheduler_without_host_or_port_is_one_line(
-    scheduler: str, makehuman: Path, tmp_path: Path
-) -> None:
-    arguments = ("render-dataset", makehuman, "--dataset", "anny", "--scans", 1, "--out", tmp_path / "d.h5")
-    assert "give HOST:PORT" in refused(*arguments, "--scheduler", scheduler)
-
-
 def test_a_panorama_that_announces_too_much_is_not_unpacked(tmp_path: Path, makehuman: Path) -> None:
     (tmp_path / "a.hdr").write_bytes(
         b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 60000 +X 120000\n" + b"x" * 99
     )
     arguments = ("render-dataset", makehuman, "--dataset", "anny", "--lighting", "rich", "--scans", 1)
     assert "a.hdr" in refused(*arguments, "--environments", tmp_path, "--out", tmp_path / "d.h5")
-
-
-def test_a_run_whose_folder_is_a_file_is_one_line(pairs: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    settings = ("--arch", "tiny", "--size", 32, "--epochs", 1, "--out", tmp_path / "file")
-    assert "file" in refused("train", "--pairs", pairs, *settings)
-
-
-# one writer
-
-
-def test_a_second_writer_is_refused_and_a_dead_one_forgotten(tmp_path: Path) -> None:
-    lock = tmp_path / "writer.lock"
-    with locked(lock, tmp_path):
-        with pytest.raises(FNormalError, match=f"process {os.getpid()} on"), locked(lock, tmp_path):
-            pass
-        assert lock.is_file()
-    assert not lock.exists()
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    for text in (json.dumps({"pid": dead.pid, "host": os.uname().nodename}),):
-        lock.write_text(text)
-        with locked(lock, tmp_path):
-            assert json.loads(lock.read_text())["pid"] == os.getpid()
-    lock.write_text("{")
-    with pytest.raises(FNormalError, match="remove"), locked(lock, tmp_path):
-        pass
-
-
-def test_two_runs_do_not_share_a_folder(pairs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    settings = ("--pairs", pairs, "--arch", "tiny", "--size", 32, "--batch-size", 2, "--out", out)
-    command = [sys.executable, "-m", "fnormal", "train", *map(str, settings), "--epochs", "10000"]
-    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while not ((out / "writer.lock").is_file() and (out / "writer.lock").stat().st_size):
-            assert first.poll() is None
-        first.send_signal(signal.SIGSTOP)  # it lives, and writes no checkpoint that the last run would meet
-        assert "is being written" in refused("train", *settings, "--epochs", 1)
-    finally:
-        first.kill()
-        first.wait()
-    code, _, stderr = run("train", *settings, "--epochs", 1)
-    assert code == 0, stderr
-
-
-# streams
-
-
-def test_a_full_stdout_and_closed_streams_are_no_traceback(pairs: Path) -> None:
-    for redirection, code in (("> /dev/full", 1), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)):
-        line = f"{sys.executable} -m fnormal inspect {pairs} {redirection}"
-        done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == code, (redirection, done.stderr)
-        assert "Traceback" not in done.stderr
-        assert done.stderr.count("\n") <= 1
-
-
-def test_the_cause_of_an_error_is_shown_on_request(tmp_path: Path) -> None:
-    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00\xff")
-    photo = tmp_path / "a.png"
-    Image.new("RGB", (64, 64)).save(photo)
-    arguments = ("predict", photo, "--landmarks", tmp_path / "a.npy", "--out", tmp_path / "o")
-    assert "Traceback" not in run(*arguments)[2]
-    code, _, _ = run(*arguments, "--debug")
-    assert code == 1

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from fnormal.enhancement.gltf import Extras, encode_glb
+from tests.caps import SIZE, dressed
 from tests.test_blender import bumpy, off_deg, placed
-from tests.test_displace import SIZE, dressed
 
 VIEWER = Path(__file__).parents[1] / "viewer"
 
