@@ -289,3 +289,38 @@ def test_streams_that_hold_no_faces_are_one_line(
     assert done.returncode == 1
     assert says in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_video_takes_the_options_of_pictures_or_refuses_them(clip: Path, tmp_path: Path) -> None:
+    def told(*flags: str, out: Path = tmp_path / "n") -> tuple[int, str, list[dict[str, object]]]:
+        done = CliRunner().invoke(app, ["predict", str(clip), "-o", str(out), "--json", *flags])
+        return done.exit_code, done.stderr, [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert told()[0] == 0
+    code, stderr, lines = told("--overlay", "--side-by-side", "--confidence", "--crop-only")
+    assert code == 0, stderr
+    seen = [line for line in lines if line["ok"]]
+    assert len(seen) > 8
+    for line in seen:  # those of the first run have no overlay: they are done again
+        normals, mask = read_normals(Path(str(line["normals"])))
+        assert normals.shape[:2] != (360, 480)
+        assert mask.any()
+        crop = line["crop"]
+        assert isinstance(crop, dict)
+        assert max(normals.shape[:2]) >= crop["side_px"]
+        for name in ("mask", "confidence", "overlay", "side_by_side"):
+            picture = cv2.imread(str(line[name]), cv2.IMREAD_UNCHANGED)
+            assert picture.shape[:2] == {"overlay": (360, 480)}.get(name, picture.shape[:2])
+            assert picture.any()
+    for flags, words in (
+        (("--box", "1,2,99,99"), "is for pictures"), (("--no-crop",), "is for pictures"),
+        (("--faces", "2"), "is for pictures"), (("--min-score", "0.5"), "is for pictures"),
+        (("--landmarks", "x.npy"), "is for pictures"),
+    ):  # fmt: skip
+        code, stderr, _ = told(*flags, out=tmp_path / "o")
+        assert code == 1
+        assert words in stderr
+        assert not (tmp_path / "o").exists()
+    code, stderr, _ = told("--overlay", "--crop-only", out=tmp_path / "n.mkv")
+    assert (code, "give a folder" in stderr) == (1, True)
+    assert not (tmp_path / "n.mkv").exists()

@@ -129,7 +129,16 @@ def _the_only(jobs: Sequence[Job], options: Predict) -> Job:
 
 
 def _into_one(job: Job, options: Predict, guard: Guard) -> Iterator[Progress]:
-    """The maps of one input as a stream, or as one video."""
+    """The maps of one input as a stream, or as one video.
+
+    Raises:
+        FNormalError: More is asked for than it holds, or the picture fails.
+    """
+    inner = options.options
+    given = [*inner.extras, *(["crop_only"] if inner.crop_only and job.is_video else [])]
+    if given:
+        flags = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise FNormalError(f"{flags}: a stream holds the normals alone; give a folder as --out")
     predictor = opened(options, many=job.is_video, video=job.is_video)
     if job.is_video:
         yield from predict_video(job.source, str(options.out), predictor, options.options, guard)

@@ -76,6 +76,11 @@ class PredictOptions:
         bool, Option("--skip-existing", help="Leave out pictures whose results exist already.")
     ] = False
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Further pictures that are asked for, by the ending of their names."""
+        return tuple(name for name in ("confidence", "overlay", "side_by_side") if getattr(self, name))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Predict:

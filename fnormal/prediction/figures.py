@@ -6,6 +6,7 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array
 from fnormal.geometry.normals import encode_rgb
+from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.inputs import as_bytes
 
@@ -59,3 +60,18 @@ def side_by_side(picture: Array, result: FaceNormals) -> U8:
         left = i * _PANEL_PX
         out[: small.shape[0], left : left + small.shape[1]] = np.rint(np.clip(small, 0, 255))
     return out
+
+
+def needs_picture(options: PredictOptions) -> bool:
+    """Whether a figure is asked for that shows the picture."""
+    return options.overlay or options.side_by_side
+
+
+def figures_of(picture: U8 | None, result: FaceNormals, options: PredictOptions) -> dict[str, U8]:
+    """The figures that are asked for, by the ending of their names; of no picture none."""
+    found: dict[str, U8] = {}
+    if picture is not None and options.overlay:
+        found["overlay"] = overlay(picture, result)
+    if picture is not None and options.side_by_side:
+        found["side_by_side"] = side_by_side(picture, result)
+    return found

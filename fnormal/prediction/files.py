@@ -69,6 +69,36 @@ def _placed(result: FaceNormals, crop_only: bool) -> Callable[[Array], Array]:
     return (lambda part: part) if crop_only else result.whole
 
 
+def write_maps(
+    stem: Path,
+    result: FaceNormals,
+    frame: str,
+    format: str,
+    *,
+    crop_only: bool = False,
+    confidence: bool = False,
+    also: Mapping[str, U8] | None = None,
+    encoded: bytes | None = None,
+) -> dict[str, str]:
+    """Write normal map, further pictures and mask, the last one last; where they are, by what they are.
+
+    Args: as :func:`write_result`.
+    """
+    placed, (normals, mask, _) = _placed(result, crop_only), result_paths(stem, format)
+    write_bytes(normals, encoded or encode_map(result, frame, format, crop_only=crop_only))
+    del encoded
+    paths = {"normals": normals, "mask": mask}
+    if confidence:
+        paths["confidence"] = extra_path(stem, "confidence")
+        grey = np.rint(result.part_confidence * 65535).astype(np.uint16)
+        write_bytes(paths["confidence"], encode_png(placed(grey)))
+    for ending, picture in (also or {}).items():
+        paths[ending] = extra_path(stem, ending)
+        write_image(paths[ending], picture)
+    write_image(mask, placed(result.part_mask.astype(np.uint8) * 255))
+    return {name: str(path) for name, path in paths.items()}
+
+
 def write_result(
     stem: Path,
     result: FaceNormals,
@@ -95,21 +125,13 @@ def write_result(
         encoded: What :func:`encode_map` gives, where it was made ahead.
     """
     started = time.monotonic()
-    normals, mask, description = result_paths(stem, format)
-    placed = _placed(result, crop_only)
+    description = result_paths(stem, format)[2]
     score = None if result.face is None else result.face.score
     facts = {"picture": about.source, "face": about.number, "faces": about.n_faces, "score": score}
-    write_bytes(normals, encoded or encode_map(result, frame, format, crop_only=crop_only))
+    paths = write_maps(
+        stem, result, frame, format, crop_only=crop_only, confidence=confidence, also=also, encoded=encoded
+    )
     del encoded
-    write_image(mask, placed(result.part_mask.astype(np.uint8) * 255))
-    paths = {"normals": str(normals), "mask": str(mask)}
-    if confidence:
-        paths["confidence"] = str(extra_path(stem, "confidence"))
-        grey = np.rint(result.part_confidence * 65535).astype(np.uint16)
-        write_bytes(Path(paths["confidence"]), encode_png(placed(grey)))
-    for ending, picture in (also or {}).items():
-        paths[ending] = str(extra_path(stem, ending))
-        write_image(Path(paths[ending]), picture)
     told = {**facts, **describe(result, frame), "flags": list(about.flags), "crop_only": crop_only}
     write_json(description, {**told, **{name: Path(path).name for name, path in paths.items()}})
     seconds = {**about.seconds, "write": round(time.monotonic() - started, 4)}

@@ -15,8 +15,7 @@ from fnormal.faces.quality import doubtful, quality_flags
 from fnormal.files.naming import Guard
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.faces import PredictOptions
-from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.figures import overlay, side_by_side
+from fnormal.prediction.figures import figures_of, needs_picture
 from fnormal.prediction.files import Written, doubt, extra_path, result_paths, write_result
 from fnormal.prediction.frames import Frame
 from fnormal.prediction.outlines import outline_of
@@ -143,7 +142,7 @@ class PictureStages:
             work.frames = [self._predictor.whole_frame(picture)]
         views = [view for frame in work.frames for view in self._predictor.seen(picture, frame)]
         work.flags = [quality_flags(picture, f.mask, f.mask_corner_px, f.face) for f in work.frames]
-        if options.overlay or options.side_by_side:
+        if needs_picture(options):
             work.picture = picture
         work.views = views  # last: the next stage takes those that have any
 
@@ -188,12 +187,12 @@ class PictureStages:
         means = iter(work.means)
         for number, (frame, flags) in enumerate(zip(work.frames, work.flags, strict=True), 1):
             result = self._predictor.finish(frame, means, work.shape)
-            also = {} if work.picture is None else _figures(work.picture, result, options)
+            also = {} if work.picture is None else figures_of(work.picture, result, options)
             if self._predictor.runner.sure and options.crop:
                 flags = [*flags, *doubtful(result.part_confidence[result.part_mask])]
             place = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
-            more = ("confidence", *also) if options.confidence else tuple(also)
-            self._guard.check([*self._outputs(place), *(extra_path(place, ending) for ending in more)])
+            more = (extra_path(place, ending) for ending in options.extras)
+            self._guard.check([*self._outputs(place), *more])
             about = Written(work.job.source, number, work.n_faces, flags, seconds)
             work.results += write_result(
                 place, result, about, options.frame, options.format, crop_only=options.crop_only,
@@ -222,16 +221,6 @@ def _alone(step: Callable[[Work], None], work: Work) -> None:
         step(work)
     except FNormalError as error:
         work.failed = str(error)
-
-
-def _figures(picture: U8, result: FaceNormals, options: PredictOptions) -> dict[str, U8]:
-    """Further pictures that are asked for, by the ending of their names."""
-    found = {}
-    if options.overlay:
-        found["overlay"] = overlay(picture, result)
-    if options.side_by_side:
-        found["side_by_side"] = side_by_side(picture, result)
-    return found
 
 
 def counted(steps: Iterable[Progress], total: int) -> Iterator[Progress]:

@@ -114,6 +114,7 @@ class VideoPredictor:
         outline_of: Says for a frame [H, W, 3] where its face is; by default the hull.
         smooth: Share of the frame before, moved along with the picture, that is mixed in: 0 is none. It is
             less where the face changes its form, by a turn of the head or by speaking.
+        keeps_pictures: Leave a frame its picture, for the last stage.
     """
 
     def __init__(
@@ -123,8 +124,10 @@ class VideoPredictor:
         scale: float,
         outline_of: Callable[[Array], Outline] = BUILT_IN["hull"],
         smooth: float = 0.0,
+        keeps_pictures: bool = False,
     ) -> None:
         self._predictor, self._scale, self._smooth, self._outline_of = predictor, scale, smooth, outline_of
+        self._keeps_pictures = keeps_pictures
         self._tracker, self._square = FaceTracker(), FollowingSquare()
         self._in_turn = predictor.fast and predictor.mirror
         self._looked: _Looked | None = None
@@ -162,7 +165,8 @@ class VideoPredictor:
     def _look(self, frame: VideoFrame) -> None:
         started, picture = time.monotonic(), frame.picture
         assert picture is not None, "nobody has taken it yet"
-        frame.shape, frame.picture = (picture.shape[0], picture.shape[1]), None
+        frame.shape = (picture.shape[0], picture.shape[1])
+        frame.picture = picture if self._keeps_pictures else None
         if not (self._predictor.fast and self._moved(frame, picture)):
             self._followed(frame, picture)
         frame.seconds["detect"] = time.monotonic() - started

@@ -15,6 +15,8 @@ from fnormal.files.naming import Guard
 from fnormal.files.writing import lines_into
 from fnormal.geometry.videofile import count_frames, open_video
 from fnormal.options.faces import PredictOptions
+from fnormal.prediction.figures import needs_picture
+from fnormal.prediction.frames import Frame
 from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.video import VideoFrame, VideoPredictor
@@ -59,23 +61,43 @@ def _frames(
     Raises:
         FNormalError: The video cannot be opened, or is damaged.
     """
-    if options.mask not in BUILT_IN:
-        raise FNormalError(f"--mask {options.mask}: a video's mask is {' or '.join(BUILT_IN)}")
+    _check(options)
     if out != "-":
         guard.check([Path(out)])
     video = open_video(source, round(options.max_megapixels * 1e6), options.raw)
     follower = VideoPredictor(
-        predictor, scale=options.scale, outline_of=BUILT_IN[options.mask], smooth=options.smooth
-    )
+        predictor, scale=options.scale, outline_of=BUILT_IN[options.mask], smooth=options.smooth,
+        keeps_pictures=needs_picture(options),
+    )  # fmt: skip
     with opened_sink(out, video.rate, options) as sink:
         for frame in follower.follow(video.frames, done=sink.done(), write=lambda f: _write(sink, f)):
             yield frame, sink.paths(frame.number)
 
 
+def _check(options: PredictOptions) -> None:
+    """What belongs to pictures alone is refused.
+
+    Raises:
+        FNormalError: It is asked for.
+    """
+    if options.mask not in BUILT_IN:
+        raise FNormalError(f"--mask {options.mask}: a video's mask is {' or '.join(BUILT_IN)}")
+    for flag, is_given in (
+        ("--box", options.box is not None), ("--landmarks", options.landmarks is not None),
+        ("--no-crop", not options.crop), (f"--faces {options.faces}", options.faces not in ("first", "1")),
+        ("--min-score", options.min_score > 0),
+    ):  # fmt: skip
+        if is_given:
+            raise FNormalError(
+                f"{flag} is for pictures; in a video one face is found and followed: leave it out"
+            )
+
+
 def _write(sink: Sink, frame: VideoFrame) -> None:
     started = time.monotonic()
     sink.write(frame)
-    frame.normals, frame.seconds["write"] = None, time.monotonic() - started
+    frame.normals = frame.picture = None
+    frame.seconds["write"] = time.monotonic() - started
 
 
 class _Told:
@@ -135,7 +157,15 @@ def _record(source: str, frame: VideoFrame, paths: dict[str, str]) -> dict[str, 
         return {**record, "error": "no face"}
     return {
         **record, "score": round(frame.face.score, 4), "box": [round(v, 2) for v in frame.face.box],
-        "landmarks": np.round(frame.face.landmarks, 2).tolist(), "moved": frame.is_moved, **paths,
+        "landmarks": np.round(frame.face.landmarks, 2).tolist(), **_framed(frame.frame), **paths,
+        "moved": frame.is_moved,
         "flicker_deg": None if frame.flicker_deg is None else round(frame.flicker_deg, 4),
         "seconds": {stage: round(value, 4) for stage, value in frame.seconds.items()},
     }  # fmt: skip
+
+
+def _framed(frame: Frame | None) -> dict[str, Any]:
+    """The square of a frame's normals, and how far it is turned; nothing where they were not asked for."""
+    if frame is None:
+        return {}
+    return {"crop": frame.crop.as_dict(), "turn_deg": round(frame.turn_deg, 3)}

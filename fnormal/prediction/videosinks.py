@@ -11,12 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from fnormal.arrays import Array
-from fnormal.files.writing import sweep_folder, write_bytes
-from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals, stated
+from fnormal.files.writing import sweep_folder
+from fnormal.geometry.normal_maps import stated
 from fnormal.geometry.normals import encode_rgb, to_frame
 from fnormal.geometry.pngfile import encode_png
 from fnormal.geometry.videofile import LOSSLESS_SUFFIX, lossless_video
 from fnormal.options.faces import PredictOptions
+from fnormal.prediction.figures import figures_of
+from fnormal.prediction.files import extra_path, result_paths, write_maps
 from fnormal.prediction.video import VideoFrame
 
 
@@ -34,7 +36,7 @@ class Sink(Protocol):
 
 
 class FolderSink:
-    """``000000_normals.png`` and ``000000_mask.png`` of every frame with a face."""
+    """``000000_normals.png``, ``000000_mask.png`` and what else is asked for, of every frame with a face."""
 
     def __init__(self, folder: Path, options: PredictOptions) -> None:
         self._folder, self._options = folder, options
@@ -42,28 +44,30 @@ class FolderSink:
         sweep_folder(folder)
 
     def done(self) -> set[int]:
-        """See :class:`Sink`."""
-        return {int(p.name[:6]) for p in self._folder.glob("??????_mask.png") if p.name[:6].isdecimal()}
+        """See :class:`Sink`. A mask comes last, but there may be masks of a run that wrote less."""
+        masks = self._folder.glob("??????_mask.png")
+        begun = {int(path.name[:6]) for path in masks if path.name[:6].isdecimal()}
+        return {n for n in begun if all(Path(path).exists() for path in self.paths(n).values())}
 
     def paths(self, number: int) -> dict[str, str]:
         """See :class:`Sink`."""
-        stem = self._folder / f"{number:06d}"
-        return {
-            "normals": f"{stem}_normals{NORMAL_FORMATS[self._options.format]}", "mask": f"{stem}_mask.png"
-        }  # fmt: skip
+        stem, options = self._stem(number), self._options
+        normals, mask, _ = result_paths(stem, options.format)
+        more = {ending: extra_path(stem, ending) for ending in options.extras}
+        return {name: str(path) for name, path in {"normals": normals, "mask": mask, **more}.items()}
 
     def write(self, frame: VideoFrame) -> None:
-        """The mask last: it says that a frame is done."""
+        """See :class:`Sink`."""
         if (result := frame.normals) is None:
             return
-        paths, options = self.paths(frame.number), self._options
-        encoded = encode_normals(
-            result.part_normals, result.part_mask, frame=options.frame, format=options.format, note={},
-            placed=result.whole,
+        options = self._options
+        write_maps(
+            self._stem(frame.number), result, options.frame, options.format, crop_only=options.crop_only,
+            confidence=options.confidence, also=figures_of(frame.picture, result, options),
         )  # fmt: skip
-        write_bytes(Path(paths["normals"]), encoded)
-        mask = result.whole(result.part_mask.astype(np.uint8) * 255)
-        write_bytes(Path(paths["mask"]), encode_png(mask))
+
+    def _stem(self, number: int) -> Path:
+        return self._folder / f"{number:06d}"
 
 
 class _EveryFrame:
