@@ -92,7 +92,7 @@ class Predictor:
     ) -> None:
         each = None if threads is None else max(1, threads // at_once)
         self.runner, self.at_once = open_runner(weights, device, each, size_px, fast=fast), at_once
-        self.fast = fast
+        self.fast, self.weights = fast, str(weights) if isinstance(weights, (str, Path)) else None
         self.has_bytes = isinstance(self.runner, Served) and self.runner.is_fast
         self.size_px = size_px or self.runner.size_px
         self.mirror = mirror

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fnormal import __version__
 from fnormal.errors import FNormalError
 from fnormal.files.naming import Guard
 from fnormal.files.writing import lines_into
@@ -69,9 +71,20 @@ def _frames(
         predictor, scale=options.scale, outline_of=BUILT_IN[options.mask], smooth=options.smooth,
         keeps_pictures=needs_picture(options),
     )  # fmt: skip
-    with opened_sink(out, video.rate, options) as sink:
+    with opened_sink(out, video.rate, options, _about(source, predictor, options)) as sink:
         for frame in follower.follow(video.frames, done=sink.done(), write=lambda f: _write(sink, f)):
             yield frame, sink.paths(frame.number)
+
+
+def _about(source: str, predictor: Predictor, options: PredictOptions) -> dict[str, object]:
+    """What a video's results depend on, as JSON has it."""
+    place = Path(source)
+    stamp = [place.stat().st_size, place.stat().st_mtime_ns] if place.is_file() else None
+    facts = {
+        "fnormal_version": __version__, "video": source, "size_and_time": stamp,
+        "weights": predictor.weights, **asdict(options),
+    }  # fmt: skip
+    return {name: str(value) if isinstance(value, Path) else value for name, value in facts.items()}
 
 
 def _check(options: PredictOptions) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from fnormal.arrays import Array
-from fnormal.files.writing import sweep_folder
+from fnormal.files.writing import sweep_folder, write_json
 from fnormal.geometry.normal_maps import stated
 from fnormal.geometry.normals import encode_rgb, to_frame
 from fnormal.geometry.pngfile import encode_png
@@ -20,6 +21,8 @@ from fnormal.options.faces import PredictOptions
 from fnormal.prediction.figures import figures_of
 from fnormal.prediction.files import extra_path, result_paths, write_maps
 from fnormal.prediction.video import VideoFrame
+
+ABOUT = "video.json"  # in a folder: of what its maps are, and how they were asked for
 
 
 class Sink(Protocol):
@@ -38,15 +41,19 @@ class Sink(Protocol):
 class FolderSink:
     """``000000_normals.png``, ``000000_mask.png`` and what else is asked for, of every frame with a face."""
 
-    def __init__(self, folder: Path, options: PredictOptions) -> None:
+    def __init__(self, folder: Path, options: PredictOptions, about: Mapping[str, object]) -> None:
         self._folder, self._options = folder, options
         folder.mkdir(parents=True, exist_ok=True)
         sweep_folder(folder)
+        self._about = folder / ABOUT
+        if not _says(self._about, about):
+            write_json(self._about, about)
 
     def done(self) -> set[int]:
-        """See :class:`Sink`. A mask comes last, but there may be masks of a run that wrote less."""
-        masks = self._folder.glob("??????_mask.png")
-        begun = {int(path.name[:6]) for path in masks if path.name[:6].isdecimal()}
+        """See :class:`Sink`. A mask comes last; one that is older than ``video.json`` is of another run."""
+        since = self._about.stat().st_mtime_ns
+        masks = [path for path in self._folder.glob("??????_mask.png") if path.name[:6].isdecimal()]
+        begun = {int(path.name[:6]) for path in masks if path.stat().st_mtime_ns >= since}
         return {n for n in begun if all(Path(path).exists() for path in self.paths(n).values())}
 
     def paths(self, number: int) -> dict[str, str]:
@@ -68,6 +75,13 @@ class FolderSink:
 
     def _stem(self, number: int) -> Path:
         return self._folder / f"{number:06d}"
+
+
+def _says(path: Path, about: Mapping[str, object]) -> bool:
+    try:
+        return bool(json.loads(path.read_text()) == about)
+    except (OSError, ValueError):  # there is none, or it was cut short
+        return False
 
 
 class _EveryFrame:
@@ -113,13 +127,16 @@ def _coded(frame: VideoFrame, axes: str, *, bits: int) -> Array:
 
 
 @contextmanager
-def opened_sink(out: str, rate: Fraction, options: PredictOptions) -> Iterator[Sink]:
+def opened_sink(
+    out: str, rate: Fraction, options: PredictOptions, about: Mapping[str, object]
+) -> Iterator[Sink]:
     """Where the normals go: ``-``, a name that ends in ``LOSSLESS_SUFFIX``, or a folder.
 
     Args:
         out: Which.
         rate: Frames a second.
         options: Frame and format of the maps.
+        about: What the results depend on, as JSON has it: what a folder holds of other results is not kept.
     """
     if out == "-":
         yield StreamSink(options.frame, 8 if options.format == "png8" else 16)
@@ -127,7 +144,7 @@ def opened_sink(out: str, rate: Fraction, options: PredictOptions) -> Iterator[S
         with lossless_video(Path(out), rate, stated(options.frame)) as add:
             yield FileSink(add, options.frame)
     else:
-        yield FolderSink(Path(out), options)
+        yield FolderSink(Path(out), options, about)
 
 
 def is_lossless(out: str | None) -> bool:
