@@ -8,7 +8,7 @@ import numpy as np
 
 from fnormal.arrays import F32, F64, Array, Bools
 from fnormal.config import CROP_SCALE
-from fnormal.faces.crop import Crop, into_view, square_matrix, upright_view
+from fnormal.faces.crop import Crop, into_view, out_of_view, square_matrix, upright_view
 from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.masks import Outline, seen_mask
 from fnormal.geometry.levels import levelled
@@ -74,6 +74,16 @@ class Square:
         """Pixels of the network's input to the picture's. [2, 3]"""
         return square_matrix(self.middle, self.side, self.turn_deg, size_px)
 
+    def part_of(self, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Left column and top row, rows and columns of the part of a picture that holds the square."""
+        height, width = shape
+        to_picture = self.to_picture(1)  # whose one pixel is all of it
+        corners = out_of_view(np.array([[x, y] for x in (-0.5, 0.5) for y in (-0.5, 0.5)]), to_picture)
+        first = np.clip(np.floor(corners.min(axis=0)), 0, [width - 2, height - 2]).astype(int)
+        last = np.clip(np.ceil(corners.max(axis=0)), first + 1, [width - 1, height - 1]).astype(int)
+        columns, rows = (last - first + 1).tolist()
+        return (int(first[0]), int(first[1])), (rows, columns)
+
     def toward(self, other: Square, share: float) -> Square:
         """A square between this and another."""
         turn = (other.turn_deg - self.turn_deg + 180) % 360 - 180
@@ -101,15 +111,8 @@ def framed_square(
     import cv2
 
     height, width = shape
-    to_picture = square.to_picture(size_px)
-    linear = to_picture[:, :2]
-    half = size_px - 0.5
-    corners = np.array([[-0.5, -0.5], [half, -0.5], [half, half], [-0.5, half]])
-    corners = corners @ linear.T + to_picture[:, 2]
-    first = np.clip(np.floor(corners.min(axis=0)), 0, [width - 2, height - 2]).astype(int)
-    last = np.clip(np.ceil(corners.max(axis=0)), first + 1, [width - 1, height - 1]).astype(int)
-    columns, rows = (last - first + 1).tolist()
-    corner = (int(first[0]), int(first[1]))
+    to_picture, half = square.to_picture(size_px), size_px - 0.5
+    corner, (rows, columns) = square.part_of(shape)
     mask = outline(face.landmarks, rows, columns, corner_px=corner)
     left, top, width_px, height_px = cv2.boundingRect(mask.view(np.uint8))
     ends = np.array([(x, y) for x in (left, left + width_px - 1) for y in (top, top + height_px - 1)])

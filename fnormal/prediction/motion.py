@@ -80,8 +80,10 @@ def grey_view(picture: U8, square: Square) -> U8:
     """A square of a picture [H, W, 3] as motion is measured in it."""
     import cv2
 
-    view = upright_view(picture, square.to_picture(_FLOW_PX), _FLOW_PX, most_finer=2)
-    return np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY))
+    (x, y), (rows, columns) = square.part_of((picture.shape[0], picture.shape[1]))
+    grey = cv2.cvtColor(picture[y : y + rows, x : x + columns], cv2.COLOR_RGB2GRAY)
+    to_part = square.to_picture(_FLOW_PX) - [[0, 0, x], [0, 0, y]]
+    return np.asarray(upright_view(grey, to_part, _FLOW_PX, most_finer=2))
 
 
 def motion_of(before: U8, now: U8, side_px: int) -> Motion:
