@@ -13,7 +13,7 @@ from fnormal.geometry.normal_maps import decoded, frame_stated, list_maps, read_
 from fnormal.geometry.normals import FRAMES, compose_frames, frame_matrix
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.maps import Check
-from fnormal.prediction.predictor import open_predictor
+from fnormal.prediction.opened import open_predictor
 from fnormal.progress import Progress, Result, failure
 
 _FAR_DEG = 35.0  # no prediction of a face is further off

@@ -33,7 +33,8 @@ from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.files import Written, doubt, encode_map, result_paths, write_result
 from fnormal.prediction.given import given_normals
-from fnormal.prediction.predictor import Predictor, open_predictor
+from fnormal.prediction.opened import open_predictor
+from fnormal.prediction.predictor import Predictor
 from fnormal.progress import Progress, Result, failure
 from fnormal.render.backends import open_renderer
 from fnormal.render.drawing import Renderer

@@ -19,9 +19,7 @@ from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.ladder import find_all_faces
 from fnormal.faces.masks import Outline, given_mask, seen_mask, with_forehead
 from fnormal.geometry.normals import length_of, unit
-from fnormal.network.device import free_cores, settled
 from fnormal.network.serving import Served, open_runner
-from fnormal.options.shared import Compute
 from fnormal.prediction.face_normals import FaceNormals, confidence_of
 from fnormal.prediction.frames import Frame, carried_back, framed_square, seen, square_of
 from fnormal.prediction.inputs import as_bytes, check_range, inside
@@ -45,24 +43,6 @@ _UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was tr
 
 def _is_turned(face: FaceBox) -> bool:
     return abs(roll_deg(face.landmarks)) > _UPRIGHT_DEG
-
-
-def open_predictor(
-    weights: Path | None, compute: Compute, *, mirror: bool = True, many: bool = False, fast: bool = False
-) -> Predictor:
-    """The predictor that a command's options ask for, on the free cores unless they say how many.
-
-    With ``many`` pictures to come, two go through the network at a time on a CPU: the threads of one would
-    wait for each other at the end of every layer. What OpenCV does beside it takes half of the threads.
-    """
-    threads = compute.threads or free_cores()
-    device = settled(compute.device, threads)
-    if many:
-        import cv2
-
-        cv2.setNumThreads(max(1, threads // 2))
-    at_once = min(2, threads) if many and device == "cpu" else 1
-    return Predictor(weights, device=device, threads=threads, mirror=mirror, at_once=at_once, fast=fast)
 
 
 class Predictor:

@@ -9,9 +9,10 @@ from uuid import uuid4
 
 from fnormal.files.naming import Guard
 from fnormal.options.faces import Predict
+from fnormal.prediction.opened import open_predictor
 from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.pictures import Job, PictureStages, counted
-from fnormal.prediction.predictor import Predictor, open_predictor
+from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.videofiles import predict_video
 from fnormal.progress import Progress
 from fnormal.work.cluster import run_jobs
