@@ -102,7 +102,12 @@ def _find(name: str) -> Path | None:
 
 
 @lru_cache(maxsize=4)
-def _network(kind: Kind) -> Any:
+def open_network(kind: Kind) -> Any:
+    """One of the networks, read once.
+
+    Raises:
+        FNormalError: It is missing.
+    """
     path = _find(kind.file)
     if path is None:
         raise FNormalError(
@@ -121,7 +126,7 @@ def detect(picture: U8, kind: Kind, least_score: float = LEAST_SCORE) -> list[Ca
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     square = np.zeros((kind.side_px, kind.side_px, 3), np.uint8)
     square[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=method)
-    network = _network(kind)
+    network = open_network(kind)
     network.setInput(cv2.dnn.blobFromImage(square, 1 / 127.5, mean=(127.5, 127.5, 127.5)))
     with quiet_stderr():
         outputs = network.forward(network.getUnconnectedOutLayersNames())

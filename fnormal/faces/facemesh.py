@@ -55,8 +55,17 @@ def find_facemesh_model() -> Path:
     )
 
 
+def open_network() -> Any:
+    """The network, read once.
+
+    Raises:
+        FNormalError: See :func:`find_facemesh_model`.
+    """
+    return _read(find_facemesh_model())
+
+
 @lru_cache(maxsize=1)
-def _network(path: Path) -> Any:
+def _read(path: Path) -> Any:
     return open_tflite(path)
 
 
@@ -70,7 +79,7 @@ def facemesh(picture: U8, face: FaceBox) -> Mesh:
     Raises:
         FNormalError: No weights, or the network sees no face there.
     """
-    network = _network(find_facemesh_model())
+    network = open_network()
     right, left = eyes_of(face.landmarks)
     points, _ = _run(network, picture, face.landmarks, right, left)
     # a second pass in the box of the first one's points, which is how the network was trained
@@ -96,7 +105,7 @@ def as_68(points: F32) -> F32:
 
 def followed_468(picture: U8, before: F32) -> tuple[F32, float]:
     """FaceMesh's points of a face that was at ``before`` a moment ago, in one pass. [468, 2] both"""
-    network = _network(find_facemesh_model())
+    network = open_network()
     eyes, size = before[list(_EYES_468)], np.ptp(before, axis=0).max()
     if np.linalg.norm(eyes[1] - eyes[0]) < _NARROW * size:
         down = before[list(_LIPS_468)].mean(axis=0) - eyes.mean(axis=0)
@@ -134,7 +143,7 @@ def landmarks_468(
 
 def _two_passes(picture: U8, middle: Array, half: float, across: Array) -> tuple[F32, float]:
     """The 468 points from a square around ``middle``, then from the square of the points found there."""
-    network = _network(find_facemesh_model())
+    network = open_network()
     along = across / max(float(np.linalg.norm(across)), 1e-6)
     under = np.array([-along[1], along[0]])
     corners = [middle + half * (s * along + t * under) for s in (-1, 1) for t in (-0.9, 1.1)]

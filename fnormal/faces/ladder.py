@@ -9,6 +9,7 @@ without dlib's landmark model, whose training data restrict some users.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from fnormal.arrays import F32, U8
-from fnormal.faces import blazeface
+from fnormal.errors import FNormalError
+from fnormal.faces import blazeface, facemesh
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
 from fnormal.faces.crop import square_matrix
 from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, order_faces, roll_deg
@@ -88,6 +90,13 @@ def find_all_faces(
     if costly and not faces:
         faces += _unforeseen_profiles(picture)
     return order_faces(faces)
+
+
+def prepare_detection() -> None:
+    """Open ahead the networks that nearly every picture takes; what is missing is said where it is needed."""
+    with suppress(FNormalError, ImportError):
+        blazeface.open_network(SHORT_RANGE)
+        facemesh.open_network()
 
 
 def find_upright_faces(picture: U8) -> list[FaceBox]:

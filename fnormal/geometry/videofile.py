@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -110,6 +110,12 @@ def open_video(source: str, most_px: int, raw: str | None = None) -> Video:
             f"{source} has frames of {stream.width}x{stream.height}; --max-megapixels allows fewer"
         )
     return Video(_decoded(container, source), Fraction(stream.average_rate or 25))
+
+
+def prepare_videos() -> None:
+    """Import ahead what reading a video takes; where it is not there, whoever reads one says so."""
+    with suppress(ImportError):
+        import av  # noqa: F401
 
 
 def _decoded(container: Any, source: str) -> Iterator[U8]:

@@ -24,7 +24,7 @@ _CALM_FORM = 0.002  # of a face's size by which its form changes at most
 
 @dataclass(frozen=True)
 class Motion:
-    """Where the pixels of a view come from in the view of the frame before.
+    """Where the pixels of a view come from in the view of an earlier frame, which is called the one before.
 
     Attributes:
         places: Columns and rows in the view before. [S, S, 2]

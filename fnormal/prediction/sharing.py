@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
+from fnormal.faces.ladder import prepare_detection
 from fnormal.files.naming import Guard
+from fnormal.geometry.videofile import prepare_videos
 from fnormal.options.faces import Predict
 from fnormal.prediction.opened import open_predictor
 from fnormal.prediction.outlines import BUILT_IN
@@ -16,6 +18,7 @@ from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.videofiles import predict_video
 from fnormal.progress import Progress
 from fnormal.work.cluster import run_jobs
+from fnormal.work.overlap import beforehand
 
 _CHUNK = 16  # pictures that a worker is given at a time
 
@@ -62,6 +65,8 @@ def opened(options: Predict, *, many: bool, video: bool) -> Predictor:
     """The network for a run's pictures, or its videos, which are fast unless the options say otherwise."""
     inner = options.options
     fast = video if inner.fast is None else inner.fast
+    for prepare in (prepare_videos, prepare_detection) if video else (prepare_detection,):
+        beforehand(prepare)  # while the network is read
     return open_predictor(options.weights, options.compute, mirror=inner.mirror, many=many, fast=fast)
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Thread
 from typing import Any, TypeVar
 
 Unit = TypeVar("Unit")
@@ -62,3 +63,8 @@ def _through(stage: Callable[[Unit], Any], unit: Unit, before: Future[Unit] | No
         before.result()
     stage(unit)
     return unit
+
+
+def beforehand(task: Callable[[], None]) -> None:
+    """Begin in a thread what somebody will want soon, who finds it done, or does it again."""
+    Thread(target=task, daemon=True).start()
