@@ -26,8 +26,7 @@ def main() -> None:
         os._exit(code)
 
     atexit.register(leave)  # the first one runs after those of all libraries
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in the background of a shell
-        signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGINT, _stop)
     from fnormal.cli.app import app
 
     try:

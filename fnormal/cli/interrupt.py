@@ -26,13 +26,12 @@ _told = threading.Event()  # the line is out
 def taken_over() -> Iterator[None]:
     """Handle Ctrl-C here while a command runs, where it runs in the main thread of its process.
 
-    Not where it is ignored already, as in the background of a shell's script.
+    Even where a shell's script lets its background jobs ignore it: who sends the signal means it.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed, whatever a library has made of it.
     """
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     hook = sys.unraisablehook
