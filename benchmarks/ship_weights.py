@@ -31,9 +31,9 @@ def main(source: Path, target: Path, *sets: str) -> None:
         name, path = entry.split("=", 1)
         data = open_pairs(Path(path))
         rows = {
-            "network": network_errors(shipped, data, info.size_px, batch_size=16, mirror=True, sure=info.sure)
+            "network": network_errors(shipped, info, data, batch_size=16, mirror=True),
+            "network, one pass": network_errors(shipped, info, data, batch_size=16),
         }
-        rows["network, one pass"] = network_errors(shipped, data, info.size_px, batch_size=16)
         rows |= baseline_errors(data)
         measured[name] = {method: row.as_dict() for method, row in rows.items()}
         for method, row in rows.items():

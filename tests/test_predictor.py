@@ -86,7 +86,8 @@ def test_eval_scores_the_normals_that_predict_gives(pairs: Path, size_px: int) -
     """At, below and above the size of the data set; bytes are rounded on the way down, hence not equal."""
     data, mine = Dataset(pairs), fnormal.Predictor(size_px=size_px)
     model, info = load_weights(None)
-    scores = network_predictions(model, data, size_px, batch_size=3, mirror=True, sure=info.sure)
+    info = replace(info, size_px=size_px)
+    scores = network_predictions(model, info, data, batch_size=3, mirror=True)
     for sample, scored in scores:
         assert sample.image is not None
         given = mine.predict_whole(sample.image).normals

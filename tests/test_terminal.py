@@ -110,7 +110,7 @@ def test_ctrl_c_while_a_class_is_made_keeps_the_exit_code(tmp_path: Path) -> Non
         "from fnormal.cli import interrupt\n"
         "def app(prog_name):\n    try:\n        with interrupt.taken_over():\n"
         "            exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')\n"
-        "    except KeyboardInterrupt:\n        interrupt.told()\n        sys.exit(130)\n"
+        "    except KeyboardInterrupt:\n        interrupt.told.set()\n        sys.exit(130)\n"
         "fnormal.cli.app.app = app\n__main__.main()\n"
     )
     done = _as_program(tmp_path)

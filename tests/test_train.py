@@ -23,7 +23,7 @@ from fnormal.evaluation.scores import baseline_errors, network_errors
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.mirror import mirror_normals
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.network.checkpoint import load_weights
+from fnormal.network.checkpoint import WeightsInfo, load_weights
 from fnormal.options.training import TrainOptions
 from fnormal.training.augment import augment_sample, photometric, rotate_in_plane
 from fnormal.training.loop import train
@@ -61,7 +61,8 @@ def test_a_tiny_network_overfits_four_pairs(pairs: Path) -> None:
     batch, steps = trainer.batches()[0], 450
     for step in range(steps):
         trainer.iterate(batch, step / steps)
-    errors = network_errors(trainer.model.eval(), Dataset(pairs), options.size_px, batch_size=4)
+    info = WeightsInfo(options.arch, size_px=options.size_px)
+    errors = network_errors(trainer.model.eval(), info, Dataset(pairs), batch_size=4)
     free = baseline_errors(Dataset(pairs))["constant normal"]
     assert errors.mean_deg < 5
     assert free.mean_deg > 20, "the task is not trivial"

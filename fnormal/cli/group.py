@@ -32,7 +32,7 @@ class FNormalGroup(TyperGroup):
             raise Exit(1) from None
         except KeyboardInterrupt:
             say("stopped")
-            interrupt.told()
+            interrupt.told.set()
             raise Exit(STOPPED) from None
         except BrokenPipeError:  # the reader has gone, as in `| head`: nothing is wrong
             _silence_stdout()

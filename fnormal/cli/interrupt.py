@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PATIENCE_S = 1.2  # for the work to stop by itself
 _asked = threading.Event()
-_told = threading.Event()  # the line is out
+told = threading.Event()  # the line is out
 
 
 @contextmanager
@@ -64,11 +64,6 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-def told() -> None:
-    """See that the line is not printed again."""
-    _told.set()
-
-
 def _stop(signum: int, frame: FrameType | None) -> None:
     del signum, frame
     if not _asked.is_set():
@@ -82,6 +77,6 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 def _end() -> None:
     """End the process from beside: a library holds the main thread, or has swallowed the interrupt."""
     discard_unfinished()
-    if not _told.is_set():
+    if not told.is_set():
         print("fnormal: stopped", file=sys.stderr, flush=True)  # noqa: T201
     os._exit(STOPPED)

@@ -97,9 +97,7 @@ def _compare(out: Path, data: Dataset[Pair], options: Ablate, device: str) -> It
         for seed in range(options.seeds):
             model, info = load_weights(_folder(out, ablation, seed) / BEST)
             model.to(device)
-            summaries.append(
-                network_errors(model, data, info.size_px, batch_size=options.training.batch_size)
-            )
+            summaries.append(network_errors(model, info, data, batch_size=options.training.batch_size))
         reached[name] = Reached(_mean(summaries), tuple(one.mean_deg for one in summaries))
     means = {name: one.mean for name, one in reached.items()}
     yield Progress(table=summary_table(str(data.path), means))

@@ -189,7 +189,7 @@ def _write_one(
     normals = normals_of(placed.number - 1)
     started = time.monotonic()
     with ThreadPoolExecutor(1) as pool:  # the largest file, which is not written before the mesh is there
-        encoded = pool.submit(encode_map, normals, PredictOptions().frame, PredictOptions().format)
+        encoded = pool.submit(encode_map, normals, PredictOptions())
         enhanced = enhance_placed(tools.renderer, placed, normals, _recipe(options))
     seconds = {**seconds, "enhance": round(time.monotonic() - started, 3)}
     yield Progress(warning=doubt(job.name, placed.face))
@@ -273,8 +273,7 @@ def _see_free(options: Enhance, tools: _Tools, stem: Path, paths: Iterable[Path]
 
 def _prediction(stem: Path, normals: FaceNormals, about: Written, encoded: bytes | None = None) -> Progress:
     """Write the normals as predict does; the line of JSON comes with the geometry."""
-    as_usual = PredictOptions()
-    written = write_result(stem, normals, about, as_usual.frame, as_usual.format, encoded=encoded)
+    written = write_result(stem, normals, about, PredictOptions(), encoded=encoded)
     return Progress(results=tuple(replace(result, record=None) for result in written))
 
 

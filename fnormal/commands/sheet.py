@@ -80,10 +80,7 @@ def _of_samples(path: Path, methods: Methods, count: int, size_px: int) -> U8:
     for name, file in named_weights(methods.weights).items():
         model, info = load_weights(file)
         model.to(methods.device)
-        run = network_predictions(
-            model, data, info.size_px, batch_size=_BATCH, mirror=True, sure=info.sure, levels=info.levels,
-            only=chosen,
-        )  # fmt: skip
+        run = network_predictions(model, info, data, batch_size=_BATCH, mirror=True, only=chosen)
         columns[name] = list(run)
     for folder in methods.predictions:
         columns[folder.name] = list(file_predictions(folder, data, methods.frame, only=chosen))

@@ -21,6 +21,7 @@ from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.normal_maps import MAP_SUFFIXES, frame_stated, read_normals
 from fnormal.geometry.normals import frame_matrix
+from fnormal.network.checkpoint import WeightsInfo
 from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
 from fnormal.network.torch_runner import mirrored_mean
@@ -34,39 +35,38 @@ _OTHER_MAPS = re.compile(r"depth|mask|albedo|confidence|overlay|side_by_side|rgb
 
 
 def network_predictions(
-    model: CrossModalNet, data: Dataset[Pair], size_px: int, *, batch_size: int, mirror: bool = False,
-    sure: bool = False, levels: bool = True, only: Sequence[int] | None = None,
+    model: CrossModalNet, info: WeightsInfo, data: Dataset[Pair], *, batch_size: int, mirror: bool = False,
+    only: Sequence[int] | None = None,
 ) -> Iterator[tuple[Pair, F32]]:  # fmt: skip
     """Samples of ``data`` with raw normals [H, W, 3] of ``model``, at the data set's own resolution.
 
     Args:
         model: Left as it is.
+        info: Which side it sees (its output is resized back to the data set's), whether its pictures are
+            levelled, and whether its lengths say how sure it is: the surer of two then counts more.
         data: Pairs.
-        size_px: Side that the network sees; its output is resized back to the data set's.
         batch_size: Images a pass.
         mirror: Average with the mirrored image's prediction.
-        sure: The network's lengths say how sure it is: the surer of the two counts more.
-        levels: Whether it is shown levelled pictures.
         only: Samples to take, all by default.
     """
     chosen = range(len(data)) if only is None else only
     device, model = next(model.parameters()).device, ready_to_run(model)
     for start in range(0, len(chosen), batch_size):
         samples = [data[i] for i in chosen[start : start + batch_size]]
-        image = _as_seen(samples, size_px, levels=levels).to(device)
+        image = _as_seen(samples, info).to(device)
         with torch.inference_mode():
-            raw = mirrored_mean(model, image, raw=sure) if mirror else model.image_to_normals(image)
+            raw = mirrored_mean(model, image, raw=info.sure) if mirror else model.image_to_normals(image)
         fields = raw.permute(0, 2, 3, 1).cpu().numpy()  # enlarged as Crop.enlarged() does it
         yield from (
             (s, resize_image(f, data.size_px, cubic=True)) for s, f in zip(samples, fields, strict=True)
         )
 
 
-def _as_seen(samples: Sequence[Pair], size_px: int, *, levels: bool) -> Tensor:
+def _as_seen(samples: Sequence[Pair], info: WeightsInfo) -> Tensor:
     """Images as :class:`fnormal.prediction.predictor.Predictor` shows them to a network. [B, 3, S, S]"""
     images = (sample.image.astype(np.float32) / 255 for sample in samples)
-    views = [resize_image(image, size_px) for image in images]
-    views = [levelled(view) for view in views] if levels else views
+    views = [resize_image(image, info.size_px) for image in images]
+    views = [levelled(view) for view in views] if info.levels else views
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # channels last, as batches are
 
 
@@ -82,7 +82,6 @@ def file_predictions(
         folder: Maps of the samples' size, as ``.png`` (8 or 16 bits), ``.npy`` or ``.tiff``, or meshes.
         data: Pairs.
         frame: Axes of the files; None is what each says of itself, else fnormal's.
-        levels: Whether it is shown levelled pictures.
         only: Samples to take, all by default.
 
     Raises:

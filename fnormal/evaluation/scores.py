@@ -17,7 +17,7 @@ from fnormal.evaluation.metrics import ErrorMeter, ErrorSummary, pixel_errors_de
 from fnormal.evaluation.predictions import file_predictions, network_predictions, stated_frame
 from fnormal.evaluation.report import Gallery
 from fnormal.geometry.normals import compose_frames, likely_frame, unit
-from fnormal.network.checkpoint import load_weights, named_weights
+from fnormal.network.checkpoint import WeightsInfo, load_weights, named_weights
 from fnormal.network.model import CrossModalNet
 
 _FRAME_PIXELS = 500  # of each image, to look at the axes of predictions
@@ -92,14 +92,11 @@ def score(predictions: Iterable[tuple[Pair, F32]], read_as: str = "x,y,z") -> Sc
 
 
 def network_errors(
-    model: CrossModalNet, data: Dataset[Pair], size_px: int, *, batch_size: int, mirror: bool = False,
-    sure: bool = False, levels: bool = True,
-) -> ErrorSummary:  # fmt: skip
+    model: CrossModalNet, info: WeightsInfo, data: Dataset[Pair], *, batch_size: int, mirror: bool = False
+) -> ErrorSummary:
     """Errors of ``model`` over every sample of ``data``; see :func:`network_predictions`."""
     meter = ErrorMeter()
-    predicted = network_predictions(
-        model, data, size_px, batch_size=batch_size, mirror=mirror, sure=sure, levels=levels
-    )
+    predicted = network_predictions(model, info, data, batch_size=batch_size, mirror=mirror)
     for sample, pred in predicted:
         meter.add(pred, sample.normals, sample.mask)
     return meter.summary()
@@ -132,10 +129,7 @@ def score_network(data: Dataset[Pair], weights: Path | None, run: Run) -> tuple[
     model, info = load_weights(weights)
     model.to(run.device)
     name = f"fnormal {info.arch}" if weights is None else weights.stem
-    predicted = network_predictions(
-        model, data, info.size_px, batch_size=run.batch_size, mirror=run.mirror, sure=info.sure,
-        levels=info.levels,
-    )  # fmt: skip
+    predicted = network_predictions(model, info, data, batch_size=run.batch_size, mirror=run.mirror)
     return name, replace(score(predicted), advice="")  # a network has no --frame to change
 
 
@@ -144,15 +138,8 @@ def compare_weights(data: Dataset[Pair], files: Sequence[Path], run: Run) -> dic
     rows = {}
     for name, file in named_weights(files).items():
         model, info = load_weights(file)
-        rows[name] = network_errors(
-            model.to(run.device),
-            data,
-            info.size_px,
-            batch_size=run.batch_size,
-            mirror=run.mirror,
-            sure=info.sure,
-            levels=info.levels,
-        )
+        model.to(run.device)
+        rows[name] = network_errors(model, info, data, batch_size=run.batch_size, mirror=run.mirror)
     return rows
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array
 from fnormal.errors import FNormalError
+from fnormal.faces.crop import out_of_view
 from fnormal.faces.tflite import INSTALL, open_tflite
 from fnormal.files.opening import quiet_stderr
 from fnormal.files.packages import package_path
@@ -79,7 +80,7 @@ class Candidate:
 
     def moved(self, to_picture: Array) -> Candidate:
         """The candidate of a turned or cut picture in the whole one; ``to_picture`` is affine. [2, 3]"""
-        points = (self.points @ to_picture[:, :2].T + to_picture[:, 2]).astype(np.float32)
+        points = out_of_view(self.points, to_picture)
         low, high = np.array(self.box[:2]), np.array(self.box[2:])
         middle = (low + high) / 2 @ to_picture[:, :2].T + to_picture[:, 2]
         half = (high - low) / 2 * np.sqrt(abs(np.linalg.det(to_picture[:, :2])))

@@ -12,6 +12,7 @@ import numpy as np
 
 from fnormal.arrays import F32, I32, U8, Array
 from fnormal.errors import FNormalError
+from fnormal.faces.crop import out_of_view
 from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.faces.tflite import INSTALL, open_tflite
 from fnormal.files.packages import package_path
@@ -217,6 +218,6 @@ def _run(network: Any, picture: U8, points: F32, right: F32, left: F32) -> tuple
     network.setInput(cv2.dnn.blobFromImage(crop, 1 / 255, side))
     outputs = sorted(network.forward(network.getUnconnectedOutLayersNames()), key=np.size)
     raw = outputs[-1].reshape(N_VERTICES, 3)
-    flat = raw[:, :2] @ to_picture[:, :2].T + to_picture[:, 2]
+    flat = out_of_view(raw[:, :2], to_picture)
     vertices = np.concatenate([flat, -scale * raw[:, 2:]], axis=1).astype(np.float32)
     return vertices, float(outputs[0].reshape(-1)[0])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnormal.arrays import F32, F64, U8, Array
-from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
+from fnormal.faces.crop import ENOUGH_FINER, out_of_view, square_matrix, upright_view
 from fnormal.faces.detect import roll_deg
 from fnormal.faces.headpose import yaw_of
 from fnormal.faces.own_networks import ask
@@ -122,7 +122,7 @@ def _looked(picture: U8, middle: Array, size: float, turn_deg: float) -> _Look:
     flat = (told[:136].reshape(68, 2) + 0.5) * SIDE_PX - 0.5
     low, high = flat.min(axis=0), flat.max(axis=0)
     return _Look(
-        (flat @ back[:, :2].T + back[:, 2]).astype(np.float32),
+        out_of_view(flat, back),
         back[:, :2] @ ((low + high) / 2) + back[:, 2],
         size * FRAME_SCALE * float((high - low).max()) / SIDE_PX,
         float(told[136]),

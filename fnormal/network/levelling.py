@@ -14,19 +14,10 @@ def levelled(view: Tensor) -> Tensor:
     white = (pixels >= levels.WHITE).any(dim=1).float().mean(dim=-1)
     first, last = levels.BURNT
     kept = ((white - first) / (last - first)).clamp(0, 1)[:, None, None, None]
-    ordered = pixels.sort(dim=-1).values
-    dark, light = (_percentile(ordered, pct)[..., None, None] for pct in levels.PCT)
+    shares = pixels.new_tensor(levels.PCT) / 100
+    dark, light = torch.quantile(pixels, shares, dim=-1)[..., None, None].unbind()
     to_light = torch.from_numpy(levels.LIGHT).to(view)[:, None, None]
     gain = ((to_light - float(levels.DARK)) / (light - dark).clamp(min=1e-6)).clamp(max=levels.MOST_GAIN)
     gain = torch.minimum(gain, levels.MOST_CAST * gain.amin(dim=1, keepdim=True))
-    level = (view * gain + (float(levels.DARK) - dark * gain)).clamp(0, 1)
+    level: Tensor = (view * gain + (float(levels.DARK) - dark * gain)).clamp(0, 1)
     return (1 - kept) * level + kept * view
-
-
-def _percentile(ordered: Tensor, pct: float) -> Tensor:
-    """As numpy has it, of values in their order. [B, 3, N] to [B, 3]"""
-    place = pct / 100 * (ordered.shape[-1] - 1)
-    below = int(place)
-    above = min(below + 1, ordered.shape[-1] - 1)
-    share = place - below
-    return (1 - share) * ordered[..., below] + share * ordered[..., above]

@@ -67,11 +67,11 @@ def needs_picture(options: PredictOptions) -> bool:
     return options.overlay or options.side_by_side
 
 
-def figures_of(picture: U8 | None, result: FaceNormals, options: PredictOptions) -> dict[str, U8]:
-    """The figures that are asked for, by the ending of their names; of no picture none."""
+def figures_of(picture: U8, result: FaceNormals, options: PredictOptions) -> dict[str, U8]:
+    """The figures that are asked for, by the ending of their names."""
     found: dict[str, U8] = {}
-    if picture is not None and options.overlay:
+    if options.overlay:
         found["overlay"] = overlay(picture, result)
-    if picture is not None and options.side_by_side:
+    if options.side_by_side:
         found["side_by_side"] = side_by_side(picture, result)
     return found

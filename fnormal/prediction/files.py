@@ -18,8 +18,9 @@ from fnormal.faces.detect import FaceBox
 from fnormal.files.writing import write_bytes, write_json
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, encode_normals
 from fnormal.geometry.picturefile import write_image
-from fnormal.geometry.pngfile import encode_png
+from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
+from fnormal.prediction.figures import figures_of
 from fnormal.progress import Result
 
 _ENDINGS = ("_normals", "_mask", "_confidence", "_overlay", "_side_by_side", "_before_after")  # of pictures
@@ -31,9 +32,11 @@ def result_paths(stem: Path, format: str) -> tuple[Path, Path, Path]:
     return normals, stem.with_name(f"{stem.name}_mask.png"), stem.with_name(f"{stem.name}.json")
 
 
-def extra_path(stem: Path, ending: str) -> Path:
-    """Where a further picture goes."""
-    return stem.with_name(f"{stem.name}_{ending}.png")
+def map_paths(stem: Path, options: PredictOptions) -> dict[str, Path]:
+    """Where the pictures of a prediction go, by what they are."""
+    normals, mask, _ = result_paths(stem, options.format)
+    extras = {ending: stem.with_name(f"{stem.name}_{ending}.png") for ending in options.extras}
+    return {"normals": normals, "mask": mask, **extras}
 
 
 @dataclass(frozen=True)
@@ -55,84 +58,60 @@ class Written:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
-def encode_map(result: FaceNormals, frame: str, format: str, *, crop_only: bool = False) -> bytes:
-    """The normal map of a prediction as the bytes of its file. Args: as :func:`write_result`."""
+def encode_map(result: FaceNormals, options: PredictOptions) -> bytes:
+    """The normal map of a prediction as the bytes of its file."""
     crop = result.crop.as_dict()
     note = {"fnormal:crop": f"{crop['x_px']},{crop['y_px']},{crop['side_px']}"}
     return encode_normals(
-        result.part_normals, result.part_mask, frame=frame, format=format, note=note,
-        placed=_placed(result, crop_only),
+        result.part_normals, result.part_mask, frame=options.frame, format=options.format, note=note,
+        placed=_placed(result, options),
     )  # fmt: skip
 
 
-def _placed(result: FaceNormals, crop_only: bool) -> Callable[[Array], Array]:
-    return (lambda part: part) if crop_only else result.whole
+def _placed(result: FaceNormals, options: PredictOptions) -> Callable[[Array], Array]:
+    return (lambda part: part) if options.crop_only else result.whole
 
 
 def write_maps(
-    stem: Path,
-    result: FaceNormals,
-    frame: str,
-    format: str,
-    *,
-    crop_only: bool = False,
-    confidence: bool = False,
-    also: Mapping[str, U8] | None = None,
+    stem: Path, result: FaceNormals, options: PredictOptions, *, picture: U8 | None = None,
     encoded: bytes | None = None,
-) -> dict[str, str]:
+) -> dict[str, str]:  # fmt: skip
     """Write normal map, further pictures and mask, the last one last; where they are, by what they are.
-
-    Args: as :func:`write_result`.
-    """
-    placed, (normals, mask, _) = _placed(result, crop_only), result_paths(stem, format)
-    write_bytes(normals, encoded or encode_map(result, frame, format, crop_only=crop_only))
-    del encoded
-    paths = {"normals": normals, "mask": mask}
-    if confidence:
-        paths["confidence"] = extra_path(stem, "confidence")
-        grey = np.rint(result.part_confidence * 65535).astype(np.uint16)
-        write_bytes(paths["confidence"], encode_png(placed(grey)))
-    for ending, picture in (also or {}).items():
-        paths[ending] = extra_path(stem, ending)
-        write_image(paths[ending], picture)
-    write_image(mask, placed(result.part_mask.astype(np.uint8) * 255))
-    return {name: str(path) for name, path in paths.items()}
-
-
-def write_result(
-    stem: Path,
-    result: FaceNormals,
-    about: Written,
-    frame: str,
-    format: str,
-    *,
-    crop_only: bool = False,
-    confidence: bool = False,
-    also: Mapping[str, U8] | None = None,
-    encoded: bytes | None = None,
-) -> list[Result]:
-    """Write normal map, mask and JSON, the last one last; what was written.
 
     Args:
         stem: Path without suffix.
         result: The prediction.
-        about: What else its JSON says.
-        frame: Axes of the normal map.
-        format: A name in ``NORMAL_FORMATS``.
-        crop_only: Write the part that the network saw instead of the full frame.
-        confidence: Write ``_confidence.png`` too, 16 bit, 65535 is sure.
-        also: Further pictures by the ending of their names, such as ``overlay``.
+        options: Axes and format of the normal map, and which further pictures there are.
+        picture: What figures show, where some are asked for.
         encoded: What :func:`encode_map` gives, where it was made ahead.
     """
+    paths, placed = map_paths(stem, options), _placed(result, options)
+    write_bytes(paths["normals"], encoded or encode_map(result, options))
+    del encoded
+    pictures: dict[str, Array] = {}
+    if options.confidence:  # 16 bits, 65535 is sure
+        pictures["confidence"] = placed(np.rint(result.part_confidence * 65535).astype(np.uint16))
+    if picture is not None:
+        pictures |= figures_of(picture, result, options)
+    pictures["mask"] = placed(result.part_mask.astype(np.uint8) * 255)
+    for name, pixels in pictures.items():
+        write_image(paths[name], pixels)
+    return {name: str(path) for name, path in paths.items()}
+
+
+def write_result(
+    stem: Path, result: FaceNormals, about: Written, options: PredictOptions, *, picture: U8 | None = None,
+    encoded: bytes | None = None,
+) -> list[Result]:  # fmt: skip
+    """Write what :func:`write_maps` does, and the JSON ``about`` it last; what was written."""
     started = time.monotonic()
-    description = result_paths(stem, format)[2]
+    description = result_paths(stem, options.format)[2]
     score = None if result.face is None else result.face.score
     facts = {"picture": about.source, "face": about.number, "faces": about.n_faces, "score": score}
-    paths = write_maps(
-        stem, result, frame, format, crop_only=crop_only, confidence=confidence, also=also, encoded=encoded
-    )
+    paths = write_maps(stem, result, options, picture=picture, encoded=encoded)
     del encoded
-    told = {**facts, **describe(result, frame), "flags": list(about.flags), "crop_only": crop_only}
+    told = {**facts, **describe(result, options.frame), "flags": list(about.flags)}
+    told["crop_only"] = options.crop_only
     write_json(description, {**told, **{name: Path(path).name for name, path in paths.items()}})
     seconds = {**about.seconds, "write": round(time.monotonic() - started, 4)}
     line = {"ok": True, "input": about.source, **told, **paths, "json": str(description), "seconds": seconds}

@@ -15,8 +15,8 @@ from fnormal.faces.quality import doubtful, quality_flags
 from fnormal.files.naming import Guard
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.faces import PredictOptions
-from fnormal.prediction.figures import figures_of, needs_picture
-from fnormal.prediction.files import Written, doubt, extra_path, result_paths, write_result
+from fnormal.prediction.figures import needs_picture
+from fnormal.prediction.files import Written, doubt, map_paths, result_paths, write_result
 from fnormal.prediction.frames import Frame
 from fnormal.prediction.outlines import outline_of
 from fnormal.prediction.predictor import BATCH, Predictor
@@ -187,17 +187,12 @@ class PictureStages:
         means = iter(work.means)
         for number, (frame, flags) in enumerate(zip(work.frames, work.flags, strict=True), 1):
             result = self._predictor.finish(frame, means, work.shape)
-            also = {} if work.picture is None else figures_of(work.picture, result, options)
             if self._predictor.runner.sure and options.crop:
                 flags = [*flags, *doubtful(result.part_confidence[result.part_mask])]
             place = stem if number == 1 else stem.with_name(f"{stem.name}-{number}")
-            more = (extra_path(place, ending) for ending in options.extras)
-            self._guard.check([*self._outputs(place), *more])
+            self._guard.check([*map_paths(place, options).values(), *self._outputs(place)])
             about = Written(work.job.source, number, work.n_faces, flags, seconds)
-            work.results += write_result(
-                place, result, about, options.frame, options.format, crop_only=options.crop_only,
-                confidence=options.confidence, also=also,
-            )  # fmt: skip
+            work.results += write_result(place, result, about, options, picture=work.picture)
 
     def _outputs(self, stem: Path) -> tuple[Path, Path, Path]:
         return result_paths(stem, self._options.format)

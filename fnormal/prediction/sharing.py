@@ -65,8 +65,9 @@ def opened(options: Predict, *, many: bool, video: bool) -> Predictor:
     """The network for a run's pictures, or its videos, which are fast unless the options say otherwise."""
     inner = options.options
     fast = video if inner.fast is None else inner.fast
-    for prepare in (prepare_videos, prepare_detection) if video else (prepare_detection,):
-        beforehand(prepare)  # while the network is read
+    if video:  # while the network is read; a picture may come with its points
+        beforehand(prepare_videos)
+        beforehand(prepare_detection)
     return open_predictor(options.weights, options.compute, mirror=inner.mirror, many=many, fast=fast)
 
 

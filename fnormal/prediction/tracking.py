@@ -64,8 +64,7 @@ class FaceTracker:
         self._landmark_model = landmark_model
         self._last: F32 | None = None  # the 68 points that were told last
         self._mesh = self._around = np.zeros((N_VERTICES, 2), np.float32)  # FaceMesh's, and where it looks
-        self._looked: tuple[F32, F32, F32] | None = None  # these three when somebody looked last
-        self._score = 0.0
+        self._looked: tuple[FaceBox, F32, F32] | None = None  # the last look: the face, and these two
         self._waited = _LOOK_EVERY
         self.is_new = False  # whether the last face was found, not followed
 
@@ -74,8 +73,8 @@ class FaceTracker:
         face = self._seen(picture)
         self._looked = None
         if face is not None:
-            self._last, self._score = face.landmarks, face.score
-            self._looked = (self._last, self._mesh, self._around)
+            self._last = face.landmarks
+            self._looked = (face, self._mesh, self._around)
         return face
 
     def moved(self, picture: U8, move: Callable[[F32], F32]) -> FaceBox | None:
@@ -87,12 +86,14 @@ class FaceTracker:
         """
         if self._looked is None:
             return None
-        parts = np.cumsum([len(points) for points in self._looked[:-1]])
-        last, mesh, around = np.split(move(np.concatenate(self._looked)), parts)
+        face, *others = self._looked
+        mesh, around, last = np.split(
+            move(np.concatenate([*others, face.landmarks])), [N_VERTICES, 2 * N_VERTICES]
+        )
         if not _is_face(last, picture, self._last):
             return None
         self._last, self._mesh, self._around, self.is_new = last, mesh, around, False
-        return FaceBox.around(last, self._score)
+        return FaceBox.around(last, face.score)
 
     def _seen(self, picture: U8) -> FaceBox | None:
         """The face that is followed, or else a new one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from fnormal.arrays import F32, U8, Array
@@ -149,18 +149,18 @@ class VideoPredictor:
             done: Numbers of frames that are followed but not predicted.
             write: A last stage, which may write a frame while the next ones are predicted.
         """
-
-        def after(number: int) -> set[int]:
-            return set(range(number + 1, number + 1 + _HELPERS))
-
         skipped = frozenset(done) if self._smooth == 0 else frozenset[int]()
         frames = (
-            VideoFrame(i, picture, i not in skipped, self._predictor.fast and not after(i) <= skipped)
+            VideoFrame(i, picture, i not in skipped, self._helps(i, skipped))
             for i, picture in enumerate(pictures)
         )
         stages = [self._look, self._ask, self._finish, *([] if write is None else [write])]
         at_once = [self._predictor.at_once if stage == self._ask else 1 for stage in stages]
         return overlapped(frames, stages, at_once)
+
+    def _helps(self, number: int, skipped: Set[int]) -> bool:
+        following = range(number + 1, number + 1 + _HELPERS)
+        return self._predictor.fast and any(i not in skipped for i in following)
 
     def _look(self, frame: VideoFrame) -> None:
         started, picture = time.monotonic(), frame.picture

@@ -80,11 +80,10 @@ def _about(source: str, predictor: Predictor, options: PredictOptions) -> dict[s
     """What a video's results depend on, as JSON has it."""
     place = Path(source)
     stamp = [place.stat().st_size, place.stat().st_mtime_ns] if place.is_file() else None
-    facts = {
+    return {
         "fnormal_version": __version__, "video": source, "size_and_time": stamp,
         "weights": predictor.weights, **asdict(options),
     }  # fmt: skip
-    return {name: str(value) if isinstance(value, Path) else value for name, value in facts.items()}
 
 
 def _check(options: PredictOptions) -> None:

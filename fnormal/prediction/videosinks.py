@@ -18,11 +18,10 @@ from fnormal.geometry.normals import encode_rgb, to_frame
 from fnormal.geometry.pngfile import encode_png
 from fnormal.geometry.videofile import LOSSLESS_SUFFIX, lossless_video
 from fnormal.options.faces import PredictOptions
-from fnormal.prediction.figures import figures_of
-from fnormal.prediction.files import extra_path, result_paths, write_maps
+from fnormal.prediction.files import map_paths, write_maps
 from fnormal.prediction.video import VideoFrame
 
-ABOUT = "video.json"  # in a folder: of what its maps are, and how they were asked for
+_ABOUT = "video.json"  # in a folder: of what its maps are, and how they were asked for
 
 
 class Sink(Protocol):
@@ -45,7 +44,7 @@ class FolderSink:
         self._folder, self._options = folder, options
         folder.mkdir(parents=True, exist_ok=True)
         sweep_folder(folder)
-        self._about = folder / ABOUT
+        self._about = folder / _ABOUT
         if not _says(self._about, about):
             write_json(self._about, about)
 
@@ -58,20 +57,12 @@ class FolderSink:
 
     def paths(self, number: int) -> dict[str, str]:
         """See :class:`Sink`."""
-        stem, options = self._stem(number), self._options
-        normals, mask, _ = result_paths(stem, options.format)
-        more = {ending: extra_path(stem, ending) for ending in options.extras}
-        return {name: str(path) for name, path in {"normals": normals, "mask": mask, **more}.items()}
+        return {name: str(path) for name, path in map_paths(self._stem(number), self._options).items()}
 
     def write(self, frame: VideoFrame) -> None:
         """See :class:`Sink`."""
-        if (result := frame.normals) is None:
-            return
-        options = self._options
-        write_maps(
-            self._stem(frame.number), result, options.frame, options.format, crop_only=options.crop_only,
-            confidence=options.confidence, also=figures_of(frame.picture, result, options),
-        )  # fmt: skip
+        if frame.normals is not None:
+            write_maps(self._stem(frame.number), frame.normals, self._options, picture=frame.picture)
 
     def _stem(self, number: int) -> Path:
         return self._folder / f"{number:06d}"

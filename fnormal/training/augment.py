@@ -13,7 +13,7 @@ from fnormal.faces.masks import hull_mask
 from fnormal.geometry.images import resize_image
 from fnormal.geometry.levels import levelled
 from fnormal.geometry.mirror import mirror_image, mirror_normals
-from fnormal.geometry.normals import unit
+from fnormal.geometry.normals import turned_in_plane, unit
 
 
 def augment_sample(
@@ -56,13 +56,6 @@ def _inside_hull(mask: Bools, points: F32 | None) -> Bools:
     return inside if inside.any() else mask
 
 
-def turn_normals(normals: F32, angle_rad: float) -> None:
-    """Turn normals [..., 3] about the viewer's direction, counter-clockwise, in place; pixels stay."""
-    cosine, sine = np.cos(angle_rad), np.sin(angle_rad)
-    x, y = normals[..., 0].copy(), normals[..., 1].copy()
-    normals[..., 0], normals[..., 1] = cosine * x - sine * y, sine * x + cosine * y
-
-
 def rotate_in_plane(
     image: U8 | None, normals: F32 | None, mask: Bools, angle_deg: float
 ) -> tuple[U8 | None, F32 | None, Bools]:
@@ -83,7 +76,7 @@ def rotate_in_plane(
     kept = cv2.warpAffine(mask.astype(np.uint8), turn, (side, side), flags=cv2.INTER_NEAREST) > 0
     if normals is not None:
         moved = unit(cv2.warpAffine(np.asarray(normals, np.float32), turn, (side, side)))
-        turn_normals(moved, np.radians(angle_deg))
+        moved = turned_in_plane(moved, -np.radians(angle_deg))
         kept &= moved.any(axis=-1)
         normals = moved * kept[..., None]
     return image, normals, np.asarray(kept)

@@ -14,8 +14,8 @@ import numpy as np
 from fnormal.arrays import F32, F64, U8, Bools
 from fnormal.config import CROP_SCALE
 from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample
-from fnormal.geometry.normals import unit
-from fnormal.training.augment import turn_normals
+from fnormal.faces.crop import out_of_view
+from fnormal.geometry.normals import turned_in_plane, unit
 
 _SCALES = (0.8, 2.2)  # side of the new frame / larger side of the landmarks' box
 _SHIFT = 0.25  # largest shift of its middle / its side
@@ -60,13 +60,12 @@ def _cut_sample(
     mask, changed = _cut_mask(sample.mask, to_source, size_px), dict[str, Any]()
     if isinstance(sample, NormalsSample):
         normals, mask = _cut_normals(sample.normals, sample.mask, mask, to_source, size_px)
-        turn_normals(normals, angle_rad)
-        changed["normals"] = normals.astype(np.float16)
+        changed["normals"] = turned_in_plane(normals, -angle_rad).astype(np.float16)
     if isinstance(sample, ImageSample):
         grey = int(rng.integers(256)) if border == "grey" else 0
         changed["image"] = _transfer(_cut_image(sample.image, to_source, size_px, border, grey), rng)
     back = np.linalg.inv(np.vstack([to_source, [0, 0, 1]]))[:2]
-    points = np.asarray(sample.landmarks @ back[:, :2].T + back[:, 2], np.float32)
+    points = out_of_view(sample.landmarks, back)
     return replace(sample, mask=mask, landmarks=points, **changed)
 
 

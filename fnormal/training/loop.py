@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -174,15 +175,17 @@ def _end_epoch(
     """Validate, log, and keep the best weights (without a validation set: the newest)."""
     options, epoch = trainer.options, trainer.epoch
     record: dict[str, Any] = {"epoch": epoch}
+    sure = options.confidence_weight > 0
+    info = WeightsInfo(options.arch, options.ablation, options.size_px, sure=sure)
     if val is not None:
         model = trainer.result
-        summary = network_errors(model, val, options.size_px, batch_size=options.batch_size)
+        summary = network_errors(model, info, val, batch_size=options.batch_size)
         record["val"] = summary.as_dict()
         log.write(record)
         error_deg = summary.mean_deg
         if tensorboard is not None:
             tensorboard.add(epoch, {"val_mean_deg": error_deg})
-            tensorboard.show(epoch, model, val, options.size_px)
+            tensorboard.show(epoch, model, info, val)
         yield Progress(
             done=epoch, total=options.epochs, unit="epochs",
             note=f"validation {error_deg:.2f} +- {summary.std_deg:.2f} degrees",
@@ -192,12 +195,4 @@ def _end_epoch(
         trainer.best_deg = error_deg
     record.update(options=options.as_json(), samples=[[s.source.path.name, len(s)] for s in trainer.sets])
     licence = "; ".join(sorted({s.source.licence for s in trainer.sets}))
-    info = WeightsInfo(
-        options.arch,
-        options.ablation,
-        options.size_px,
-        licence=licence,
-        figures=record,
-        sure=options.confidence_weight > 0,
-    )
-    save_weights(best, trainer.result, info)
+    save_weights(best, trainer.result, replace(info, licence=licence, figures=record))

@@ -10,6 +10,7 @@ from fnormal.errors import FNormalError
 from fnormal.evaluation.metrics import pixel_errors_deg
 from fnormal.evaluation.pictures import SAMPLE_TITLES, grid, sample_pictures
 from fnormal.evaluation.predictions import network_predictions
+from fnormal.network.checkpoint import WeightsInfo
 from fnormal.network.model import CrossModalNet
 
 _FACES, _SIDE_PX = 4, 192  # of the panel
@@ -34,10 +35,10 @@ class TensorBoard:
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
-    def show(self, epoch: int, model: CrossModalNet, data: Dataset[Pair], size_px: int) -> None:
+    def show(self, epoch: int, model: CrossModalNet, info: WeightsInfo, data: Dataset[Pair]) -> None:
         """Image, truth, prediction and error of faces spread over ``data``."""
         rows, chosen = [], data.spread(_FACES)
-        for sample, pred in network_predictions(model, data, size_px, batch_size=_FACES, only=chosen):
+        for sample, pred in network_predictions(model, info, data, batch_size=_FACES, only=chosen):
             rows.append(sample_pictures(sample, pred, pixel_errors_deg(pred, sample.normals, sample.mask)))
         panel = grid(rows, SAMPLE_TITLES, _SIDE_PX)
         self._writer.add_image("validation", panel, epoch, dataformats="HWC")
