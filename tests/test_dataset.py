@@ -15,7 +15,7 @@ from fnormal.datasets.sample import ImageSample, NormalsSample
 from fnormal.errors import FNormalError
 from fnormal.files.writing import is_abandoned, partial_name
 from fnormal.geometry.normals import angular_error_deg
-from fnormal.training.batches import ResizedSamples, plan_epoch
+from fnormal.training.batches import ResizedSamples, plan_epoch, share_memory
 from tests.conftest import make_samples, write_set
 
 
@@ -115,12 +115,13 @@ def test_open_handles_do_not_cross_processes(pairs: Path) -> None:
 
 def test_cache_gives_what_the_file_gives(pairs: Path) -> None:
     data = Dataset(pairs)
-    cached, plain = ResizedSamples(data, 32, 10**9), ResizedSamples(data, 32, 0)
+    cached, plain = ResizedSamples(data, 32), ResizedSamples(data, 32)
+    share_memory([cached], 10**9)
     for _ in range(2):
         for i in range(len(data)):
             assert np.array_equal(cached[i].normals, plain[i].normals)
             assert np.array_equal(cached[i].image, plain[i].image)
-    assert (len(cached._cache), len(plain._cache)) == (4, 0)
+    assert [s.cache.get(3) is not None for s in (cached, plain)] == [True, False]
 
 
 def test_every_batch_has_one_modality_and_every_sample_its_turn() -> None:

@@ -75,7 +75,7 @@ def test_a_view_of_one_colour_is_a_view(colour: tuple[float, float, float]) -> N
 @pytest.mark.parametrize("augment", [False, True])
 def test_training_shows_a_network_what_prediction_does(pairs: Path, augment: bool) -> None:
     """Whatever chance made of a sample: its batch is level already, within the rounding to bytes."""
-    sets = [ResizedSamples(Dataset(pairs), 64, 0)]
+    sets = [ResizedSamples(Dataset(pairs), 64)]
     batches = EpochBatches(sets, batch_size=4, seed=1, epoch=0, augment=augment)
     for position in range(len(batches)):
         batch = batches[position]

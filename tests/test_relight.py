@@ -171,7 +171,7 @@ def test_a_shrunk_sample_can_still_be_lit(tmp_path: Path) -> None:
     writer.finish()
     data = Dataset[Sample](tmp_path / "a.h5")
     for size, side in ((32, 51), (64, 96)):
-        assert ResizedSamples(data, size, 0, whole=True, unlit=True)[0].mask.shape == (side, side)
+        assert ResizedSamples(data, size, whole=True, unlit=True)[0].mask.shape == (side, side)
 
 
 def test_rendered_albedo_and_depth_are_of_their_view(makehuman: Path, tmp_path: Path) -> None:

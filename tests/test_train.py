@@ -327,7 +327,7 @@ from fnormal.datasets.hdf5 import Dataset
 from fnormal.training.batches import EpochBatches, ResizedSamples, loader
 cv2.setNumThreads(4)
 cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (0, 0), 5)
-batches = EpochBatches([ResizedSamples(Dataset(Path(sys.argv[1])), 32, 0)], batch_size=2, seed=1, epoch=0)
+batches = EpochBatches([ResizedSamples(Dataset(Path(sys.argv[1])), 32)], batch_size=2, seed=1, epoch=0)
 print(len(list(loader(batches, 1))))
 """
 

@@ -105,7 +105,7 @@ class TrainOptions:
         int, Option(min=0, max=1024, help="Processes that read samples; 0 reads in this one.")
     ] = 0
     cache_gb: Annotated[
-        float, Option(min=0, max=100_000, help="Memory for decoded samples, with --workers 0.")
+        float, Option(min=0, max=100_000, help="Memory for decoded samples, which the readers share.")
     ] = CACHE_GB
 
     def as_json(self) -> dict[str, Any]:

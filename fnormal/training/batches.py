@@ -19,6 +19,7 @@ from fnormal.datasets.sample import BYTES_A_PIXEL, UNLIT_BYTES_A_PIXEL, ImageSam
 from fnormal.errors import FNormalError
 from fnormal.render.environment import EnvironmentMap
 from fnormal.training.augment import as_shown, augment_sample
+from fnormal.training.cache import SampleCache, slot_bytes
 from fnormal.training.consistency import ConsistencyBatch, consistency_batch, two_frames
 from fnormal.training.cover import cover as cover_face
 from fnormal.training.framing import frame_usual, reframe
@@ -72,23 +73,22 @@ def plan_epoch(
 
 
 class ResizedSamples:
-    """Samples of a data set at the network's size, or ``whole``, kept in memory while ``cache_bytes`` last.
+    """Samples of a data set at the network's size, or ``whole``; see also :func:`share_memory`.
 
     Decoding and shrinking a 256-pixel sample costs as much as a training step of a small network; so does
     lighting a sample that is much larger than what the network is shown of it.
     """
 
     def __init__(
-        self, source: Dataset[Sample], size_px: int, cache_bytes: int, *, whole: bool = False,
-        unlit: bool = False,
-    ) -> None:  # fmt: skip
+        self, source: Dataset[Sample], size_px: int, *, whole: bool = False, unlit: bool = False
+    ) -> None:
         self.source, self.size_px, self._unlit = source, size_px, unlit and source.unlit
-        self._cache: dict[int, Sample] = {}
         self._side_px = source.size_px if whole else size_px
         if self._unlit:
             self._side_px = min(self._side_px, round(_LIT_PX * size_px))
         bytes_a_pixel = BYTES_A_PIXEL + UNLIT_BYTES_A_PIXEL * self._unlit
-        self._room = cache_bytes // (self._side_px * self._side_px * bytes_a_pixel)
+        self.picture_bytes = self._side_px * self._side_px * bytes_a_pixel
+        self.cache = SampleCache(0, 0)
 
     def __len__(self) -> int:
         """Samples."""
@@ -96,13 +96,20 @@ class ResizedSamples:
 
     def __getitem__(self, index: int) -> Sample:
         """Sample ``index``: image uint8, normals float16."""
-        if index in self._cache:
-            return self._cache[index]
+        kept = self.cache.get(index)
+        if kept is not None:
+            return kept
         stored = self.source.sample(index, view=False, unlit=self._unlit)
         small = resize_sample(stored, self._side_px)
-        if len(self._cache) < self._room:
-            self._cache[index] = small
+        self.cache.put(index, small)
         return small
+
+
+def share_memory(sets: Sequence[ResizedSamples], total_bytes: int) -> None:
+    """Let sets keep what they decode in ``total_bytes``, each the same share of its samples."""
+    wanted = sum(len(s) * slot_bytes(s.picture_bytes) for s in sets)
+    for s in sets:
+        s.cache = SampleCache(min(len(s), len(s) * total_bytes // wanted), s.picture_bytes)
 
 
 class EpochBatches(TorchDataset[Batch]):

@@ -30,7 +30,7 @@ from fnormal.network.vectors import length
 from fnormal.options.training import TrainOptions
 from fnormal.render.environment import read_environments
 from fnormal.training import parallel
-from fnormal.training.batches import EpochBatches, ResizedSamples, parse_mix
+from fnormal.training.batches import EpochBatches, ResizedSamples, parse_mix, share_memory
 from fnormal.training.consistency import ConsistencyBatch, consistency_loss
 from fnormal.training.losses import confidence_loss, gradient_loss, image_loss, mean_error_deg, normal_loss
 from fnormal.training.optimizer import learning_rate, make_optimizer
@@ -58,16 +58,16 @@ class Trainer:
             )
         self.mix = parse_mix(options.mix, sets)
         torch.manual_seed(options.seed)
-        room = 0 if options.workers else int(options.cache_gb * 2**30 / max(1, len(sets)))
         self.options = options
         whole = options.augment and max(options.reframe_share, options.relight_share) > 0
         self.sets = [
             ResizedSamples(
-                s, options.size_px, room, unlit=options.augment and options.relight_share > 0,
+                s, options.size_px, unlit=options.augment and options.relight_share > 0,
                 whole=whole or (s.modality == "images" and options.consistency_weight > 0),
             )
             for s in sets
         ]  # fmt: skip
+        share_memory(self.sets, int(options.cache_gb * 2**30))
         if options.consistency_weight and not options.ema:
             raise FNormalError("--consistency-weight compares with averaged weights: set --ema, such as 0.99")
         self.maps = () if options.environments is None else read_environments(options.environments)
