@@ -1,7 +1,7 @@
 """A stored view under another light every time it is read, with fine relief in its shading and its truth.
 
-Sets for this keep albedo and depth (``render-dataset --keep-albedo``). A light at 205 px costs 13 ms of a core,
-a third of a step of the ``lite`` network at 128 px, and no two epochs show a head in the same one.
+Sets for this keep albedo and depth (``render-dataset --keep-albedo``). A light at 205 px costs 13 ms of a
+core, a third of a step of the ``lite`` network at 128 px, and no two epochs show a head in the same one.
 """
 
 from __future__ import annotations
