@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 from fnormal.cli.app import app
 from fnormal.geometry.normal_maps import frame_stated, read_normals
 from fnormal.geometry.videofile import count_frames, open_video
+from fnormal.network.checkpoint import default_weights
 from tests.helpers import placed
 
 av = pytest.importorskip("av")
@@ -198,6 +200,12 @@ def test_a_folder_holds_maps_of_one_kind(clip: Path, tmp_path: Path) -> None:
     other = maps("--frame", "opencv")
     assert {frame for _, frame in other.values()} == {"opencv"}
     assert maps("--frame", "opencv") == other
+    weights = tmp_path / "mine.safetensors"
+    shutil.copy(default_weights(), weights)
+    mine = maps("--weights", str(weights))
+    assert maps("--weights", str(weights)) == mine
+    os.utime(weights, ns=(0, 0))  # trained on, under the same name
+    assert not mine.items() & maps("--weights", str(weights)).items()
 
 
 def test_a_video_takes_the_options_of_pictures_or_refuses_them(clip: Path, tmp_path: Path) -> None:

@@ -78,12 +78,19 @@ def _frames(
 
 def _about(source: str, predictor: Predictor, options: PredictOptions) -> dict[str, object]:
     """What a video's results depend on, as JSON has it."""
-    place = Path(source)
-    stamp = [place.stat().st_size, place.stat().st_mtime_ns] if place.is_file() else None
+    weights = predictor.weights
     return {
-        "fnormal_version": __version__, "video": source, "size_and_time": stamp,
-        "weights": predictor.weights, **asdict(options),
+        "fnormal_version": __version__, "video": source, "size_and_time": _size_and_time(source),
+        "weights": weights, "weights_size_and_time": _size_and_time(weights), **asdict(options),
     }  # fmt: skip
+
+
+def _size_and_time(path: str | None) -> list[int] | None:
+    """What tells a file from another of its name; None for what is no file."""
+    if path is None or not Path(path).is_file():
+        return None
+    facts = Path(path).stat()
+    return [facts.st_size, facts.st_mtime_ns]
 
 
 def _check(options: PredictOptions) -> None:
