@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fnormal import __version__
-from fnormal.config import FRAME
+from fnormal.config import FRAME, N_LANDMARKS
 from fnormal.datasets.probe import probe
 from fnormal.datasets.sample import (
     FIELDS,
@@ -93,7 +93,7 @@ class DatasetWriter:
                 # NumPy's conversion is ten times quicker than HDF5's
                 self._arrays[name][i] = value.astype(_DTYPES[name]) if name in _DTYPES else value
             points = sample.landmarks
-            self._arrays["landmarks"][i] = np.full((68, 2), np.nan) if points is None else points
+            self._arrays["landmarks"][i] = np.full((N_LANDMARKS, 2), np.nan) if points is None else points
             if sample.view is not None:
                 self._arrays["view"][i] = sample.view
 
@@ -136,7 +136,7 @@ def create_arrays(
     for name, tail, dtype in (
         ("subject", (), h5py.string_dtype()),
         ("source", (), h5py.string_dtype()),
-        ("landmarks", (68, 2), np.float32),
+        ("landmarks", (N_LANDMARKS, 2), np.float32),
         ("view", (), VIEW_DTYPE),
     ):
         if not only or name in only:

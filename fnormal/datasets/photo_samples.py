@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fnormal.config import CROP_SCALE
+from fnormal.config import CROP_SCALE, N_LANDMARKS
 from fnormal.datasets.sample import ImageSample, NormalsSample, Pair, Sample
 from fnormal.errors import FNormalError
 from fnormal.faces.crop import crop_around
@@ -38,7 +38,7 @@ def crop_photo(photo: Photo, size_px: int, scale: float = CROP_SCALE) -> Sample:
     height, width = photo.image.shape[:2]
     crop = crop_around(points, height, width, scale=scale, size_px=size_px)
     landmarks = crop.from_picture(points)
-    known_landmarks = landmarks if len(landmarks) == 68 else None
+    known_landmarks = landmarks if len(landmarks) == N_LANDMARKS else None
     mask, image = hull_mask(landmarks, size_px, size_px), crop.cut(photo.image)
     if photo.normals is None:
         return ImageSample(mask, photo.subject, photo.source, image, landmarks=known_landmarks)

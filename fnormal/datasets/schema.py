@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fnormal.config import FRAME, MAX_SAMPLE_PX
+from fnormal.config import FRAME, MAX_SAMPLE_PX, N_LANDMARKS
 from fnormal.datasets.sample import FIELDS, UNLIT_FIELDS, VIEW_DTYPE, Modality
 from fnormal.errors import FNormalError
 
@@ -145,7 +145,7 @@ def _check_virtual(path: Path, name: str, array: h5py.Dataset, facts: Facts) -> 
 def _tail_of(name: str, size_px: int) -> tuple[int, ...]:
     """Shape of an array after its first side."""
     picture = (size_px, size_px)
-    tails = {"image": (*picture, 3), "normals": (*picture, 3), "mask": picture, "landmarks": (68, 2)}
+    tails = {"image": (*picture, 3), "normals": (*picture, 3), "mask": picture, "landmarks": (N_LANDMARKS, 2)}
     tails |= {"albedo": (*picture, 3), "depth": picture}
     return tails.get(name, ())
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fnormal.arrays import F32, F64
+from fnormal.config import N_LANDMARKS
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import eyes_of
 from fnormal.geometry.normals import compose_frames, frame_matrix, signed_permutations
@@ -266,8 +267,9 @@ def refitted(alignment: Alignment, points: F32, landmarks: F32, height_px: int) 
         landmarks: The photo's, as many. [68 N, 2]
         height_px: Rows of the photo.
     """
-    inner = np.concatenate([np.arange(k, k + 68)[_INNER] for k in range(0, len(points), 68)])
+    n = N_LANDMARKS
+    inner = np.concatenate([np.arange(k, k + n)[_INNER] for k in range(0, len(points), n)])
     turned = points.astype(np.float64) @ alignment.rotation.T
     scale, offset = _scale_and_shift(turned[inner, :2], _target(landmarks, height_px)[inner])
     fitted = replace(alignment, linear=scale * alignment.rotation, offset=offset)
-    return fitted.measured(points[:68], landmarks[:68], height_px)
+    return fitted.measured(points[:n], landmarks[:n], height_px)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnormal.arrays import F32, F64, U8, Array
+from fnormal.config import N_LANDMARKS
 from fnormal.faces.crop import ENOUGH_FINER, out_of_view, square_matrix, upright_view
 from fnormal.faces.detect import roll_deg
 from fnormal.faces.headpose import yaw_of
@@ -40,7 +41,7 @@ def profile_points(picture: U8, middle: Array, size: float, turn_deg: float) -> 
         size: About the larger side of its points' box.
         turn_deg: About how far it is turned in the picture's plane, clockwise on the screen.
     """
-    points, least = np.zeros((68, 2), np.float32), 50.0
+    points, least = np.zeros((N_LANDMARKS, 2), np.float32), 50.0
     for done in range(_PASSES):
         look = _looked(picture, middle, size, turn_deg)
         points, middle, size, turn_deg = look.points, look.middle, look.size, roll_deg(look.points)
@@ -119,11 +120,11 @@ def _looked(picture: U8, middle: Array, size: float, turn_deg: float) -> _Look:
     back = square_matrix(middle, FRAME_SCALE * size, turn_deg, SIDE_PX)
     part = upright_view(picture, back, SIDE_PX, most_finer=ENOUGH_FINER)
     told = ask("profile_points.onnx", part).reshape(-1)
-    flat = (told[:136].reshape(68, 2) + 0.5) * SIDE_PX - 0.5
+    flat = (told[:-1].reshape(N_LANDMARKS, 2) + 0.5) * SIDE_PX - 0.5
     low, high = flat.min(axis=0), flat.max(axis=0)
     return _Look(
         out_of_view(flat, back),
         back[:, :2] @ ((low + high) / 2) + back[:, 2],
         size * FRAME_SCALE * float((high - low).max()) / SIDE_PX,
-        float(told[136]),
+        float(told[-1]),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array, Bools
+from fnormal.config import N_LANDMARKS
 from fnormal.errors import FNormalError
 from fnormal.geometry.images import linear_to_srgb, srgb_to_linear
 from fnormal.geometry.mesh import vertex_normals
@@ -55,7 +56,7 @@ def fit_head(model: HeadModel, landmarks: F32) -> HeadFit:
     """The model's most likely shape and pose for 68 landmarks in pixels [68, 2], y down."""
     target: Array = landmarks.astype(np.float64) * [1, -1]
     eyes_px = float(np.linalg.norm(target[45] - target[36]))
-    weight = np.ones(68)
+    weight = np.ones(N_LANDMARKS)
     weight[_OUTLINE] = _OUTLINE_WEIGHT
     ids = model.landmark_ids
     base = model.neutral[ids].astype(np.float64)
