@@ -46,4 +46,10 @@ python "$here/trunk.py" in "$weights" "$out/trunk_mean.safetensors" "$out/joined
 # 17 minutes
 go_on --arch fine --size 256 --batch-size 16 --lr 8e-4 --epochs 1 --seed 61 \
     --init "$out/joined.safetensors" --out "$out/fine"
-python "$here/average_weights.py" "$weights" "$out/fine/best.safetensors" 0.5 "$out/final.safetensors"
+python "$here/average_weights.py" "$weights" "$out/fine/best.safetensors" 0.5 "$out/mean.safetensors"
+# normal encoder and image decoder, which all these runs left behind; about 15 minutes beside other work
+python "$here/trunk.py" out "$out/mean.safetensors" "$out/mean_trunk.safetensors"
+python "$here/other_branches.py" "$out/mean_trunk.safetensors" "$out/branches.safetensors" "$out/ict.h5" \
+    "$out/makehuman.h5" "$out/vitruvian.h5" "$out/ict_lids.h5" "$out/makehuman_lids.h5" "$out/vitruvian_lids.h5" \
+    "$wide/paper.h5" --batches 420
+python "$here/trunk.py" in "$out/mean.safetensors" "$out/branches.safetensors" "$out/final.safetensors"

@@ -1,4 +1,4 @@
-"""Photometric stereo and Photoface: exact on four lights, right on a rendered session; its files."""
+"""Photometric stereo and sets with normals: exact on four lights, right on a rendered session."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from fnormal.config import PHOTOFACE_TEST_SUBJECTS, PHOTOFACE_TRAIN_SUBJECTS
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.errors import FNormalError
 from fnormal.geometry.images import linear_to_srgb, srgb_to_linear
+from fnormal.geometry.normal_maps import write_normals
 from fnormal.geometry.normals import angular_error_deg
+from fnormal.options.data import PhotoOptions
 from fnormal.photos.photoface import read_lights, read_metadata, read_sn, split_people
 from fnormal.photos.stereo import directions, photometric_stereo
 from fnormal.render.backends import open_renderer
 from fnormal.render.camera import frame_face
 from fnormal.render.lighting import Lighting
 from tests import heads
+from tests.helpers import open_photos
 from tests.test_readers import run
 
 ZENITH, AZIMUTH = np.float32([40, 40, 40, 40]), np.float32([45, 135, 225, 315])
-
-
 SIDE = 256
 
 
@@ -232,3 +233,37 @@ def test_sn_has_unit_length_and_knows_its_outside(tmp_path: Path) -> None:
     normals = read_sn(tmp_path / "sn.mat")
     assert normals[0, 0] == pytest.approx([0.6, 0, 0.8])
     assert not normals[0, 1].any(), "longer than one is no slope"
+
+
+@pytest.mark.parametrize("kind", ["mat", "npy", "png"])
+def test_folders_with_normal_maps_are_pairs(
+    session: tuple[list[np.ndarray], np.ndarray, np.ndarray], tmp_path: Path, kind: str
+) -> None:
+    photos, truth, mask = session
+    for name in ("images", "normals"):
+        (tmp_path / "set" / name / "sub").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "set/images/sub/face.png"), np.max(photos, axis=0)[..., ::-1])
+    target = tmp_path / "set/normals/sub" / f"face.{kind}"
+    if kind == "mat":
+        savemat(target, {"norms": truth * 3, "cert": mask.astype(np.uint8)})
+    elif kind == "npy":
+        np.save(target, truth)
+    else:
+        write_normals(target, truth, mask, frame="opencv", format="png16", note={})
+    out = tmp_path / "pairs.h5"
+    code, _, stderr = run("import-photos", tmp_path / "set", "--dataset", "folder", "--out", out)
+    assert code == 0, stderr
+    sample = Dataset(out)[0]
+    # back into the photo by the landmarks' crop: the same normals
+    faces = open_photos(tmp_path / "set", "folder", PhotoOptions()).load(0)[0]
+    assert (
+        angular_error_deg(faces.normals, truth)[mask & (np.linalg.norm(faces.normals, axis=-1) > 0)].max()
+        < 0.1
+    )
+    assert sample.mask.mean() > 0.3
+    (tmp_path / "set/images/sub/alone.png").write_bytes((tmp_path / "set/images/sub/face.png").read_bytes())
+    code, _, stderr = run(
+        "import-photos", tmp_path / "set", "--dataset", "folder", "--out", tmp_path / "y.h5"
+    )
+    assert code == 1
+    assert "has no normal map" in stderr

@@ -8,14 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from scipy.io import savemat
 
 from fnormal.config import CELEBA_HQ_IMAGES
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.photo_samples import check_axes, crop_photo
 from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
-from fnormal.geometry.normal_maps import write_normals
 from fnormal.geometry.normals import angular_error_deg, to_frame, unit
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.data import PhotoOptions
@@ -57,40 +55,6 @@ def test_300w_takes_its_points(astronaut: Path, tmp_path: Path) -> None:
     scale = 256 / round(100 * 1.2)
     assert np.ptp(sample.landmarks[:, 1]) == pytest.approx(100 * scale, abs=0.1)
     assert sample.mask.sum() == pytest.approx(np.pi * 40 * 50 * scale**2, rel=0.03)
-
-
-@pytest.mark.parametrize("kind", ["mat", "npy", "png"])
-def test_folders_with_normal_maps_are_pairs(
-    session: tuple[list[np.ndarray], np.ndarray, np.ndarray], tmp_path: Path, kind: str
-) -> None:
-    photos, truth, mask = session
-    for name in ("images", "normals"):
-        (tmp_path / "set" / name / "sub").mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "set/images/sub/face.png"), np.max(photos, axis=0)[..., ::-1])
-    target = tmp_path / "set/normals/sub" / f"face.{kind}"
-    if kind == "mat":
-        savemat(target, {"norms": truth * 3, "cert": mask.astype(np.uint8)})
-    elif kind == "npy":
-        np.save(target, truth)
-    else:
-        write_normals(target, truth, mask, frame="opencv", format="png16", note={})
-    out = tmp_path / "pairs.h5"
-    code, _, stderr = run("import-photos", tmp_path / "set", "--dataset", "folder", "--out", out)
-    assert code == 0, stderr
-    sample = Dataset(out)[0]
-    # back into the photo by the landmarks' crop: the same normals
-    faces = open_photos(tmp_path / "set", "folder", PhotoOptions()).load(0)[0]
-    assert (
-        angular_error_deg(faces.normals, truth)[mask & (np.linalg.norm(faces.normals, axis=-1) > 0)].max()
-        < 0.1
-    )
-    assert sample.mask.mean() > 0.3
-    (tmp_path / "set/images/sub/alone.png").write_bytes((tmp_path / "set/images/sub/face.png").read_bytes())
-    code, _, stderr = run(
-        "import-photos", tmp_path / "set", "--dataset", "folder", "--out", tmp_path / "y.h5"
-    )
-    assert code == 1
-    assert "has no normal map" in stderr
 
 
 def test_options_that_a_set_has_no_use_for_are_refused(tmp_path: Path) -> None:
