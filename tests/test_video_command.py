@@ -90,11 +90,14 @@ def test_a_killed_video_ends_like_a_whole_one(clip: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_video_killed_at_any_file_ends_like_a_whole_one(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("smooth", ["0", "0.5"])
+def test_a_video_killed_at_any_file_ends_like_a_whole_one(clip: Path, tmp_path: Path, smooth: str) -> None:
     """Files come whole and in order, so a kill leaves some first ones of them: every such start is tried."""
 
     def predict(out: Path) -> list[Path]:
-        done = CliRunner().invoke(app, ["predict", str(clip), "-o", str(out), "-q"])
+        # by default it takes the free cores, and how many there are shows in the last bits
+        command = ["predict", str(clip), "-o", str(out), "-q", "--threads", "1", "--smooth", smooth]
+        done = CliRunner().invoke(app, command)
         assert done.exit_code == 0, done.stderr
         return sorted(out.rglob("*.*"))
 
@@ -102,13 +105,18 @@ def test_a_video_killed_at_any_file_ends_like_a_whole_one(clip: Path, tmp_path: 
     frames = [path for path in whole if path.suffix == ".png"]
     frames.sort(key=lambda path: (path.name[:6], path.name.endswith("_mask.png")))  # as they are written
     assert len(frames) > 15
+    about = tmp_path / "whole" / "clip" / "video.json"
     for count in range(len(frames)):
-        cut = tmp_path / f"cut{count}"
-        for path in frames[:count]:
+        cut, left = tmp_path / f"cut{count}", []
+        for path in [about, *frames[:count]]:
             there = cut / path.relative_to(tmp_path / "whole")
             there.parent.mkdir(parents=True, exist_ok=True)
             there.write_bytes(path.read_bytes())
+            left.append((there, there.stat().st_mtime_ns))
         again = predict(cut)
+        kept = [path for path, written in left if path.stat().st_mtime_ns == written]
+        if smooth == "0":  # whatever is mixed in depends on all frames before
+            assert len(kept) >= 1 + count // 2 * 2  # a frame has two files
         assert [p.relative_to(cut) for p in again] == [p.relative_to(tmp_path / "whole") for p in whole]
         for a, b in zip(whole, again, strict=True):
             if a.suffix == ".png":
