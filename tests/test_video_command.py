@@ -95,8 +95,7 @@ def test_a_video_killed_at_any_file_ends_like_a_whole_one(clip: Path, tmp_path: 
     """Files come whole and in order, so a kill leaves some first ones of them: every such start is tried."""
 
     def predict(out: Path) -> list[Path]:
-        # by default it takes the free cores, and how many there are shows in the last bits
-        command = ["predict", str(clip), "-o", str(out), "-q", "--threads", "1", "--smooth", smooth]
+        command = ["predict", str(clip), "-o", str(out), "-q", "--smooth", smooth]
         done = CliRunner().invoke(app, command)
         assert done.exit_code == 0, done.stderr
         return sorted(out.rglob("*.*"))
