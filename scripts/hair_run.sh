@@ -51,5 +51,5 @@ python "$here/average_weights.py" "$weights" "$out/fine/best.safetensors" 0.5 "$
 python "$here/trunk.py" out "$out/mean.safetensors" "$out/mean_trunk.safetensors"
 python "$here/other_branches.py" "$out/mean_trunk.safetensors" "$out/branches.safetensors" "$out/ict.h5" \
     "$out/makehuman.h5" "$out/vitruvian.h5" "$out/ict_lids.h5" "$out/makehuman_lids.h5" "$out/vitruvian_lids.h5" \
-    "$wide/paper.h5" --batches 420
+    "$wide/paper.h5"
 python "$here/trunk.py" in "$out/mean.safetensors" "$out/branches.safetensors" "$out/final.safetensors"

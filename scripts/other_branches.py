@@ -1,6 +1,6 @@
 """Train the two branches that image-to-normals does not pass, normal encoder and image decoder, alone.
 
-    python scripts/other_branches.py LITE.safetensors OUT.safetensors SET.h5 [SET.h5 ...] [--batches 600]
+    python scripts/other_branches.py LITE.safetensors OUT.safetensors SET.h5 [SET.h5 ...] [--batches 420]
 
 Runs with --cross-modal-every 1000000 leave them behind. Take the trunk of `fine` weights out first
 (trunk.py): normals and decoded pictures do not pass the detail head.
@@ -96,6 +96,6 @@ if __name__ == "__main__":
     parser.add_argument("weights", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("sets", type=Path, nargs="+")
-    parser.add_argument("--batches", type=int, default=600)
+    parser.add_argument("--batches", type=int, default=420)
     options = parser.parse_args()
     main(options.weights, options.out, options.sets, options.batches)
