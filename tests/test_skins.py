@@ -209,6 +209,56 @@ def test_closed_eyes_close_and_leave_the_rest(shared_data: Path, family: str) ->
     assert closed >= 3
 
 
+@pytest.mark.parametrize("family", ["ict-facekit", "anny", "vitruvian"])
+def test_open_mouths_open_and_leave_the_eyes(shared_data: Path, family: str) -> None:
+    still, wide = (family_reader(shared_data, family, open_mouths=share) for share in (None, 1.0))
+    for i in range(4):
+        one, other = (np.asarray(reader.load(i).landmarks) for reader in (still, wide))
+        eyes = np.linalg.norm(one[45] - one[36])
+        np.testing.assert_allclose(other[36:48], one[36:48], atol=0.05 * eyes)
+        gaps = [np.linalg.norm(p[[61, 62, 63]] - p[[67, 66, 65]], axis=1).mean() / eyes for p in (one, other)]
+        assert gaps[1] > max(0.12, gaps[0] - 0.02), "ARKit's jaw may have been open already"
+
+
+@pytest.mark.parametrize("family", ["anny", "vitruvian"])
+def test_an_open_mouth_is_red_inside(
+    shared_data: Path, model: HeadModel, tmp_path: Path, family: str
+) -> None:
+    """On a green head with its mouth wide open, nothing between the lips is green, all else is."""
+    bank = tmp_path / "skins.npz"
+    head = model.finer_skin(model.neutral), model.neutral[model.landmark_ids]
+    write_bank(bank, np.full((1, len(head[0]), 3), [0, 255, 0], np.uint8), "CC0", *head)
+    reader = family_reader(shared_data, family, open_mouths=1.0, skins=bank)
+    ambient = Lighting(np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32), np.ones(3, np.float32))
+    teeth = False
+    for i in range(6):
+        scan = reader.load(i)
+        points = np.asarray(scan.landmarks)
+        camera = frame_face(points, np.eye(3, dtype=np.float32), 256)
+        with SoftRenderer() as renderer:
+            renderer.load(scan.mesh)
+            picture = renderer.render(camera, ambient).image
+        if not (picture[..., 1] > 250).any():
+            continue  # one of the heads whose skin is made up
+        green = (picture[..., 1] > 1.5 * picture[..., 0]) & (picture[..., 1] > 100)
+        marks = camera.project(points)[:, :2]
+        inner, outer = (_polygon(marks[part], picture.shape) for part in (slice(60, 68), slice(48, 60)))
+        far = cv2.dilate(outer, np.ones((9, 9))) == 0
+        within = cv2.erode(inner, np.ones((9, 9))) > 0
+        below_nose = np.arange(256)[:, None] > marks[33, 1]
+        assert within.sum() > 200
+        red = (picture[..., 0] > 1.5 * picture[..., 1]) & (picture[..., 0] > 100)
+        assert green[within].mean() < 0.02
+        assert red[within].mean() > 0.8
+        assert red[far & below_nose].sum() < 9, "nothing comes out of the cheeks"
+        teeth |= bool(((picture.min(axis=-1) > 130) & (inner > 0)).sum() > 30)
+    assert teeth == (family == "vitruvian"), "MakeHuman's heads have none"
+
+
+def _polygon(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return cv2.fillPoly(np.zeros(shape[:2], np.uint8), [points.round().astype(np.int32)], 1)
+
+
 def _eye_gap(points: np.ndarray) -> float:
     upper, lower = points[[37, 38, 43, 44]], points[[41, 40, 47, 46]]
     return float(np.linalg.norm(upper - lower, axis=1).mean())

@@ -40,6 +40,10 @@ class ScanOptions:
         float | None,
         Option(min=0, max=1, help="Share of sampled heads whose eyes are more or less closed. Default: 0."),
     ] = None
+    open_mouths: Annotated[
+        float | None,
+        Option(min=0, max=1, help="Share of sampled heads whose mouths are wide open. Default: 0."),
+    ] = None
     axes: Axes = None
     layout: Annotated[
         Path | None, Option(help="TOML file that says where meshes and maps are; see docs/datasets.md.")

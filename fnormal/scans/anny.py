@@ -15,13 +15,15 @@ from fnormal.files.packages import package_path
 from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.geometry.meshfile import read_obj_polygons
 from fnormal.geometry.subdivision import loop_subdivision
-from fnormal.scans.expressions import sample_lids
+from fnormal.scans.expressions import sample_lids, sample_mouth
 from fnormal.scans.headpaint import HeadPaint
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 
 _GROUPS = ("body", "helper-l-eye", "helper-r-eye")
 _NECK_Y_DM = 6.0  # below it, and the chest would fill the crop's lower edge
 _LIDS = "expression/units/caucasian/eye-{}-closure"
+_MOUTH = "expression/units/caucasian/mouth-open"
+_WIDEST_MOUTH = 0.8  # beyond, what is inside the mouth comes out of the cheeks
 _CM = 0.1  # the model's unit is the decimetre
 # the 68 points on the finer mesh: detected on a frontal render of the base head, nearest vertices
 _LANDMARKS = (
@@ -49,14 +51,16 @@ class MakeHumanHeads:
         seed: Head ``i`` depends on ``(seed, i)`` alone.
         skins: Bank of ``fnormal unwrap``; without, heads are grey.
         closed_eyes: Share of the heads whose eyes are more or less closed.
+        open_mouths: Share of the heads whose mouths are wide open.
     """
 
     def __init__(
         self, source: Path | None, *, licence: str, scans: int | None, seed: int, skins: Path | None = None,
         closed_eyes: float | None = None,
+        open_mouths: float | None = None,
     ) -> None:  # fmt: skip
         self._model = _load_model(source)
-        self._seed, self._closed_eyes = seed, closed_eyes or 0.0
+        self._seed, self._closed_eyes, self._open_mouths = seed, closed_eyes or 0.0, open_mouths or 0.0
         self.files: Sequence[Path] = [path for path in (source, skins) if path is not None]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"anny-{seed}-{i:05d}" for i in range(count)]
@@ -72,6 +76,7 @@ class MakeHumanHeads:
         names = np.array([str(n) for n in self._model["target_names"]])
         self._folders = {folder: np.flatnonzero(np.char.startswith(names, folder + "/")) for folder in _MIXES}
         self._lids = [int(np.flatnonzero(names == _LIDS.format(side))[0]) for side in ("right", "left")]
+        self._mouth = int(np.flatnonzero(names == _MOUTH)[0])
         # subfolders of macrodetails scale the whole body: nothing for a head that is framed anyway
         macro = np.char.startswith(names, "macrodetails/") & (np.char.count(names, "/") == 1)
         baby = np.char.find(names, "baby") >= 0
@@ -92,6 +97,9 @@ class MakeHumanHeads:
         if lids is not None:
             for target, closed in zip(self._lids, lids, strict=True):
                 self._add(shape, int(target), closed)
+        mouth = sample_mouth(self._open_mouths, (self._seed, index))
+        if mouth is not None:
+            self._add(shape, self._mouth, _WIDEST_MOUTH * mouth)
         name = self.names[index]
         vertices = self._finer(shape[self._used])
         colors = self._paint.colors(vertices, (self._seed, index), closed_eyes=lids is not None)

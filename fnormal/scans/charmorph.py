@@ -13,12 +13,13 @@ from fnormal.files.opening import ARCHIVE, read_npy, read_npz
 from fnormal.geometry.connectivity import connected_parts
 from fnormal.geometry.mesh import make_mesh, triangulate
 from fnormal.geometry.subdivision import Subdivision, loop_subdivision
-from fnormal.scans.expressions import sample_lids
+from fnormal.scans.expressions import sample_lids, sample_mouth
 from fnormal.scans.headpaint import HeadPaint
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan
 
 _NECK_M = 1.50  # z is up in the files; below it are shoulders
 _IRIS_VERTICES = 401  # the irises lie inside the eyeballs
+_TEETH_MOVE_M = 2e-4  # what the shape that takes the teeth away does to the gums beside them
 _CM = 0.01  # the model's unit is the metre
 # the 68 points on the finer mesh: detected on a frontal render of the base head, nearest vertices
 _LANDMARKS = (
@@ -47,6 +48,7 @@ class VitruvianHeads:
         seed: Head ``i`` depends on ``(seed, i)`` alone.
         skins: Bank of ``fnormal unwrap``; without, heads are grey.
         closed_eyes: Share of the heads whose eyes are more or less closed.
+        open_mouths: Share of the heads whose mouths are wide open.
 
     Raises:
         FNormalError: The folder does not hold them.
@@ -55,16 +57,21 @@ class VitruvianHeads:
     def __init__(
         self, source: Path, *, licence: str, scans: int | None, seed: int, skins: Path | None = None,
         closed_eyes: float | None = None,
+        open_mouths: float | None = None,
     ) -> None:  # fmt: skip
-        self._seed, self._closed_eyes = seed, closed_eyes or 0.0
+        self._seed, self._closed_eyes, self._open_mouths = seed, closed_eyes or 0.0, open_mouths or 0.0
         self._base, self._used, self._finer = _read_base(source)
-        self._paint = HeadPaint(self._upright(self._base), self._finer.faces, _LANDMARKS, _CM, skins)
+        neutral = self._upright(self._base)
+        self._paint = HeadPaint(
+            neutral, self._finer.faces, _LANDMARKS, _CM, skins, self._teeth(source / "morphs" / "L2", neutral)
+        )
         self.licence = self._paint.licence(licence)
         shapes = [p for s in ("*.npz", "*.npy") for p in sorted((source / "morphs" / "L2").glob(s))]
         kept = [p for p in shapes if not any(word in p.stem for word in _LEFT_OUT)]
         self._shapes = {word: [p for p in kept if p.stem.startswith(word)] for word in _MIXES}
         self._expressions = sorted((source / "morphs" / "L3").glob("*.npz"))
         self._lids = [source / "morphs" / "L3" / f"Eyes_Closed_{side}.npz" for side in ("Right", "Left")]
+        self._mouth = source / "morphs" / "L3" / "Mouth_Large_Opened.npz"
         self.files: Sequence[Path] = [
             _base_path(source),
             *kept,
@@ -89,10 +96,22 @@ class VitruvianHeads:
         if lids is not None:
             for path, closed in zip(self._lids, lids, strict=True):
                 _add(shape, path, closed)
+        mouth = sample_mouth(self._open_mouths, (self._seed, index))
+        if mouth is not None:
+            _add(shape, self._mouth, mouth)
         vertices, name = self._upright(shape), self.names[index]
         colors = self._paint.colors(vertices, (self._seed, index), closed_eyes=lids is not None)
         mesh = make_mesh(vertices, self._finer.faces, colors=colors)
         return Scan(name, name, mesh, vertices[list(_LANDMARKS)])
+
+    def _teeth(self, shapes: Path, neutral: F32) -> Array | None:
+        """Vertices of the teeth: those that the shape which takes them away moves. [V]"""
+        without = shapes / "Mouth_NoTeeth.npz"
+        if not without.is_file():
+            return None
+        shape = self._base.copy()
+        _add(shape, without, 1)
+        return np.asarray(np.linalg.norm(self._upright(shape) - neutral, axis=1) > _TEETH_MOVE_M)
 
     def _upright(self, shape: F32) -> F32:
         """The finer head of all vertices [V, 3], x, z, -y of the file."""

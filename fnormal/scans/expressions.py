@@ -21,7 +21,8 @@ _EXTREMES: dict[str, dict[str, float]] = {
     "frown": {"mouthFrown": 0.9, "browDown": 0.9, "mouthShrugLower": 0.5},
     "talk": {"jawOpen": 0.4, "mouthFunnel": 0.5, "mouthLowerDown": 0.4, "mouthUpperUp": 0.3},
 }
-_ONE_EYE_SHARE, _LIDS_STREAM = 0.1, 3
+_ONE_EYE_SHARE, _LIDS_STREAM, _MOUTH_STREAM = 0.1, 3, 4
+_LEAST_OPEN = 0.45
 _EXTREME_SHARE, _WINK_SHARE, _GAZE_SHARE = 0.55, 0.06, 0.4
 
 
@@ -61,6 +62,16 @@ def sample_lids(share: float, seed: tuple[int, int]) -> tuple[float, float] | No
         return (both, 0.0) if rng.random() < 0.5 else (0.0, both)
     right, left = np.clip(both * np.exp(rng.normal(0, 0.05, 2)), 0, 1)
     return float(right), float(left)
+
+
+def sample_mouth(share: float, seed: tuple[int, int]) -> float | None:
+    """How far a head opens its mouth, 0.45..1 of the family's widest; None for all but a ``share`` of heads.
+
+    One in twenty-five sampled faces opens its mouth wide, and a network that saw no more was 3 degrees worse
+    on these. As in `sample_lids`, ``seed`` alone chooses.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([*seed, _MOUTH_STREAM]))
+    return None if rng.random() >= share else float(rng.uniform(_LEAST_OPEN, 1))
 
 
 def _add(weights: Array, names: Sequence[str], stem: str, amount: float, rng: np.random.Generator) -> None:

@@ -12,7 +12,8 @@ from fnormal.arrays import F32, I32, Array
 from fnormal.errors import FNormalError
 from fnormal.geometry.mesh import make_mesh, triangulate, vertex_normals
 from fnormal.geometry.subdivision import loop_subdivision
-from fnormal.scans.expressions import sample_expression, sample_lids
+from fnormal.scans.expressions import sample_expression, sample_lids, sample_mouth
+from fnormal.scans.mouthpaint import GUMS_RGB, TEETH_RGB
 from fnormal.scans.scan import DEFAULT_SAMPLED_SCANS, Scan, read_arrays
 from fnormal.scans.skin import face_features, iris_color, paint, paint_eye, plain_lids, relief
 from fnormal.scans.skinbank import SkinBank
@@ -20,7 +21,7 @@ from fnormal.scans.skinbank import SkinBank
 _SKIN = ("M_Face", "M_BackHead")
 _EYES = (("M_ScleraLeft", "M_IrisLeft"), ("M_ScleraRight", "M_IrisRight"))
 # lashes, occlusion and fluid shells are left out: they would punch holes in the mask
-_MOUTH = {"M_Teeth": (0.85, 0.82, 0.72), "M_GumsTongue": (0.62, 0.32, 0.32)}
+_MOUTH = {"M_Teeth": TEETH_RGB, "M_GumsTongue": GUMS_RGB}
 _CM = 1.0  # the model's unit is the centimetre
 
 
@@ -94,11 +95,13 @@ class IctFaceKit:
         variety: Spread of identities; above 1 expressions are combined to extremes.
         skins: Bank of ``fnormal unwrap``; without, skin is made up.
         closed_eyes: Share of the heads whose eyes are more or less closed.
+        open_mouths: Share of the heads whose mouths are wide open.
     """
 
     def __init__(
         self, source: Path | None, *, licence: str, scans: int | None, seed: int,
         variety: float | None = None, skins: Path | None = None, closed_eyes: float | None = None,
+        open_mouths: float | None = None,
     ) -> None:  # fmt: skip
         self._skins = None if skins is None else SkinBank(skins)
         self.licence = licence if self._skins is None else f"{licence}; {self._skins.licence}"
@@ -106,7 +109,7 @@ class IctFaceKit:
         if self._skins is not None:
             self._skins.check(len(self._model.front))
         self._seed, self._variety = seed, 1.0 if variety is None else variety
-        self._closed_eyes = closed_eyes or 0.0
+        self._closed_eyes, self._open_mouths = closed_eyes or 0.0, open_mouths or 0.0
         self.files: Sequence[Path] = [path for path in (source, skins) if path is not None]
         count = DEFAULT_SAMPLED_SCANS if scans is None else scans
         self.names: Sequence[str] = [f"ict-{seed}-{i:05d}" for i in range(count)]
@@ -115,7 +118,7 @@ class IctFaceKit:
         """Head ``index``: its shape, expression and skin."""
         rng, model = np.random.default_rng(np.random.SeedSequence([self._seed, index])), self._model
         lids = sample_lids(self._closed_eyes, (self._seed, index))
-        shape = self._shape(rng, lids)
+        shape = self._shape(rng, lids, sample_mouth(self._open_mouths, (self._seed, index)))
         smooth = model.finer_skin(shape)
         slope = float(rng.choice([0.0, rng.uniform(0.0, 0.20)], p=[0.25, 0.75]))
         skin_xyz = relief(smooth, vertex_normals(smooth, model.skin_faces), rng, _CM, slope)
@@ -138,7 +141,9 @@ class IctFaceKit:
         name = self.names[index]
         return Scan(name, name, mesh, shape[model.landmark_ids])
 
-    def _shape(self, rng: np.random.Generator, lids: tuple[float, float] | None = None) -> F32:
+    def _shape(
+        self, rng: np.random.Generator, lids: tuple[float, float] | None = None, mouth: float | None = None
+    ) -> F32:
         model = self._model
         identity = self._variety * rng.normal(0, 1, len(model.identity))
         if self._variety > 1:
@@ -151,6 +156,9 @@ class IctFaceKit:
         if lids is not None:
             for name, closed in zip(("eyeBlink_R", "eyeBlink_L"), lids, strict=True):
                 expression[model.expression_names.index(name)] = closed
+        if mouth is not None:
+            for shape, amount in (("jawOpen", mouth), ("mouthClose", 0)):
+                expression[model.expression_names.index(shape)] = amount
         return model.posed(identity, expression)
 
 
