@@ -93,6 +93,10 @@ class TrainOptions:
         str,
         Option(help="Shares of the sets in an epoch, such as 2,1,0.5. 'size' takes every sample once."),
     ] = "size"
+    only: Annotated[
+        str | None,
+        Option(help="Parts that learn, such as normal-encoder,image-decoder or detail. Default: all."),
+    ] = None
     precision: Annotated[Precision, Option(help="fp32, or bf16 autocast.")] = "fp32"
     compile: Annotated[
         bool, Option("--compile", help="torch.compile: a minute to start, and no gain seen yet.")
@@ -165,7 +169,9 @@ class Ablate:
         None
     )
     seeds: Annotated[int, Option(min=1, max=1000, help="Runs of each network, from seed 0 on.")] = 1
-    training: TrainOptions = field(default_factory=TrainOptions, metadata={"without": ("ablation", "seed")})
+    training: TrainOptions = field(
+        default_factory=TrainOptions, metadata={"without": ("ablation", "seed", "only")}
+    )
     encoder_weights: EncoderWeights = None
     style: TableStyle = "tsv"
     compute: Compute = field(default_factory=Compute)

@@ -26,6 +26,7 @@ from fnormal.options.training import TrainOptions
 from fnormal.progress import Progress
 from fnormal.training import parallel
 from fnormal.training.batches import loader
+from fnormal.training.parts import set_modes
 from fnormal.training.tensorboard import TensorBoard
 from fnormal.training.trainer import Trainer
 
@@ -56,6 +57,8 @@ def train(
         raise FNormalError(f"{out} holds a run already; add --resume or choose another --out")
     first = parallel.rank() == 0
     trainer = Trainer(options, sets, init, encoder_weights, device)
+    if val is not None and "image_to_normals" not in trainer.learning:
+        raise FNormalError(f"--only {options.only} leaves image-to-normals as it is; leave --val out")
     with _only_writer(out if first else None):
         yield from _run(trainer, out, val, resume, tensorboard)
 
@@ -82,7 +85,7 @@ def _run(
         while trainer.epoch < options.epochs:
             batches = trainer.batches()
             total, started = trainer.step + len(batches), time.monotonic()
-            trainer.model.train()
+            set_modes(trainer.model)
             for count, batch in enumerate(loader(batches, options.workers), 1):
                 at = (trainer.epoch + trainer.step / total) / options.epochs
                 values = trainer.iterate(batch, at)

@@ -34,6 +34,7 @@ from fnormal.training.batches import EpochBatches, ResizedSamples, parse_mix, sh
 from fnormal.training.consistency import ConsistencyBatch, consistency_loss
 from fnormal.training.losses import confidence_loss, gradient_loss, image_loss, mean_error_deg, normal_loss
 from fnormal.training.optimizer import learning_rate, make_optimizer
+from fnormal.training.parts import check_sets, freeze_others, learning_passes
 
 # a resumed run may differ in these
 _FREE_TO_CHANGE = {"epochs", "workers", "cache_gb", "precision", "compile", "save_every"}
@@ -77,6 +78,9 @@ class Trainer:
             self._start_from(init)
         elif encoder_weights is not None:
             load_imagenet(self.model, encoder_weights)
+        freeze_others(self.model, options.only)
+        self.learning = learning_passes(self.model)
+        check_sets(sets, self.learning, options)
         self.device = torch.device(device)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.passes = self._ready_passes()
@@ -164,9 +168,7 @@ class Trainer:
         if isinstance(batch, ConsistencyBatch):
             return self._iterate_two_frames(batch)
         if isinstance(batch, ImageBatch):
-            with self._precision():
-                loss = image_loss(self.passes("image_to_image", batch.image), batch.image, batch.mask)
-            return {"image_to_image": self._update(loss)}
+            return {"image_to_image": self._auto_encode_image(batch)}
         assert isinstance(batch, NormalsBatch)
         return {"normals_to_normals": self._auto_encode_normals(batch)}
 
@@ -179,19 +181,28 @@ class Trainer:
 
     def _iterate_pairs(self, batch: PairBatch) -> dict[str, float]:
         """Normals-to-normals, then image-to-normals plus image-to-image (3.3)."""
-        parts = self.model.ablation
         auto = self.paired_steps % self.options.cross_modal_every == 0
         self.paired_steps += 1
         values: dict[str, float] = {}
-        if auto and parts.normal_encoder:
+        if auto and "normals_to_normals" in self.learning:
             values["normals_to_normals"] = self._auto_encode_normals(batch)
+        image_to_image = auto and "image_to_image" in self.learning
+        if "image_to_normals" not in self.learning:
+            if image_to_image:
+                values["image_to_image"] = self._auto_encode_image(batch)
+            return values
         batch = replace(batch, normals=batch.normals.contiguous())  # sums over planes are quicker
         with self._precision():
-            loss, raw = self._paired_loss(batch, image_to_image=auto and parts.image_decoder)
+            loss, raw = self._paired_loss(batch, image_to_image=image_to_image)
             error_deg = mean_error_deg(raw, batch.normals, batch.mask)
         values["error_deg"] = _mean_over_processes(error_deg)
         values["image_to_normals"] = self._update(loss)
         return values
+
+    def _auto_encode_image(self, batch: ImageBatch) -> float:
+        with self._precision():
+            loss = image_loss(self.passes("image_to_image", batch.image), batch.image, batch.mask)
+        return self._update(loss)
 
     def _auto_encode_normals(self, batch: NormalsBatch) -> float:
         with self._precision():
