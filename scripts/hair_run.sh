@@ -49,7 +49,5 @@ go_on --arch fine --size 256 --batch-size 16 --lr 8e-4 --epochs 1 --seed 61 \
 python "$here/average_weights.py" "$weights" "$out/fine/best.safetensors" 0.5 "$out/mean.safetensors"
 # normal encoder and image decoder, which all these runs left behind; about 15 minutes beside other work
 python "$here/trunk.py" out "$out/mean.safetensors" "$out/mean_trunk.safetensors"
-python "$here/other_branches.py" "$out/mean_trunk.safetensors" "$out/branches.safetensors" "$out/ict.h5" \
-    "$out/makehuman.h5" "$out/vitruvian.h5" "$out/ict_lids.h5" "$out/makehuman_lids.h5" "$out/vitruvian_lids.h5" \
-    "$wide/paper.h5"
-python "$here/trunk.py" in "$out/mean.safetensors" "$out/branches.safetensors" "$out/final.safetensors"
+other_branches --init "$out/mean_trunk.safetensors" --out "$out/branches"
+python "$here/trunk.py" in "$out/mean.safetensors" "$out/branches/best.safetensors" "$out/final.safetensors"

