@@ -1,5 +1,5 @@
 #!/bin/sh
-# How the weights of usual_frame_run.sh became what ships: heads of all three families once more, with hair, beards,
+# How the weights of usual_frame_run.sh went on: heads of all three families once more, with hair, beards,
 # brows and lashes that are geometry, and some with closed eyes; first the trunk alone, at half the side, where a
 # sample costs half as much, then trunk and head.
 set -eu
@@ -46,8 +46,4 @@ python "$here/trunk.py" in "$weights" "$out/trunk_mean.safetensors" "$out/joined
 # 17 minutes
 go_on --arch fine --size 256 --batch-size 16 --lr 8e-4 --epochs 1 --seed 61 \
     --init "$out/joined.safetensors" --out "$out/fine"
-python "$here/average_weights.py" "$weights" "$out/fine/best.safetensors" 0.5 "$out/mean.safetensors"
-# normal encoder and image decoder, which all these runs left behind; about 15 minutes beside other work
-python "$here/trunk.py" out "$out/mean.safetensors" "$out/mean_trunk.safetensors"
-other_branches --init "$out/mean_trunk.safetensors" --out "$out/branches"
-python "$here/trunk.py" in "$out/mean.safetensors" "$out/branches/best.safetensors" "$out/final.safetensors"
+python "$here/average_weights.py" "$weights" "$out/fine/best.safetensors" 0.5 "$out/final.safetensors"
