@@ -56,8 +56,7 @@ class MakeHumanHeads:
 
     def __init__(
         self, source: Path | None, *, licence: str, scans: int | None, seed: int, skins: Path | None = None,
-        closed_eyes: float | None = None,
-        open_mouths: float | None = None,
+        closed_eyes: float | None = None, open_mouths: float | None = None,
     ) -> None:  # fmt: skip
         self._model = _load_model(source)
         self._seed, self._closed_eyes, self._open_mouths = seed, closed_eyes or 0.0, open_mouths or 0.0

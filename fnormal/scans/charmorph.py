@@ -56,8 +56,7 @@ class VitruvianHeads:
 
     def __init__(
         self, source: Path, *, licence: str, scans: int | None, seed: int, skins: Path | None = None,
-        closed_eyes: float | None = None,
-        open_mouths: float | None = None,
+        closed_eyes: float | None = None, open_mouths: float | None = None,
     ) -> None:  # fmt: skip
         self._seed, self._closed_eyes, self._open_mouths = seed, closed_eyes or 0.0, open_mouths or 0.0
         self._base, self._used, self._finer = _read_base(source)
@@ -74,7 +73,7 @@ class VitruvianHeads:
         self._mouth = source / "morphs" / "L3" / "Mouth_Large_Opened.npz"
         self.files: Sequence[Path] = [
             _base_path(source),
-            *kept,
+            *shapes,
             *self._expressions,
             *([] if skins is None else [skins]),
         ]

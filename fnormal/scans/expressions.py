@@ -65,7 +65,7 @@ def sample_lids(share: float, seed: tuple[int, int]) -> tuple[float, float] | No
 
 
 def sample_mouth(share: float, seed: tuple[int, int]) -> float | None:
-    """How far a head opens its mouth, 0.45..1 of the family's widest; None for all but a ``share`` of heads.
+    """How far a head opens its mouth, 1 being the family's widest; None for all but a ``share`` of heads.
 
     One in twenty-five sampled faces opens its mouth wide, and a network that saw no more was 3 degrees worse
     on these. As in `sample_lids`, ``seed`` alone chooses.

@@ -157,8 +157,8 @@ class IctFaceKit:
             for name, closed in zip(("eyeBlink_R", "eyeBlink_L"), lids, strict=True):
                 expression[model.expression_names.index(name)] = closed
         if mouth is not None:
-            for shape, amount in (("jawOpen", mouth), ("mouthClose", 0)):
-                expression[model.expression_names.index(shape)] = amount
+            for name, weight in (("jawOpen", mouth), ("mouthClose", 0)):
+                expression[model.expression_names.index(name)] = weight
         return model.posed(identity, expression)
 
 
