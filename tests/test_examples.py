@@ -21,7 +21,11 @@ from fnormal.geometry.picturefile import read_image
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-RECIPES = sorted(p.name for p in (ROOT / "scripts").glob("*.sh") if "fnormal " in p.read_text())
+RECIPES = sorted(
+    p.name
+    for p in (ROOT / "scripts").glob("*.sh")
+    if any(words in p.read_text() for words in ("fnormal ", "/shared_recipe.sh"))
+)
 
 
 @pytest.fixture
@@ -125,7 +129,7 @@ def test_recipes_name_commands_and_flags_that_exist(name: str, shell: Path) -> N
     (shell.parent / "bin" / "python").write_text("#!/bin/sh\n")  # what a recipe does beside the command line
     (shell.parent / "bin" / "python").chmod(0o755)
     (shell / "out").mkdir()
-    arguments = ["out", "weights.safetensors", "more.safetensors", "there", "five", "six", "seven"]
+    arguments = ["out", "weights.safetensors", "more.safetensors", "there", *"5678", "nine"]
     done = subprocess.run(
         ["sh", str(ROOT / "scripts" / name), *arguments], capture_output=True, text=True, check=False
     )
