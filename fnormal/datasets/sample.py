@@ -47,6 +47,12 @@ class Sample:
     landmarks: F32 | None = field(default=None, kw_only=True)
     view: npt.NDArray[Any] | None = field(default=None, kw_only=True)
 
+    @property
+    def known_landmarks(self) -> F32 | None:
+        """The landmarks, where all 68 are known."""
+        points = self.landmarks
+        return points if points is not None and np.isfinite(points).all() else None
+
 
 @dataclass(frozen=True)
 class ImageSample(Sample):

@@ -48,8 +48,8 @@ class Breakdown:
         error[mask] = errors_deg
         mean = float(errors_deg.mean())
         self._found["subject", sample.subject].append(mean)
-        if sample.landmarks is not None and np.isfinite(sample.landmarks).all():
-            labels = region_map(sample.landmarks, mask)
+        if (points := sample.known_landmarks) is not None:
+            labels = region_map(points, mask)
             for value, name in enumerate(REGIONS, 1):
                 if (labels == value).any():
                     self._found["region", name].append(float(error[labels == value].mean()))

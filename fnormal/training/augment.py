@@ -28,7 +28,7 @@ def augment_sample(
     image = sample.image if isinstance(sample, ImageSample) else None
     normals = sample.normals if isinstance(sample, NormalsSample) else None
     if hull_share and rng.random() < hull_share:
-        mask = _inside_hull(mask, sample.landmarks)
+        mask = _inside_hull(mask, sample.known_landmarks)
     if rng.random() < 0.5:
         mask = mirror_image(mask)
         normals = None if normals is None else mirror_normals(normals)
@@ -50,7 +50,7 @@ def as_shown(image: U8) -> U8:
 
 def _inside_hull(mask: Bools, points: F32 | None) -> Bools:
     """The part of a mask in the hull; all of it where landmarks are unknown or lie elsewhere."""
-    if points is None or not np.isfinite(points).all():
+    if points is None:
         return mask
     inside = mask & hull_mask(points, *mask.shape)
     return inside if inside.any() else mask

@@ -149,7 +149,7 @@ class EpochBatches(TorchDataset[Batch]):
                 rng = self._rng(position, place)
                 if self.relight_share:
                     sample = self._lit(sample, rng)
-                if self.cover and isinstance(sample, Pair) and _has_points(sample):
+                if self.cover and isinstance(sample, Pair) and sample.known_landmarks is not None:
                     sample = cover_face(sample, rng)
                 if self.reframe_share or self.relight_share:
                     sample = self._framed(sample, self.sets[which].size_px, rng)
@@ -170,7 +170,7 @@ class EpochBatches(TorchDataset[Batch]):
         for place in range(own, len(indices), processes):
             sample = self.sets[which][int(indices[place])]
             assert isinstance(sample, ImageSample), "a set of images"
-            if not _has_points(sample):
+            if sample.known_landmarks is None:
                 raise FNormalError(
                     f"{self.sets[which].source.path} lacks landmarks, which --consistency-weight needs;"
                     " import it again"
@@ -186,16 +186,12 @@ class EpochBatches(TorchDataset[Batch]):
 
     def _framed(self, sample: Sample, size_px: int, rng: np.random.Generator) -> Sample:
         """A sample in a random frame or in the paper's crop; without landmarks or new frames in its own."""
-        if self.reframe_share and _has_points(sample):
+        if self.reframe_share and sample.known_landmarks is not None:
             cut_anew = reframe if rng.random() < self.reframe_share else frame_usual
             cut = cut_anew(sample, size_px, rng)
             if cut.mask.any():
                 return cut
         return resize_sample(sample, size_px)
-
-
-def _has_points(sample: Sample) -> bool:
-    return sample.landmarks is not None and bool(np.isfinite(sample.landmarks).all())
 
 
 def loader(batches: EpochBatches, workers: int) -> DataLoader[Batch]:
