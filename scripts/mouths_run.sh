@@ -15,7 +15,15 @@ hair=${9:?the folder of hair_run.sh, for its sets}
 here=$(dirname "$0")
 . "$here/shared_recipe.sh"
 
-mouths=$out
+go_on() {
+    train_haired --cache-gb 12 "$@"
+}
+
+aimed() { # on mouths wide open and heads from the side too
+    go_on --pairs "$out/makehuman_side.h5" --pairs "$out/vitruvian_side.h5" --pairs "$out/ict_mouths.h5" \
+        --pairs "$out/makehuman_mouths.h5" --pairs "$out/vitruvian_mouths.h5" \
+        --mix 2.4,0.8,1.0,1.0,0.6,0.35,0.35,0.6,0.8,0.6,0.6,0.6,0.4,0.4,1.4 "$@"
+}
 
 wide_mouths() {
     render_haired "$@" --open-mouths 1
@@ -31,21 +39,25 @@ render_haired "$vitruvian" --dataset vitruvian --scans 300 --seed 203 --max-angl
 # 95 and 66 minutes on two threads of an EPYC; of the first run, MakeHuman's and Vitruvian's mouths were painted
 # as the skin around them
 python "$here/trunk.py" out "$weights" "$out/trunk.safetensors"
-train_haired --cache-gb 12 --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.6,0.8,1.4 --arch lite --size 128 --batch-size 48 \
-    --lr 2.0e-3 --epochs 11 --seed 71 --init "$out/trunk.safetensors" --out "$out/long"
+go_on --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.6,0.8,1.4 --arch lite --size 128 --batch-size 48 --lr 2.0e-3 --epochs 11 \
+    --seed 71 --init "$out/trunk.safetensors" --out "$out/long"
 python "$here/last_weights.py" "$out/long" "$out/long_end.safetensors"
 python "$here/average_weights.py" "$out/trunk.safetensors" "$out/long_end.safetensors" 0.6 "$out/long_mean.safetensors"
-train_aimed --arch lite --size 128 --batch-size 32 --lr 1.5e-3 --epochs 6 --seed 83 \
+aimed --arch lite --size 128 --batch-size 32 --lr 1.5e-3 --epochs 6 --seed 83 \
     --init "$out/long_mean.safetensors" --out "$out/aimed"
 python "$here/last_weights.py" "$out/aimed" "$out/aimed_end.safetensors"
 python "$here/average_weights.py" "$out/long_mean.safetensors" "$out/aimed_end.safetensors" 0.5 \
     "$out/aimed_mean.safetensors"
 python "$here/trunk.py" in "$weights" "$out/aimed_mean.safetensors" "$out/joined.safetensors"
 # 18 minutes; ours began with a head that had been trained for the long run alone
-train_aimed --arch fine --size 256 --batch-size 16 --lr 1e-3 --epochs 1 --seed 87 --only detail \
+aimed --arch fine --size 256 --batch-size 16 --lr 1e-3 --epochs 1 --seed 87 --only detail \
     --init "$out/joined.safetensors" --out "$out/head"
 python "$here/average_weights.py" "$weights" "$out/head/best.safetensors" 0.5 "$out/mean.safetensors"
-# 10 minutes
+# normal encoder and image decoder, which all runs since 256 px left behind; 10 minutes
 python "$here/trunk.py" out "$out/mean.safetensors" "$out/mean_trunk.safetensors"
-train_branches --init "$out/mean_trunk.safetensors" --out "$out/branches"
+fnormal train --pairs "$hair/ict.h5" --pairs "$hair/makehuman.h5" --pairs "$hair/vitruvian.h5" \
+    --pairs "$hair/ict_lids.h5" --pairs "$hair/makehuman_lids.h5" --pairs "$hair/vitruvian_lids.h5" \
+    --pairs "$wide/paper.h5" --only normal-encoder,image-decoder --arch lite --size 128 --batch-size 48 --epochs 2 \
+    --lr 2e-3 --optimizer muon --schedule one-cycle --normal-loss angle --reframe 0.4 --precision bf16 --cache-gb 12 \
+    --threads 1 --workers 1 --init "$out/mean_trunk.safetensors" --out "$out/branches"
 python "$here/trunk.py" in "$out/mean.safetensors" "$out/branches/best.safetensors" "$out/final.safetensors"

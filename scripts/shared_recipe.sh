@@ -1,5 +1,5 @@
-# What the recipes from skins_run.sh on share. They set $hdri, $skins and $wide, from hair_run.sh on $hair too,
-# from mouths_run.sh on $mouths; those that render hair set $vitruvian.
+# What skins_run.sh, families_run.sh, usual_frame_run.sh, hair_run.sh and mouths_run.sh share. They set
+# $hdri, $skins and $wide, the last two $vitruvian and $hair too.
 
 render_unlit() { # a source, and what differs
     fnormal render-dataset "$@" --modality pairs --views 3 --workers 2 --lighting rich --environments "$hdri" \
@@ -21,19 +21,4 @@ train_haired() { # what differs; the shares of further pairs stand after these i
         --pairs "$hair/vitruvian.h5" --pairs "$hair/ict_lids.h5" --pairs "$hair/makehuman_lids.h5" \
         --pairs "$hair/vitruvian_lids.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
         --reframe 0.4 --consistency-weight 0.6 "$@"
-}
-
-train_aimed() { # what differs; on mouths wide open and heads from the side too
-    train_haired --cache-gb 12 --pairs "$mouths/makehuman_side.h5" --pairs "$mouths/vitruvian_side.h5" \
-        --pairs "$mouths/ict_mouths.h5" --pairs "$mouths/makehuman_mouths.h5" \
-        --pairs "$mouths/vitruvian_mouths.h5" \
-        --mix 2.4,0.8,1.0,1.0,0.6,0.35,0.35,0.6,0.8,0.6,0.6,0.6,0.4,0.4,1.4 "$@"
-}
-
-train_branches() { # what differs; normal encoder and image decoder, which runs at 256 px leave behind
-    fnormal train --pairs "$hair/ict.h5" --pairs "$hair/makehuman.h5" --pairs "$hair/vitruvian.h5" \
-        --pairs "$hair/ict_lids.h5" --pairs "$hair/makehuman_lids.h5" --pairs "$hair/vitruvian_lids.h5" \
-        --pairs "$wide/paper.h5" --only normal-encoder,image-decoder --arch lite --size 128 --batch-size 48 \
-        --epochs 2 --lr 2e-3 --optimizer muon --schedule one-cycle --normal-loss angle --reframe 0.4 \
-        --precision bf16 --cache-gb 12 --threads 1 --workers 1 "$@"
 }

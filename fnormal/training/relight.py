@@ -17,14 +17,11 @@ from fnormal.geometry.images import resize_image
 from fnormal.render.environment import EnvironmentMap, evaluate, random_environment
 from fnormal.render.lighting import random_backdrop
 from fnormal.render.relight import Lamps, displaced, over_backdrop, relit, to_codes, whole_scene
-from fnormal.training.evening import evened
 
 _ALONE_SHARE = 0.35  # of the samples: one hard lamp and nearly nothing else
 _NEAR_SHARE = 0.3  # of the lamps
 _SUNNY_SHARE = 0.35  # of the samples under a panorama that has a sun: it alone is the lamp, as hard as it is
 _SUN_RADIUS_RAD = 0.01  # what the sun fills of the sky
-_EVENED_SHARE = 0.9  # of the samples; in the rest the skin is as blotchy as it is stored
-_LEAST_EVENED = 0.6
 _RELIEF_SHARE = 0.7  # of the samples
 _RELIEF_SLOPE = 0.10  # largest rms slope of made-up relief
 _DEEP_SLOPE = 0.25  # largest rms slope of relief read off the albedo: dark is deep
@@ -32,7 +29,7 @@ _DEEP_SIGMA = 0.008  # of the picture's side: only what is finer than this is ta
 
 
 def relight(pair: Pair, rng: np.random.Generator, maps: Sequence[EnvironmentMap] = ()) -> Pair:
-    """The pair in new light, most often of evener skin; it comes back without albedo and depth.
+    """The pair in new light; it comes back without albedo and depth.
 
     Args:
         pair: With albedo and depth.
@@ -41,17 +38,14 @@ def relight(pair: Pair, rng: np.random.Generator, maps: Sequence[EnvironmentMap]
     """
     assert pair.albedo is not None, "the caller looked"
     assert pair.depth is not None, "they come together"
-    albedo = pair.albedo
-    if (points := pair.known_landmarks) is not None and rng.random() < _EVENED_SHARE:
-        albedo = evened(albedo, pair.mask, points, rng.uniform(_LEAST_EVENED, 1))
     normals, depth = pair.normals.astype(np.float32), pair.depth.astype(np.float32)
     shaded, scene = whole_scene(normals, depth, pair.mask)
     if rng.random() < _RELIEF_SHARE:
-        height = _relief(albedo, pair.mask, rng, deep=scene is pair.mask)
+        height = _relief(pair.albedo, pair.mask, rng, deep=scene is pair.mask)
         normals = displaced(normals, height) * pair.mask[..., None]
         shaded = np.where(pair.mask[..., None], normals, shaded)
     lamps = random_lamps(rng, pair.mask.shape[0], maps)
-    light = relit(albedo, shaded, depth, scene, lamps)
+    light = relit(pair.albedo, shaded, depth, scene, lamps)
     image = _exposed(light, scene, rng)
     image = over_backdrop(image, scene, _backdrop(rng, pair.mask.shape[0]))
     return replace(pair, image=image, normals=normals.astype(np.float16), albedo=None, depth=None)
