@@ -10,7 +10,7 @@ all outside the hull of the landmarks is taken for it, forehead and hair too.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -23,31 +23,31 @@ from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.network.serving import open_runner
 
 
-def before_white(image: Array, front: Bools, light: float) -> Array:
-    """What is in front in the shade, before white."""
-    return np.where(front[..., None], image * light, 1)
+def changed(image: Array, hull: Bools, head: Bools) -> dict[str, Array]:
+    """The picture [S, S, 3] in other lights, by their names; hull and head are [S, S]."""
+    grain = np.random.default_rng(0).normal(0, 0.01, image.shape)
+    return {
+        "as they are": image,
+        "a quarter of the light": image * 0.25,
+        "a twentieth": image * 0.05,
+        "a tenth, and grain": image * 0.1 + grain,
+        "linear pixels": image**2.2,
+        "gamma 0.4": image**0.4,
+        "haze, half picture": image * 0.5 + 0.4,
+        "haze, a fifth picture": image * 0.2 + 0.5,
+        "candle light": image * [1, 0.6, 0.3],
+        "blue light": image * [0.4, 0.6, 1],
+        "red light": image * [1, 0.25, 0.2],
+        "before white": _before_white(image, head),
+        "before white, 0.3 of the light": _before_white(image * 0.3, head),
+        "before white, 0.1 of the light": _before_white(image * 0.1, head),
+        "the hull alone, on white": _before_white(image, hull),
+        "twice the light, burnt out": image * 2,
+    }
 
 
-CHANGES: dict[str, Callable[[Array, Bools, Bools], Array]] = {  # of the picture, the hull and the head
-    "as they are": lambda image, hull, head: image,
-    "a quarter of the light": lambda image, hull, head: image * 0.25,
-    "a twentieth": lambda image, hull, head: image * 0.05,
-    "a tenth, and grain": lambda image, hull, head: (
-        image * 0.1 + np.random.default_rng(0).normal(0, 0.01, image.shape)
-    ),
-    "linear pixels": lambda image, hull, head: image**2.2,
-    "gamma 0.4": lambda image, hull, head: image**0.4,
-    "haze, half picture": lambda image, hull, head: image * 0.5 + 0.4,
-    "haze, a fifth picture": lambda image, hull, head: image * 0.2 + 0.5,
-    "candle light": lambda image, hull, head: image * [1, 0.6, 0.3],
-    "blue light": lambda image, hull, head: image * [0.4, 0.6, 1],
-    "red light": lambda image, hull, head: image * [1, 0.25, 0.2],
-    "before white": lambda image, hull, head: before_white(image, head, 1),
-    "before white, 0.3 of the light": lambda image, hull, head: before_white(image, head, 0.3),
-    "before white, 0.1 of the light": lambda image, hull, head: before_white(image, head, 0.1),
-    "the hull alone, on white": lambda image, hull, head: before_white(image, hull, 1),
-    "twice the light, burnt out": lambda image, hull, head: image * 2,
-}
+def _before_white(image: Array, front: Bools) -> Array:
+    return np.where(front[..., None], image, 1)
 
 
 def main() -> None:
@@ -56,15 +56,15 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=6)
     options = parser.parse_args()
     runner = open_runner(None, "cpu", None, None)
-    errors: dict[str, list[list[float]]] = {name: [] for name in CHANGES}
+    errors: dict[str, list[list[float]]] = defaultdict(list)
     for path in options.sets:
         data = open_pairs(path)
         for index in range(0, len(data), options.step):
             sample = data.sample(index, unlit=True)
             image, normals, mask = paper(sample)
             head = mask if sample.depth is None else sample.depth != 0
-            for name, change in CHANGES.items():
-                seen = (np.rint(255 * np.clip(change(image, mask, head), 0, 1)) / 255).astype(np.float32)
+            for name, picture in changed(image, mask, head).items():
+                seen = (np.rint(255 * np.clip(picture, 0, 1)) / 255).astype(np.float32)
                 views: list[F32] = [seen, levelled(seen, mask)]
                 means = [runner.mean(view[None], mirror=True)[0] for view in views]
                 found = [float(angular_error_deg(unit(mean), normals)[mask].mean()) for mean in means]

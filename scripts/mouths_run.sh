@@ -41,13 +41,10 @@ render_haired "$vitruvian" --dataset vitruvian --scans 300 --seed 203 --max-angl
 python "$here/trunk.py" out "$weights" "$out/trunk.safetensors"
 go_on --mix 2.8,1,1.1,1.1,0.7,0.35,0.35,0.6,0.8,1.4 --arch lite --size 128 --batch-size 48 --lr 2.0e-3 --epochs 11 \
     --seed 71 --init "$out/trunk.safetensors" --out "$out/long"
-python "$here/last_weights.py" "$out/long" "$out/long_end.safetensors"
-python "$here/average_weights.py" "$out/trunk.safetensors" "$out/long_end.safetensors" 0.6 "$out/long_mean.safetensors"
+part_of_the_way "$out/trunk.safetensors" "$out/long" 0.6
 aimed --arch lite --size 128 --batch-size 32 --lr 1.5e-3 --epochs 6 --seed 83 \
     --init "$out/long_mean.safetensors" --out "$out/aimed"
-python "$here/last_weights.py" "$out/aimed" "$out/aimed_end.safetensors"
-python "$here/average_weights.py" "$out/long_mean.safetensors" "$out/aimed_end.safetensors" 0.5 \
-    "$out/aimed_mean.safetensors"
+part_of_the_way "$out/long_mean.safetensors" "$out/aimed" 0.5
 python "$here/trunk.py" in "$weights" "$out/aimed_mean.safetensors" "$out/joined.safetensors"
 # 18 minutes; ours began with a head that had been trained for the long run alone
 aimed --arch fine --size 256 --batch-size 16 --lr 1e-3 --epochs 1 --seed 87 --only detail \

@@ -1,5 +1,5 @@
 # What skins_run.sh, families_run.sh, usual_frame_run.sh, hair_run.sh and mouths_run.sh share. They set
-# $hdri, $skins and $wide, the last two $vitruvian and $hair too.
+# $hdri, $skins and $wide, the last two $vitruvian, $hair and $here too.
 
 render_unlit() { # a source, and what differs
     fnormal render-dataset "$@" --modality pairs --views 3 --workers 2 --lighting rich --environments "$hdri" \
@@ -21,4 +21,9 @@ train_haired() { # what differs; the shares of further pairs stand after these i
         --pairs "$hair/vitruvian.h5" --pairs "$hair/ict_lids.h5" --pairs "$hair/makehuman_lids.h5" \
         --pairs "$hair/vitruvian_lids.h5" --pairs "$wide/paper.h5" --pairs "$wide/paper2.h5" \
         --reframe 0.4 --consistency-weight 0.6 "$@"
+}
+
+part_of_the_way() { # weights, the run that began with them, and how far: RUN_end and RUN_mean.safetensors
+    python "$here/last_weights.py" "$2" "$2_end.safetensors"
+    python "$here/average_weights.py" "$1" "$2_end.safetensors" "$3" "$2_mean.safetensors"
 }
