@@ -19,7 +19,7 @@ from fnormal.geometry.normals import angular_error_deg
 from fnormal.options.data import RenderOptions
 from fnormal.render.relight import Lamps, displaced, relit
 from fnormal.training.batches import ResizedSamples
-from fnormal.training.cover import cover
+from fnormal.training.cover import cover, cut_out
 from fnormal.training.relight import relight
 from tests.helpers import render_recipe
 
@@ -129,6 +129,21 @@ def test_what_hides_the_face_leaves_the_mask_and_frames_of_glasses_do_not() -> N
         shrunk += int(after.mask.sum() < before.mask.sum())
         changed += int(not np.array_equal(after.image, before.image))
     assert 8 < shrunk < changed < 40
+
+
+def test_a_face_that_is_cut_out_lies_on_one_colour_outside_of_the_mask() -> None:
+    whole, colors, smaller = pair(), set(), 0
+    assert whole.landmarks is not None
+    for seed in range(40):
+        image, mask = cut_out(whole.image, whole.mask, whole.landmarks, np.random.default_rng(seed))
+        assert not (mask & ~whole.mask).any()
+        smaller += int(0.7 * whole.mask.sum() < mask.sum() < whole.mask.sum())
+        np.testing.assert_array_equal(image[mask], whole.image[mask])
+        (color,) = {tuple(pixel) for pixel in image[[0, 0, -1, -1], [0, -1, 0, -1]].tolist()}
+        colors.add(color)
+    assert {(0, 0, 0), (255, 255, 255)} < colors
+    assert all(len(set(color)) == 1 for color in colors)
+    assert smaller > 10
 
 
 def test_sets_keep_albedo_and_depth_through_shards(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What covers a face: glasses, a fringe, things before it, drawn onto a rendered sample.
+"""What covers a face: glasses, a fringe, things before it, drawn onto a rendered sample; or all but it is gone.
 
 The rule of fnormal's training sets: what is thin and lies on the skin (brows, stubble, the frame of glasses,
 clear lenses) keeps the skin's normal; what is thick and hides it (dark lenses, hair in strands, hands,
@@ -17,6 +17,8 @@ from fnormal.faces.detect import eyes_of
 
 _GLASSES, _FRINGE, _THING = 0.16, 0.12, 0.12  # shares of the samples
 _DARK_LENS = 0.25  # of the glasses
+_CUT_OUT = 0.06  # of the samples: the face alone on one colour, as masked data sets have it
+_BLACK, _WHITE = 0.6, 0.2  # shares of these; the others are grey
 _TEMPLES = (0, 16)
 _BROWS = slice(17, 27)
 
@@ -31,10 +33,29 @@ def cover(pair: Pair, rng: np.random.Generator) -> Pair:
         image, mask = draw_fringe(image, mask, pair.landmarks, rng)
     if rng.random() < _THING:
         image, mask = draw_thing(image, mask, pair.landmarks, rng)
+    if rng.random() < _CUT_OUT:
+        image, mask = cut_out(image, mask, pair.landmarks, rng)
     if mask is pair.mask and image is pair.image:
         return pair
     normals = pair.normals * mask[..., None]
     return replace(pair, image=image, mask=mask, normals=normals)
+
+
+def cut_out(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
+    """The face alone, along about the hull of its points, some with the forehead, on one colour."""
+    import cv2
+
+    low, high = points.min(axis=0), points.max(axis=0)
+    raised = points.copy()
+    raised[_BROWS, 1] -= rng.uniform(0, 0.35) * float((high - low).max())
+    outline = (low + high) / 2 + rng.uniform(0.97, 1.15) * (raised - (low + high) / 2)
+    inside = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(inside, cv2.convexHull(np.rint(outline).astype(np.int32)), 1)
+    if rng.random() < 0.5:
+        inside &= mask  # without hair and what is seen beside the cheeks
+    kind = rng.random()
+    grey = 0 if kind < _BLACK else 255 if kind < _BLACK + _WHITE else int(rng.integers(256))
+    return np.where(inside[..., None] > 0, image, np.uint8(grey)), mask & (inside > 0)
 
 
 def _light_of(image: U8, mask: Bools) -> float:

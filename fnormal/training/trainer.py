@@ -104,11 +104,12 @@ class Trainer:
 
     def _start_from(self, init: Path) -> None:
         model, info = load_weights(init)
-        trunk, wanted = (replace(a, name="", detail=0) for a in (model.arch, self.model.arch))
+        trunk, wanted = (replace(a, name="", detail=0, second=False) for a in (model.arch, self.model.arch))
         if (
             trunk != wanted
             or info.ablation != self.options.ablation
             or model.arch.detail > self.model.arch.detail
+            or model.arch.second > self.model.arch.second
         ):
             raise FNormalError(
                 f"{init} is a {info.arch}/{info.ablation} network, not"
@@ -130,9 +131,11 @@ class Trainer:
         assert isinstance(batch, PairBatch)
         self.model.eval()
         mean = length(self.model.image_to_normals(batch.image))[batch.mask].mean()
-        last = self.model.normal_decoder.last
-        for part in (last.weight, last.bias):
-            if part is not None:
+        decoders = [self.model.normal_decoder]
+        if self.model.second is not None:
+            decoders.append(self.model.second.decoder)
+        for decoder in decoders:
+            for part in decoder.last.parameters():
                 part /= mean
 
     @property
