@@ -1,4 +1,4 @@
-"""What covers a face: glasses, a fringe, things before it, drawn onto a rendered sample; or all but it is gone.
+"""What covers a face: glasses, a fringe, things before it, drawn onto a sample; or all but it is gone.
 
 The rule of fnormal's training sets: what is thin and lies on the skin (brows, stubble, the frame of glasses,
 clear lenses) keeps the skin's normal; what is thick and hides it (dark lenses, hair in strands, hands,

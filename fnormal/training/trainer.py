@@ -136,7 +136,7 @@ class Trainer:
             decoders.append(self.model.second.decoder)
         for decoder in decoders:
             for part in decoder.last.parameters():
-                part /= mean
+                part.div_(mean)
 
     @property
     def result(self) -> CrossModalNet:
