@@ -36,8 +36,8 @@ class TrainOptions:
     arch: Annotated[
         Arch,
         Option(
-            help="Size: the paper's, lite for CPUs, fine (lite and a 256 px head), twin and quality (both with"
-            " a second trunk), tiny for trials."
+            help="Size: the paper's, lite for CPUs, fine (lite and a 256 px head), twin and quality (both"
+            " with a second trunk), tiny for trials."
         ),
     ] = "paper"
     ablation: Annotated[Ablation, Option(help="Network a, b, c or d of Fig. 6.")] = "full"

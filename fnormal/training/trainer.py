@@ -131,10 +131,8 @@ class Trainer:
         assert isinstance(batch, PairBatch)
         self.model.eval()
         mean = length(self.model.image_to_normals(batch.image))[batch.mask].mean()
-        decoders = [self.model.normal_decoder]
-        if self.model.second is not None:
-            decoders.append(self.model.second.decoder)
-        for decoder in decoders:
+        second = self.model.second
+        for decoder in (self.model.normal_decoder, *(() if second is None else (second.decoder,))):
             for part in decoder.last.parameters():
                 part.div_(mean)
 
