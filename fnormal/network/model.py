@@ -299,7 +299,7 @@ class CrossModalNet(nn.Module):
         return x if self.detail is None else nn.functional.avg_pool2d(x, 2)
 
     def _decode_normals(self, latent: Tensor, skips: list[Tensor], image: Tensor, entered: Tensor) -> Tensor:
-        """Raw normals [B, 3, S, S] of an image; the trunk sees ``entered``; skips activated."""
+        """Raw normals [B, 3, S, S] of an image, skips activated; the trunk sees ``entered``."""
         features = self.normal_decoder.features(latent, skips)
         raw: Tensor = self.normal_decoder.last(features)
         if self.second is not None:
