@@ -170,8 +170,8 @@ class NormalDecoder(nn.Module):
 class SecondTrunk(nn.Module):
     """Ours: another image encoder and normal decoder, which adds its raw normals to the first's.
 
-    Trained after the first, or on other data, it is wrong in other places. It sees the picture through skips, so
-    normals alone, which pass the latent, never meet it.
+    Trained after the first, or on other data, it is wrong in other places. Normals alone never meet it: they
+    pass the latent of the first.
     """
 
     def __init__(self, arch: Arch, skip: str) -> None:
