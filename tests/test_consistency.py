@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_normals_are_carried_into_any_frame(seed: int) -> None:
     assert np.degrees(np.arccos(np.clip(cosine, -1, 1))).max() < 1.5
     # and the mask of the new frame is where the ball is
     assert (both.student.mask == (inside < 0.98))[steady].all()
+
+
+def test_a_face_cut_out_is_compared_with_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fnormal.training.consistency.CUT_OUT_SHARE", 1.0)
+    picture = as_picture(ball())
+    picture = replace(picture, image=np.where(picture.mask[..., None], picture.image, np.uint8([255, 0, 0])))
+    red = {False: 0, True: 0}
+    for seed in range(20):
+        frames = {c: two_frames(picture, SIDE, np.random.default_rng(seed), cover=c) for c in red}
+        np.testing.assert_array_equal(frames[True].clean, frames[False].clean)
+        for cut, both in frames.items():
+            around = both.student.image[~both.student.mask].astype(int)
+            red[cut] += int((np.ptp(around, axis=-1) > 100).mean() > 0.2)
+    assert red[True] < 3 < 10 < red[False]
 
 
 def test_a_network_that_agrees_with_its_copy_has_no_loss() -> None:

@@ -175,7 +175,9 @@ class EpochBatches(TorchDataset[Batch]):
                     f"{self.sets[which].source.path} lacks landmarks, which --consistency-weight needs;"
                     " import it again"
                 )
-            pairs.append(two_frames(sample, self.sets[which].size_px, self._rng(position, place)))
+            pairs.append(
+                two_frames(sample, self.sets[which].size_px, self._rng(position, place), cover=self.cover)
+            )
         return consistency_batch(pairs)
 
     def _lit(self, sample: Sample, rng: np.random.Generator) -> Sample:
