@@ -231,3 +231,13 @@ def test_a_number_that_is_none_is_told_by_the_flag_that_was_typed(pairs: Path, t
     assert code != 0
     assert "--lr" in stderr
     assert "learning-rate" not in stderr
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_that_this_cpu_lacks_is_told(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool
+) -> None:
+    monkeypatch.setattr("fnormal.commands.train.multiplies_bf16", lambda: has)
+    settings = ("--arch", "tiny", "--size", 32, "--epochs", 1, "--batch-size", 2, "--device", "cpu")
+    code, _, stderr = run("train", "--pairs", pairs, *settings, "--precision", "bf16", "--out", tmp_path / "run")
+    assert (code, "ten times as long" in stderr) == (0, not has), stderr

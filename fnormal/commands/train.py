@@ -9,7 +9,7 @@ from pathlib import Path
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sets import open_sets, sets_in
 from fnormal.files.naming import Guard, unused
-from fnormal.network.device import set_up
+from fnormal.network.device import multiplies_bf16, set_up
 from fnormal.options.training import SetOptions, Train
 from fnormal.progress import Progress
 from fnormal.training import parallel
@@ -33,6 +33,11 @@ def train(options: Train) -> Iterator[Progress]:
         val = val or found_val
         if first:
             yield Progress(says=f"training on {_listed(named)}; validating on {val or 'nothing'}")
+    if first and device == "cpu" and options.training.precision == "bf16" and not multiplies_bf16():
+        yield Progress(
+            warning="--precision bf16: this CPU has no products of bfloat16; a batch takes up to ten times as"
+            " long as with fp32"
+        )
     out = options.out or _default_out(options)
     if not options.resume:
         Guard([options.init]).check([out / BEST])

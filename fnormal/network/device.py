@@ -54,6 +54,14 @@ def set_up(device: str, threads: int | None) -> str:
     return device
 
 
+def multiplies_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 itself, as far as torch tells: x86 alone is asked."""
+    import torch
+
+    has = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.10
+    return not has.get("avx2") or any(has.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
 def free_cores() -> int:
     """Cores of this process that nobody else uses: a thread without a core of its own slows the others.
 
