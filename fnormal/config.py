@@ -65,7 +65,6 @@ class Arch:
         image_decoder: Output channels of the image decoder's five convolutions, coarse to fine.
         detail: Ours: channels of the detail head. With it the trunk sees the picture at half its side, and
             the head adds what only the full size shows. 0: no such head.
-        second: Ours: whether a second trunk adds its raw normals to the first's.
     """
 
     name: str
@@ -75,7 +74,6 @@ class Arch:
     normal_decoder: tuple[int, int, int, int, int]
     image_decoder: tuple[int, int, int, int, int]
     detail: int = 0
-    second: bool = False
 
     @property
     def stride_px(self) -> int:
@@ -110,9 +108,6 @@ ARCHS = {
     "lite": _LITE,
     # Ours: lite at half the size and a head that sees all pixels: 1.6 times the cost of lite at 128 px.
     "fine": replace(_LITE, name="fine", detail=32),
-    # Ours: the same two with a second trunk, for nearly twice the cost.
-    "twin": replace(_LITE, name="twin", second=True),
-    "quality": replace(_LITE, name="quality", detail=32, second=True),
     # For tests and for a first look at a training run: seconds, not hours.
     "tiny": Arch(
         "tiny",

@@ -1,4 +1,4 @@
-"""Take the trunks of `fine` or `quality` weights out, to train them at half the side, and put them back.
+"""Take the trunk of `fine` weights out as `lite` ones, to train it alone at half the side, and put it back.
 
 python scripts/trunk.py out FINE.safetensors LITE.safetensors
 python scripts/trunk.py in FINE.safetensors LITE.safetensors NEW_FINE.safetensors
@@ -13,17 +13,14 @@ from pathlib import Path
 from fnormal.network.checkpoint import load_weights, save_weights
 from fnormal.network.model import CrossModalNet
 
-WITHOUT_HEAD = {"fine": "lite", "quality": "twin"}
-
 
 def take_out(fine: Path, lite: Path) -> None:
     """Write ``lite``: everything of ``fine`` but the detail head."""
     model, info = load_weights(fine)
-    arch = WITHOUT_HEAD[info.arch]
-    trunk = CrossModalNet(arch, info.ablation)
+    trunk = CrossModalNet("lite", info.ablation)
     state = model.state_dict()
     trunk.load_state_dict({key: state[key] for key in trunk.state_dict()})
-    save_weights(lite, trunk, replace(info, arch=arch, size_px=info.size_px // 2, figures={}))
+    save_weights(lite, trunk, replace(info, arch="lite", size_px=info.size_px // 2, figures={}))
 
 
 def put_in(fine: Path, lite: Path, out: Path) -> None:

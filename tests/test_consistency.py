@@ -152,22 +152,6 @@ def test_the_fine_network_adds_detail_to_its_trunk() -> None:
         fine.image_to_normals(torch.rand(1, 3, 96, 96))
 
 
-def test_a_second_trunk_adds_its_raw_normals_to_the_first_s() -> None:
-    """Fresh it has no say; with the first's weights the sum is twice as long; normals alone never meet it."""
-    torch.manual_seed(0)
-    twin, x = CrossModalNet("twin").eval(), torch.rand(1, 3, 64, 64)
-    lite = CrossModalNet("lite").eval()
-    lite.load_state_dict({k: v for k, v in twin.state_dict().items() if not k.startswith("second.")})
-    assert twin.second is not None
-    with torch.no_grad():
-        torch.testing.assert_close(twin.image_to_normals(x), lite.image_to_normals(x))
-        twin.second.encoder.load_state_dict(lite.image_encoder.state_dict())
-        twin.second.decoder.load_state_dict(lite.normal_decoder.state_dict())
-        torch.testing.assert_close(twin.image_to_normals(x), 2 * lite.image_to_normals(x))
-        torch.testing.assert_close(twin.image_to_both(x)[0], 2 * lite.image_to_normals(x))
-        torch.testing.assert_close(twin.normals_to_normals(x), lite.normals_to_normals(x))
-
-
 def test_a_sure_network_tells_its_error_in_degrees() -> None:
     length = np.float32([UNIT_ERROR_DEG / 60, 1.0, 1e6, 0.0])
     expected = [0.5, math.cos(math.radians(UNIT_ERROR_DEG)), 1.0, 0.0]

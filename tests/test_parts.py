@@ -58,11 +58,6 @@ def test_the_detail_head_learns_alone(pairs: Path, tmp_path: Path) -> None:
     assert changed_parts([Dataset(pairs)], tmp_path, options) == {"detail"}
 
 
-def test_the_second_trunk_learns_alone(pairs: Path, tmp_path: Path) -> None:
-    options = replace(SMALL, arch="quality", only="second", optimizer="muon")
-    assert changed_parts([Dataset(pairs)], tmp_path, options) == {"second"}
-
-
 def test_without_names_everything_learns(pairs: Path, tmp_path: Path) -> None:
     assert changed_parts([Dataset(pairs)], tmp_path, SMALL) == ALL - {"detail"}
 

@@ -22,7 +22,6 @@ from fnormal.files.writing import write_bytes
 from fnormal.network.model import CrossModalNet
 
 DEFAULT_WEIGHTS = "fine.safetensors"  # package data
-OTHER_WEIGHTS = {"quality": "quality.safetensors"}  # package data too, asked for by these names
 _KEY = "fnormal"  # the one metadata entry
 
 
@@ -103,13 +102,12 @@ def load_weights(path: Path | str | None = None) -> tuple[CrossModalNet, Weights
     """The network of a weights file in eval mode, and what the file says of itself.
 
     Args:
-        path: A ``.safetensors`` file of fnormal's; None for the weights that come with it, a name in
-            :data:`OTHER_WEIGHTS` for the others that do.
+        path: A ``.safetensors`` file of fnormal's; None for the weights that come with it.
 
     Raises:
         FNormalError: Missing, damaged, not fnormal's, or tensors that do not fit the configuration.
     """
-    place = weights_place(path)
+    place = default_weights() if path is None else Path(path)
     check_file(place, WEIGHTS)
     try:
         with safe_open(place, framework="pt") as file:
@@ -138,19 +136,7 @@ def load_model(path: Path | str | None = None) -> CrossModalNet:
 
 def default_weights() -> Path:
     """The weights that come with the package."""
-    return _package_data(DEFAULT_WEIGHTS)
-
-
-def weights_place(path: Path | str | None) -> Path:
-    """The file that is meant by what :func:`load_weights` takes; a file of the user's goes before a name."""
-    if path is None:
-        return default_weights()
-    other = OTHER_WEIGHTS.get(str(path))
-    return _package_data(other) if other and not Path(path).exists() else Path(path)
-
-
-def _package_data(name: str) -> Path:
-    return Path(str(resources.files("fnormal") / "data" / name))
+    return Path(str(resources.files("fnormal") / "data" / DEFAULT_WEIGHTS))
 
 
 def named_weights(files: Sequence[Path]) -> dict[str, Path]:

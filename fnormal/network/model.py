@@ -167,26 +167,6 @@ class NormalDecoder(nn.Module):
         return x
 
 
-class SecondTrunk(nn.Module):
-    """Ours: another image encoder and normal decoder, which adds its raw normals to the first's.
-
-    Trained after the first, or on other data, it is wrong in other places. Normals alone never meet it: they
-    pass the latent of the first.
-    """
-
-    def __init__(self, arch: Arch, skip: str) -> None:
-        super().__init__()
-        self.encoder = Encoder(arch, full=skip != "none")
-        self.decoder = NormalDecoder(arch, skip)
-        nn.init.zeros_(self.decoder.last.weight)  # it starts without a say
-        nn.init.zeros_(self.decoder.last.bias)  # type: ignore[arg-type]
-
-    def forward(self, image: Tensor) -> Tensor:
-        """What the trunk sees [B, 3, S, S] to raw normals [B, 3, S, S]."""
-        raw: Tensor = self.decoder(*self.encoder(image))
-        return raw
-
-
 class DetailHead(nn.Module):
     """Ours: raw normals at the picture's size from a trunk that saw it at half of it.
 
@@ -256,7 +236,6 @@ class CrossModalNet(nn.Module):
         self.normal_encoder = Encoder(self.arch, full=False) if parts.normal_encoder else None
         self.normal_decoder = NormalDecoder(self.arch, parts.skip)
         self.image_decoder = ImageDecoder(self.arch) if parts.image_decoder else None
-        self.second = SecondTrunk(self.arch, parts.skip) if self.arch.second else None
         self.detail = DetailHead(self.arch) if self.arch.detail else None
 
     def forward(self, passes: str, x: Tensor) -> Any:
@@ -265,9 +244,8 @@ class CrossModalNet(nn.Module):
 
     def image_to_normals(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] in [0, 1] to raw normals [B, 3, S, S], skips activated."""
-        entered = self._entered(image)
-        latent, skips = self.image_encoder(entered)
-        return self._decode_normals(latent, skips, image, entered)
+        latent, skips = self.image_encoder(self._entered(image))
+        return self._decode_normals(latent, skips, image)
 
     def image_to_image(self, image: Tensor) -> Tensor:
         """Images [B, 3, S, S] to images through the shared latent; a network without D_I refuses."""
@@ -276,9 +254,8 @@ class CrossModalNet(nn.Module):
 
     def image_to_both(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """``(image_to_normals, image_to_image)`` with one pass of the encoder (3.3)."""
-        entered = self._entered(image)
-        latent, skips = self.image_encoder(entered)
-        return self._decode_normals(latent, skips, image, entered), self._decode_image(latent)
+        latent, skips = self.image_encoder(self._entered(image))
+        return self._decode_normals(latent, skips, image), self._decode_image(latent)
 
     def normals_to_normals(self, normals: Tensor) -> Tensor:
         """Normals [B, 3, S, S] to raw normals, skips deactivated; a network without E_N refuses."""
@@ -298,12 +275,10 @@ class CrossModalNet(nn.Module):
         check_sides(x, self.arch.stride_px)
         return x if self.detail is None else nn.functional.avg_pool2d(x, 2)
 
-    def _decode_normals(self, latent: Tensor, skips: list[Tensor], image: Tensor, entered: Tensor) -> Tensor:
-        """Raw normals [B, 3, S, S] of an image, skips activated; the trunk sees ``entered``."""
+    def _decode_normals(self, latent: Tensor, skips: list[Tensor], image: Tensor) -> Tensor:
+        """Raw normals [B, 3, S, S] with the skips activated."""
         features = self.normal_decoder.features(latent, skips)
         raw: Tensor = self.normal_decoder.last(features)
-        if self.second is not None:
-            raw = raw + self.second(entered)
         if self.detail is not None:
             raw = self.detail(image, features, raw)
         return raw

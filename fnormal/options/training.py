@@ -11,7 +11,7 @@ from typer import Option
 from fnormal.config import BATCH_SIZE, CACHE_GB, CROP_SIZE_PX, EPOCHS, LEARNING_RATE, SEED
 from fnormal.options.shared import Compute, Output, Seed, TableStyle
 
-Arch: TypeAlias = Literal["paper", "quality", "fine", "twin", "lite", "tiny"]
+Arch: TypeAlias = Literal["paper", "fine", "lite", "tiny"]
 Ablation: TypeAlias = Literal["full", "no-skip", "no-normal-encoder", "plain"]
 Schedule: TypeAlias = Literal["constant", "one-cycle"]
 Optimizer: TypeAlias = Literal["adam", "adamw", "muon"]
@@ -34,11 +34,7 @@ class TrainOptions:
         Optimizer, Option(help="adam is the paper's; muon needs fewer images for the same error.")
     ] = "adam"
     arch: Annotated[
-        Arch,
-        Option(
-            help="Size: the paper's, lite for CPUs, fine (lite and a 256 px head), twin and quality (both"
-            " with a second trunk), tiny for trials."
-        ),
+        Arch, Option(help="Size: the paper's, lite for CPUs, fine (lite and a 256 px head), tiny for trials.")
     ] = "paper"
     ablation: Annotated[Ablation, Option(help="Network a, b, c or d of Fig. 6.")] = "full"
     size_px: Annotated[

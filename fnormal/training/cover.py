@@ -17,7 +17,7 @@ from fnormal.faces.detect import eyes_of
 
 _GLASSES, _FRINGE, _THING = 0.16, 0.12, 0.12  # shares of the samples
 _DARK_LENS = 0.25  # of the glasses
-CUT_OUT_SHARE = 0.2  # of the samples: the face alone on one colour, as masked data sets have it
+CUT_OUT_SHARE = 0.1  # of the samples: the face alone on one colour, as masked data sets have it
 _BLACK, _WHITE = 0.6, 0.2  # shares of these; the others are grey
 _TEMPLES = (0, 16)
 _BROWS = slice(17, 27)

@@ -14,11 +14,11 @@ from fnormal.options.training import TrainOptions
 
 # what each pass goes through (Fig. 2)
 _ON_THE_WAY = {
-    "image_to_normals": ("image_encoder", "normal_decoder", "second", "detail"),
+    "image_to_normals": ("image_encoder", "normal_decoder", "detail"),
     "image_to_image": ("image_encoder", "image_decoder"),
     "normals_to_normals": ("normal_encoder", "normal_decoder"),
 }
-_NOT_NEEDED = {"second", "detail"}  # a pass goes on without it
+_NOT_NEEDED = {"detail"}  # a pass goes on without it
 
 
 def freeze_others(model: CrossModalNet, only: str | None) -> None:

@@ -104,12 +104,11 @@ class Trainer:
 
     def _start_from(self, init: Path) -> None:
         model, info = load_weights(init)
-        trunk, wanted = (replace(a, name="", detail=0, second=False) for a in (model.arch, self.model.arch))
+        trunk, wanted = (replace(a, name="", detail=0) for a in (model.arch, self.model.arch))
         if (
             trunk != wanted
             or info.ablation != self.options.ablation
             or model.arch.detail > self.model.arch.detail
-            or model.arch.second > self.model.arch.second
         ):
             raise FNormalError(
                 f"{init} is a {info.arch}/{info.ablation} network, not"
@@ -131,10 +130,10 @@ class Trainer:
         assert isinstance(batch, PairBatch)
         self.model.eval()
         mean = length(self.model.image_to_normals(batch.image))[batch.mask].mean()
-        second = self.model.second
-        for decoder in (self.model.normal_decoder, *(() if second is None else (second.decoder,))):
-            for part in decoder.last.parameters():
-                part.div_(mean)
+        last = self.model.normal_decoder.last
+        for part in (last.weight, last.bias):
+            if part is not None:
+                part /= mean
 
     @property
     def result(self) -> CrossModalNet:
