@@ -239,5 +239,7 @@ def test_bfloat16_that_this_cpu_lacks_is_told(
 ) -> None:
     monkeypatch.setattr("fnormal.commands.train.multiplies_bf16", lambda: has)
     settings = ("--arch", "tiny", "--size", 32, "--epochs", 1, "--batch-size", 2, "--device", "cpu")
-    code, _, stderr = run("train", "--pairs", pairs, *settings, "--precision", "bf16", "--out", tmp_path / "run")
+    code, _, stderr = run(
+        "train", "--pairs", pairs, *settings, "--precision", "bf16", "--out", tmp_path / "run"
+    )
     assert (code, "ten times as long" in stderr) == (0, not has), stderr

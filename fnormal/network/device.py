@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from fnormal.errors import FNormalError
@@ -58,7 +59,8 @@ def multiplies_bf16() -> bool:
     """Whether this CPU multiplies bfloat16 itself, as far as torch tells: x86 alone is asked."""
     import torch
 
-    has = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.10
+    asked: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)  # of torch 2.10
+    has = asked()
     return not has.get("avx2") or any(has.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
