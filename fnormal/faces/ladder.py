@@ -50,6 +50,7 @@ _HOG_HALF, _HOG_STEEP = 0.325, 3.25  # dlib's score in BlazeFace's terms: 0.2 be
 _LEAST_MESH_SCORE = 0.3  # probability of FaceMesh's own, below which a candidate is no face
 _PROFILE_SCORE = 0.2  # of BlazeFace, of a profile
 _OTHER_STARTS = ((0.1, 1.15), (-0.1, 0.9))  # shift and scale, of its own frame, where a face is seen again
+_BESIDE_OTHERS = (0.0, 0.95)  # one more where faces are known: a collar beside a face passed the two
 _PROFILE_DEG = 35.0  # of the pose of BlazeFace's points
 _TURNED_DEG = 25.0  # of that pose, where profiles' points are looked for
 _PROFILE_SIZE = 1.08  # larger side of a profile's points' box / side of BlazeFace's
@@ -220,7 +221,7 @@ def _profiles(picture: U8, known: list[FaceBox]) -> list[FaceBox]:
     faces: list[FaceBox] = []
     for candidate in without_doubles(candidates):
         points = _profile_of(picture, candidate) if _is_new(candidate.box, [*known, *faces]) else None
-        if points is not None and _seen_again(picture, points):
+        if points is not None and _seen_again(picture, points, beside=bool(known)):
             faces.append(FaceBox.around(points, candidate.score * PROFILE_TRUST))
     return faces
 
@@ -250,11 +251,11 @@ def _believed(points: F32, sure: float) -> F32 | None:
     return points if is_profile(points, sure) else None
 
 
-def _seen_again(picture: U8, points: F32) -> bool:
+def _seen_again(picture: U8, points: F32, *, beside: bool = False) -> bool:
     """Whether a profile is in the picture, and its network as sure of it in frames that begin otherwise."""
+    starts = (*_OTHER_STARTS, _BESIDE_OTHERS) if beside else _OTHER_STARTS
     return _is_inside(points, picture) and all(
-        profile_near(picture, points, shift=shift, scale=scale)[1] >= PROFILE_SURE
-        for shift, scale in _OTHER_STARTS
+        profile_near(picture, points, shift=shift, scale=scale)[1] >= PROFILE_SURE for shift, scale in starts
     )
 
 
