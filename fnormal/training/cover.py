@@ -14,6 +14,7 @@ import numpy as np
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.datasets.sample import Pair
 from fnormal.faces.detect import eyes_of
+from fnormal.faces.masks import hull_mask
 
 _GLASSES, _FRINGE, _THING = 0.16, 0.12, 0.12  # shares of the samples
 _DARK_LENS = 0.25  # of the glasses
@@ -43,19 +44,16 @@ def cover(pair: Pair, rng: np.random.Generator) -> Pair:
 
 def cut_out(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
     """The face alone, along about the hull of its points, some with the forehead, on one colour."""
-    import cv2
-
     low, high = points.min(axis=0), points.max(axis=0)
     raised = points.copy()
     raised[_BROWS, 1] -= rng.uniform(0, 0.35) * float((high - low).max())
     outline = (low + high) / 2 + rng.uniform(0.97, 1.15) * (raised - (low + high) / 2)
-    inside = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(inside, cv2.convexHull(np.rint(outline).astype(np.int32)), 1)
+    inside = hull_mask(outline, *mask.shape)
     if rng.random() < 0.5:
         inside &= mask  # without hair and what is seen beside the cheeks
     kind = rng.random()
     grey = 0 if kind < _BLACK else 255 if kind < _BLACK + _WHITE else int(rng.integers(256))
-    return np.where(inside[..., None] > 0, image, np.uint8(grey)), mask & (inside > 0)
+    return np.where(inside[..., None], image, np.uint8(grey)), mask & inside
 
 
 def _light_of(image: U8, mask: Bools) -> float:
