@@ -25,8 +25,8 @@ from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sample import Pair
 from fnormal.faces.detect import eyes_of
 from fnormal.geometry.images import resize_image, srgb_to_linear
-from fnormal.geometry.levels import levelled
 from fnormal.geometry.normals import angular_error_deg
+from fnormal.geometry.showing import shown
 from fnormal.network.checkpoint import load_weights
 from fnormal.network.inference import ready_to_run
 from fnormal.network.torch_runner import mirrored_mean
@@ -138,7 +138,7 @@ class Network:
         """Errors and confidences of the pixels in the mask."""
         image, normals, mask = view
         face = resize_image(mask.astype(np.uint8), self.size_px) > 0
-        x = torch.from_numpy(levelled(resize_image(image, self.size_px), face)).permute(2, 0, 1)[None]
+        x = torch.from_numpy(shown(resize_image(image, self.size_px), face)).permute(2, 0, 1)[None]
         with torch.inference_mode():
             mean = mirrored_mean(self.model, x, raw=self.sure)[0].permute(1, 2, 0).numpy()
         pred = resize_image(mean, mask.shape[0], cubic=True)

@@ -1,4 +1,4 @@
-"""Errors as the light and the colours of pictures change: seen as they are, and levelled as `predict` does.
+"""Errors as the light and the colours of pictures change: seen as they are, and as `predict` shows them.
 
     python -m benchmarks.light DATA.h5 [DATA.h5 ...] [--step 6]
 
@@ -18,8 +18,8 @@ import numpy as np
 from benchmarks.framings import paper
 from fnormal.arrays import F32, Array, Bools
 from fnormal.datasets.hdf5 import open_pairs
-from fnormal.geometry.levels import levelled
 from fnormal.geometry.normals import angular_error_deg, unit
+from fnormal.geometry.showing import shown
 from fnormal.network.serving import open_runner
 
 
@@ -66,7 +66,7 @@ def main() -> None:
             head = mask if sample.depth is None else sample.depth != 0
             for name, picture in changed(image, mask, head).items():
                 seen = (np.rint(255 * np.clip(picture, 0, 1)) / 255).astype(np.float32)
-                views: list[F32] = [seen, levelled(seen, mask)]
+                views: list[F32] = [seen, shown(seen, mask)]
                 means = [runner.mean(view[None], mirror=True)[0] for view in views]
                 found = [float(angular_error_deg(unit(mean), normals)[mask].mean()) for mean in means]
                 errors[name].append(found)

@@ -25,8 +25,8 @@ from fnormal.datasets.hdf5 import Dataset, open_pairs
 from fnormal.datasets.sample import ImageSample
 from fnormal.faces.crop import crop_around
 from fnormal.faces.masks import hull_mask
-from fnormal.geometry.levels import levelled
 from fnormal.geometry.normals import angular_error_deg, unit
+from fnormal.geometry.showing import shown
 from fnormal.network.serving import Served
 
 _CROPS = 96
@@ -63,7 +63,7 @@ def crops(photos: Path, size_px: int) -> Iterator[F32]:
         crop = crop_around(sample.landmarks, height, width, scale=rng.uniform(1.0, 1.6), size_px=size_px)
         image = np.clip(crop.cut(sample.image.astype(np.float32) / 255) * rng.uniform(0.4, 1.2), 0, 1)
         face = hull_mask(crop.from_picture(sample.landmarks), size_px, size_px)
-        view = levelled(image.astype(np.float32), face)
+        view = shown(image.astype(np.float32), face)
         yield np.ascontiguousarray(view.transpose(2, 0, 1)[None])
 
 
@@ -117,7 +117,7 @@ def errors(runner: Served, path: Path) -> str:
     data, found = open_pairs(path), []
     for sample in (data[i] for i in range(len(data))):
         image, normals, mask = paper(sample)
-        view = levelled(image, mask)[None]
+        view = shown(image, mask)[None]
         answers = [unit(runner.mean(view, mirror=mirror)[0]) for mirror in (True, False)]
         found.append([angular_error_deg(answer, normals)[mask].mean() for answer in answers])
     both, one = np.mean(found, axis=0)

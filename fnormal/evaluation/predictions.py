@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fnormal.arrays import F32
+from fnormal.arrays import F32, Bools
 from fnormal.config import FRAME
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
+from fnormal.faces.masks import hull_mask
 from fnormal.geometry.images import resize_image
-from fnormal.geometry.levels import levelled
 from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.normal_maps import MAP_SUFFIXES, frame_stated, read_normals
 from fnormal.geometry.normals import frame_matrix
+from fnormal.geometry.showing import shown
 from fnormal.network.checkpoint import WeightsInfo
 from fnormal.network.inference import ready_to_run
 from fnormal.network.model import CrossModalNet
@@ -64,10 +65,18 @@ def network_predictions(
 
 def _as_seen(samples: Sequence[Pair], info: WeightsInfo) -> Tensor:
     """Images as :class:`fnormal.prediction.predictor.Predictor` shows them to a network. [B, 3, S, S]"""
-    images = (sample.image.astype(np.float32) / 255 for sample in samples)
-    views = [resize_image(image, info.size_px) for image in images]
-    views = [levelled(view) for view in views] if info.levels else views
+    views = [resize_image(sample.image.astype(np.float32) / 255, info.size_px) for sample in samples]
+    if info.levels:
+        views = [shown(view, _face(sample, info)) for view, sample in zip(views, samples, strict=True)]
     return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)  # channels last, as batches are
+
+
+def _face(sample: Pair, info: WeightsInfo) -> Bools | None:
+    """Where the face is in what a network sees, if its points are known. [S, S]"""
+    if sample.known_landmarks is None:
+        return None
+    hull = hull_mask(sample.known_landmarks, *sample.mask.shape)
+    return resize_image(hull.astype(np.uint8), info.size_px) > 0
 
 
 def file_predictions(

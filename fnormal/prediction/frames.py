@@ -11,8 +11,8 @@ from fnormal.config import CROP_SCALE
 from fnormal.faces.crop import Crop, into_view, out_of_view, square_matrix, upright_view
 from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.masks import Outline, seen_mask
-from fnormal.geometry.levels import levelled
 from fnormal.geometry.normals import turned_in_plane
+from fnormal.geometry.showing import shown
 from fnormal.prediction.inputs import in_unit_range
 
 
@@ -140,7 +140,7 @@ def seen(picture: Array, frame: Frame, *, levels: bool) -> list[F32]:
     views = [_view(picture, part) for part in frame.parts]
     if not levels:
         return views
-    return [levelled(view, part.face_in_view()) for view, part in zip(views, frame.parts, strict=True)]
+    return [shown(view, part.face_in_view()) for view, part in zip(views, frame.parts, strict=True)]
 
 
 def _view(picture: Array, frame: Frame) -> F32:

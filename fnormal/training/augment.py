@@ -11,9 +11,9 @@ from fnormal.arrays import F32, U8, Bools
 from fnormal.datasets.sample import AnySample, ImageSample, NormalsSample
 from fnormal.faces.masks import hull_mask
 from fnormal.geometry.images import resize_image
-from fnormal.geometry.levels import levelled
 from fnormal.geometry.mirror import mirror_image, mirror_normals
 from fnormal.geometry.normals import turned_in_plane, unit
+from fnormal.geometry.showing import shown
 
 
 def augment_sample(
@@ -44,8 +44,8 @@ def augment_sample(
 
 
 def as_shown(image: U8) -> U8:
-    """A picture [S, S, 3] levelled by the light in its middle, as networks are shown those of data sets."""
-    return np.rint(255 * levelled(image.astype(np.float32) / np.float32(255))).astype(np.uint8)
+    """A picture [S, S, 3] as networks are shown those of data sets, levelled by the light in its middle."""
+    return np.rint(255 * shown(image.astype(np.float32) / np.float32(255))).astype(np.uint8)
 
 
 def _inside_hull(mask: Bools, points: F32 | None) -> Bools:
