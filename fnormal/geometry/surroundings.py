@@ -10,15 +10,17 @@ _SAME = 0.03  # colours that differ by less are one
 _EDGE, _EDGE_SAME = 3 / 256, 0.1  # so near to it, of the side, by less than this: what JPEG leaves at an edge
 _SPECK_PX = 3  # what is narrower than this belongs to the surroundings
 _RIM = 4 / 256  # of the side: further inside nothing is empty, as the dark half of a face before black is not
-_BORDER_SHARE = 0.5  # of a view's border has one colour where a face was cut out
+_BORDER = (0.5, 0.6)  # share of one colour on a view's border: from here it is another, from there all of it
+_HEAD = (1.35, 1.65)  # faces' areas: what was cut out is no more than a face up to here, a head from there
 _BLUR = 12 / 256  # of the side: how far the colours that go on are mixed
+_COARSE = 4  # times the pixels of what is blurred, which nobody sees
 
 
 def surrounded(view: F32, face: Bools | None = None) -> F32:
     """A view, whose surroundings go on in the colours of the face's edge if they are of one colour.
 
-    A network that knows photos takes the edge of a face that was cut out for its outline. Whole heads before
-    an even backdrop are answered as well with such surroundings as with their own.
+    A network that knows photos takes the edge of a face that was cut out for its outline. Heads before an
+    even backdrop, whose edge is their outline, stay as they are where the face is known.
 
     Args:
         view: What a network is to see, in [0, 1]. [S, S, 3]
@@ -26,45 +28,71 @@ def surrounded(view: F32, face: Bools | None = None) -> F32:
     """
     import cv2
 
-    empty = _empty(view, face)
+    color, share = _border_color(view)
+    changed = np.interp(share, _BORDER, (0, 1))
+    empty = _empty(view, color, face) if changed else None
     if empty is None:
         return view
+    if face is not None and face.any():
+        changed *= np.interp((~empty).sum() / face.sum(), _HEAD, (1, 0))
+    if changed == 0:
+        return view
+    going_on = cv2.addWeighted(view, 1 - changed, _gone_on(view, empty), changed, 0)
+    return np.asarray(cv2.copyTo(going_on, empty.view(np.uint8), view.copy()), np.float32)
+
+
+def _border_color(view: F32) -> tuple[F32, float]:
+    """The colour of a view's border, and of how much of it. [3]"""
+    border = np.concatenate([view[0], view[-1], view[:, 0], view[:, -1]])
+    color = np.median(border, axis=0)
+    return color, float((abs(border - color).max(axis=1) < _SAME).mean())
+
+
+def _empty(view: F32, color: F32, face: Bools | None) -> Bools | None:
+    """Where a view has a colour, from its border to all else; None where that is nowhere. [S, S]"""
+    import cv2
+
+    flat = cv2.morphologyEx(_near(view, color, _SAME), cv2.MORPH_CLOSE, _square(_SPECK_PX))
+    beside = cv2.dilate(_from_border(flat), _square(1 + 2 * round(_EDGE * len(view))))
+    empty = _from_border(flat | (beside & _near(view, color, _EDGE_SAME)))
+    if empty.all():
+        return None
+    inside = empty == 0 if face is None else (empty == 0) | face
+    deep = np.zeros(empty.shape, np.uint8)
+    cv2.fillConvexPoly(deep, cv2.convexHull(cv2.findNonZero(inside.view(np.uint8))), 1)
+    empty[cv2.erode(deep, _square(1 + 2 * round(_RIM * len(view)))) > 0] = 0
+    mixed_too = cv2.dilate(empty, _square(3)) > 0  # pixels of both
+    return mixed_too if mixed_too.any() and not mixed_too.all() else None
+
+
+def _near(view: F32, color: F32, most: float) -> U8:
+    """255 where a view has about a colour. [S, S]"""
+    import cv2
+
+    return np.asarray(cv2.inRange(view, color - most, color + most), np.uint8)
+
+
+def _from_border(flat: U8) -> U8:
+    """The parts of what is 255 that reach the border. [S, S] both"""
+    import cv2
+
+    around = cv2.copyMakeBorder(flat, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(255,))
+    cv2.floodFill(around, None, (0, 0), (1,))
+    return np.where(around[1:-1, 1:-1] == 1, np.uint8(255), np.uint8(0))
+
+
+def _gone_on(view: F32, empty: Bools) -> F32:
+    """In every pixel the colour of the nearest that is not empty, blurred. [S, S, 3]"""
+    import cv2
+
     _, nearest = cv2.distanceTransformWithLabels(
         empty.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     colors = np.zeros((int(nearest.max()) + 1, 3), np.float32)
     colors[nearest[~empty]] = view[~empty]
-    going_on = cv2.GaussianBlur(colors[nearest], (0, 0), _BLUR * len(view))
-    return np.where(empty[..., None], going_on, view)
-
-
-def _empty(view: F32, face: Bools | None) -> Bools | None:
-    """Where a view has the colour of its border, around all else; None where that is not one. [S, S]"""
-    import cv2
-
-    border = np.concatenate([view[0], view[-1], view[:, 0], view[:, -1]])
-    color = np.median(border, axis=0)
-    if (abs(border - color).max(axis=1) < _SAME).mean() < _BORDER_SHARE:
-        return None
-    off = abs(view - color).max(axis=2)
-    flat = cv2.morphologyEx((off < _SAME).view(np.uint8), cv2.MORPH_CLOSE, _square(_SPECK_PX))
-    beside = cv2.dilate(_from_border(flat), _square(1 + 2 * round(_EDGE * len(view))))
-    empty = _from_border(flat | (beside & (off < _EDGE_SAME))).view(bool)
-    inside = ~empty if face is None else ~empty | face
-    if empty.all() or not inside.any():
-        return None
-    deep = np.zeros(empty.shape, np.uint8)
-    cv2.fillConvexPoly(deep, cv2.convexHull(np.argwhere(inside)[:, ::-1].astype(np.int32)), 1)
-    return empty & (cv2.erode(deep, _square(1 + 2 * round(_RIM * len(view)))) == 0)
-
-
-def _from_border(flat: U8) -> U8:
-    """The parts of what is not 0 that reach the border. [S, S] both"""
-    import cv2
-
-    _, parts = cv2.connectedComponents(flat)
-    outer = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    return np.isin(parts, outer[outer > 0]).view(np.uint8)
+    small = cv2.resize(colors[nearest], None, fx=1 / _COARSE, fy=1 / _COARSE, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), _BLUR * len(view) / _COARSE)
+    return np.asarray(cv2.resize(small, view.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _square(side_px: int) -> U8:
