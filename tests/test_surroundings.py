@@ -1,4 +1,4 @@
-"""A face that was cut out: its surroundings go on from its edge, whatever they were, and it stays as it is."""
+"""A face that was cut out: its surroundings go on from its edge, whatever they were; it stays as it is."""
 
 from __future__ import annotations
 
@@ -47,6 +47,16 @@ def test_the_colour_around_a_cut_out_face_is_not_seen(color: tuple[float, ...]) 
     assert seen.dtype == np.float32
     # nothing is seen of the edge: no step there is larger than the blur of a smooth picture's colours
     assert max(np.abs(np.diff(seen, axis=axis)).max() for axis in (0, 1)) < 0.06
+
+
+@given(light=st.floats(0.03, 1), haze=st.floats(0, 1))
+def test_less_light_and_haze_change_nothing(light: float, haze: float) -> None:
+    """A dim picture of a room is not of one colour, a dim face before black is cut out as well."""
+    room = VIEW + np.random.default_rng(0).normal(0, 0.1, VIEW.shape).astype(np.float32)
+    for view in (room, cut_out(VIEW, 0)):
+        dim = (light * view + (1 - light) * np.float32(haze)).astype(np.float32)
+        wanted = light * surrounded(view) + (1 - light) * np.float32(haze)
+        np.testing.assert_allclose(surrounded(dim), wanted, atol=2e-3 * light + 1e-6)
 
 
 @given(color=COLOUR, scale=st.sampled_from([1, 2, 4]))

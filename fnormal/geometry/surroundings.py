@@ -6,8 +6,9 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Bools
 
-_SAME = 0.03  # colours that differ by less are one
-_EDGE, _EDGE_SAME = 3 / 256, 0.1  # so near to it, of the side, by less than this: what JPEG leaves at an edge
+_SAME = 0.04  # colours that differ by less are one, in a view whose colours differ by 1
+_EDGE, _EDGE_SAME = 3 / 256, 0.15  # so near to it, of the side, by less than this: what JPEG leaves at an edge
+_CONTRAST_PCT, _STEP = 99, 4  # of each so many pixels of a view differ by less than its contrast
 _SPECK_PX = 3  # what is narrower than this belongs to the surroundings
 _RIM = 4 / 256  # of the side: further inside nothing is empty, as the dark half of a face before black is not
 _BORDER = (0.5, 0.6)  # share of one colour on a view's border: from here it is another, from there all of it
@@ -28,9 +29,12 @@ def surrounded(view: F32, face: Bools | None = None) -> F32:
     """
     import cv2
 
-    color, share = _border_color(view)
+    border = np.concatenate([view[0], view[-1], view[:, 0], view[:, -1]])
+    color = np.median(border, axis=0)
+    contrast = float(np.percentile(abs(view[::_STEP, ::_STEP] - color), _CONTRAST_PCT))
+    share = (abs(border - color).max(axis=1) < _SAME * contrast).mean()
     changed = np.interp(share, _BORDER, (0, 1))
-    empty = _empty(view, color, face) if changed else None
+    empty = _empty(view, color, contrast, face) if changed else None
     if empty is None:
         return view
     if face is not None and face.any():
@@ -41,20 +45,13 @@ def surrounded(view: F32, face: Bools | None = None) -> F32:
     return np.asarray(cv2.copyTo(going_on, empty.view(np.uint8), view.copy()), np.float32)
 
 
-def _border_color(view: F32) -> tuple[F32, float]:
-    """The colour of a view's border, and of how much of it. [3]"""
-    border = np.concatenate([view[0], view[-1], view[:, 0], view[:, -1]])
-    color = np.median(border, axis=0)
-    return color, float((abs(border - color).max(axis=1) < _SAME).mean())
-
-
-def _empty(view: F32, color: F32, face: Bools | None) -> Bools | None:
+def _empty(view: F32, color: F32, contrast: float, face: Bools | None) -> Bools | None:
     """Where a view has a colour, from its border to all else; None where that is nowhere. [S, S]"""
     import cv2
 
-    flat = cv2.morphologyEx(_near(view, color, _SAME), cv2.MORPH_CLOSE, _square(_SPECK_PX))
+    flat = cv2.morphologyEx(_near(view, color, _SAME * contrast), cv2.MORPH_CLOSE, _square(_SPECK_PX))
     beside = cv2.dilate(_from_border(flat), _square(1 + 2 * round(_EDGE * len(view))))
-    empty = _from_border(flat | (beside & _near(view, color, _EDGE_SAME)))
+    empty = _from_border(flat | (beside & _near(view, color, _EDGE_SAME * contrast)))
     if empty.all():
         return None
     inside = empty == 0 if face is None else (empty == 0) | face
