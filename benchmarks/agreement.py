@@ -4,7 +4,8 @@
 
 The mean angle inside the hull between the prediction at crop scale 1.2 and others of the same photo: wider
 and narrower crops, a crop shifted by 12 % of its side, linear instead of sRGB pixels; and what `predict`
-makes of each: of the photo with `--scale`, and with `--no-crop` of the crop alone, without the photo around.
+makes of each: of the photo with `--scale`, with `--no-crop` of the crop alone, without the photo around, and
+of the face alone, cut out along the hull, on black and on white.
 """
 
 from __future__ import annotations
@@ -71,6 +72,9 @@ def main() -> None:
                 (asked,) = predictor.predict(picture, faces[:1], scale=scale)
                 found[f"predict {scale:g}"] = asked.normals
             found |= {f"cut, {name}": as_a_picture(predictor, picture, crop) for name, crop in others.items()}
+            for name, code in (("black", 0), ("white", 255)):
+                alone = np.where(mask[..., None], picture, np.uint8(code))
+                found[f"alone, {name}"] = predictor.predict(alone, faces[:1])[0].normals
             linear = srgb_to_linear(picture.astype(np.float32) / np.float32(255))
             found["linear"] = normals(predictor, linear, usual, face)
             for name, other in found.items():

@@ -3,7 +3,8 @@
     python -m benchmarks.framings WEIGHTS [WEIGHTS ...] --data val_hard.h5 [--data lps.h5] [--by light]
 
 Frames are cut out of the stored crop, so that the truth stays the same: the paper's crop; a tight one from
-brows to chin; the tight one grey and in linear pixels; a black border around the picture; a shift; a turn.
+brows to chin; the tight one grey and in linear pixels; a black border around the picture; a shift; a turn;
+the face alone, cut out on black and on white.
 `--by` splits the first by light, yaw, mouth or skin tone; it may be given more than once. The last columns
 tell what is left of the error when the least sure 10, 20 and 30 % of the pixels are dropped, beside the best
 possible.
@@ -85,9 +86,20 @@ def turned(sample: Pair) -> View:
     return image.astype(np.float32) / 255, normals, mask
 
 
+def on_black(sample: Pair) -> View:
+    """What is in the mask, as masked data sets have it."""
+    image, normals, mask = paper(sample)
+    return image * mask[..., None], normals, mask
+
+
+def on_white(sample: Pair) -> View:
+    image, normals, mask = paper(sample)
+    return np.where(mask[..., None], image, np.float32(1)), normals, mask
+
+
 FRAMES: dict[str, Callable[[Pair], View]] = {
     "paper": paper, "tight": tight, "tight grey linear": tight_linear, "black border": bordered,
-    "shift 12 %": shifted, "turn 20": turned,
+    "shift 12 %": shifted, "turn 20": turned, "alone on black": on_black, "alone on white": on_white,
 }  # fmt: skip
 
 

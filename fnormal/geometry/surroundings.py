@@ -7,7 +7,7 @@ import numpy as np
 from fnormal.arrays import F32, U8, Bools
 
 _SAME = 0.04  # colours that differ by less are one, in a view whose colours differ by 1
-_EDGE, _EDGE_SAME = 3 / 256, 0.15  # so near to it, of the side, by less than this: what JPEG leaves at an edge
+_EDGE, _EDGE_SAME = 3 / 256, 0.15  # so near to it, of the side, by less than this: JPEG's work
 _CONTRAST_PCT, _STEP = 99, 4  # of each so many pixels of a view differ by less than its contrast
 _SPECK_PX = 3  # what is narrower than this belongs to the surroundings
 _RIM = 4 / 256  # of the side: further inside nothing is empty, as the dark half of a face before black is not

@@ -22,7 +22,7 @@ from fnormal.network.model import CrossModalNet
 from fnormal.network.torch_runner import mirrored_mean
 from fnormal.network.vectors import unit
 from fnormal.training.augment import as_shown, photometric
-from fnormal.training.cover import CUT_OUT_SHARE, cut_out
+from fnormal.training.cover import some_cut_out
 from fnormal.training.framing import cut_square, reframe
 from fnormal.training.losses import angle_error, masked_mean
 
@@ -55,8 +55,8 @@ def two_frames(
     """Cut a picture twice; its landmarks are known. With ``cover`` some are the face alone the first time."""
     assert sample.landmarks is not None, "the caller looked"
     clean, clean_points = cut_square(sample.image, sample.landmarks, CROP_SCALE, size_px)
-    if cover and rng.random() < CUT_OUT_SHARE:
-        image, mask = cut_out(sample.image, sample.mask, sample.landmarks, rng)
+    if cover:
+        image, mask = some_cut_out(sample.image, sample.mask, sample.landmarks, rng)
         sample = replace(sample, image=image, mask=mask)
     student = reframe(sample, size_px, rng)
     assert student.landmarks is not None

@@ -18,7 +18,7 @@ from fnormal.faces.masks import hull_mask
 
 _GLASSES, _FRINGE, _THING = 0.16, 0.12, 0.12  # shares of the samples
 _DARK_LENS = 0.25  # of the glasses
-CUT_OUT_SHARE = 0.1  # of the samples: the face alone on one colour, as masked data sets have it
+_CUT_OUT_SHARE = 0.1  # of the samples: the face alone on one colour, as masked data sets have it
 _BLACK, _WHITE = 0.6, 0.2  # shares of these; the others are grey
 _TEMPLES = (0, 16)
 _BROWS = slice(17, 27)
@@ -34,12 +34,16 @@ def cover(pair: Pair, rng: np.random.Generator) -> Pair:
         image, mask = draw_fringe(image, mask, pair.landmarks, rng)
     if rng.random() < _THING:
         image, mask = draw_thing(image, mask, pair.landmarks, rng)
-    if rng.random() < CUT_OUT_SHARE:
-        image, mask = cut_out(image, mask, pair.landmarks, rng)
+    image, mask = some_cut_out(image, mask, pair.landmarks, rng)
     if mask is pair.mask and image is pair.image:
         return pair
     normals = pair.normals * mask[..., None]
     return replace(pair, image=image, mask=mask, normals=normals)
+
+
+def some_cut_out(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
+    """A share of the faces :func:`cut_out`, the others as they are."""
+    return cut_out(image, mask, points, rng) if rng.random() < _CUT_OUT_SHARE else (image, mask)
 
 
 def cut_out(image: U8, mask: Bools, points: F32, rng: np.random.Generator) -> tuple[U8, Bools]:
