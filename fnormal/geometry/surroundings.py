@@ -34,32 +34,43 @@ def surrounded(view: F32, face: Bools | None = None) -> F32:
     contrast = float(np.percentile(abs(view[::_STEP, ::_STEP] - color), _CONTRAST_PCT))
     share = (abs(border - color).max(axis=1) < _SAME * contrast).mean()
     changed = np.interp(share, _BORDER, (0, 1))
-    empty = _empty(view, color, contrast, face) if changed else None
-    if empty is None:
+    empty = _empty(view, color, contrast) if changed else None
+    if empty is None or empty.all():
         return view
+    whole = _without_hollows(~empty if face is None else ~empty | face)
     if face is not None and face.any():
-        changed *= np.interp((~empty).sum() / face.sum(), _HEAD, (1, 0))
-    if changed == 0:
+        changed *= np.interp(whole.sum() / face.sum(), _HEAD, (1, 0))
+    empty = _but_inside(empty, whole)
+    if changed == 0 or not empty.any() or empty.all():
         return view
     going_on = cv2.addWeighted(view, 1 - changed, _gone_on(view, empty), changed, 0)
     return np.asarray(cv2.copyTo(going_on, empty.view(np.uint8), view.copy()), np.float32)
 
 
-def _empty(view: F32, color: F32, contrast: float, face: Bools | None) -> Bools | None:
-    """Where a view has a colour, from its border to all else; None where that is nowhere. [S, S]"""
+def _empty(view: F32, color: F32, contrast: float) -> Bools:
+    """Where a view has a colour, from its border to all else. [S, S]"""
     import cv2
 
     flat = cv2.morphologyEx(_near(view, color, _SAME * contrast), cv2.MORPH_CLOSE, _square(_SPECK_PX))
     beside = cv2.dilate(_from_border(flat), _square(1 + 2 * round(_EDGE * len(view))))
-    empty = _from_border(flat | (beside & _near(view, color, _EDGE_SAME * contrast)))
-    if empty.all():
-        return None
-    inside = empty == 0 if face is None else (empty == 0) | face
-    deep = np.zeros(empty.shape, np.uint8)
-    cv2.fillConvexPoly(deep, cv2.convexHull(cv2.findNonZero(inside.view(np.uint8))), 1)
-    empty[cv2.erode(deep, _square(1 + 2 * round(_RIM * len(view)))) > 0] = 0
-    mixed_too = cv2.dilate(empty, _square(3)) > 0  # pixels of both
-    return mixed_too if mixed_too.any() and not mixed_too.all() else None
+    return _from_border(flat | (beside & _near(view, color, _EDGE_SAME * contrast))) > 0
+
+
+def _without_hollows(inside: Bools) -> U8:
+    """1 in the convex hull of what is True somewhere. [S, S] both"""
+    import cv2
+
+    hull = np.zeros(inside.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(cv2.findNonZero(inside.view(np.uint8))), 1)
+    return hull
+
+
+def _but_inside(empty: Bools, whole: U8) -> Bools:
+    """What is empty and not deep inside of a whole, with the mixed pixels beside it. [S, S] all"""
+    import cv2
+
+    deep = cv2.erode(whole, _square(1 + 2 * round(_RIM * len(whole)))) > 0
+    return np.asarray(cv2.dilate((empty & ~deep).view(np.uint8), _square(3)) > 0)
 
 
 def _near(view: F32, color: F32, most: float) -> U8:
