@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import cv2
 import numpy as np
 import torch
 
+from fnormal.arrays import Array, Bools
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sample import Pair
 from fnormal.faces.detect import eyes_of
@@ -86,20 +88,21 @@ def turned(sample: Pair) -> View:
     return image.astype(np.float32) / 255, normals, mask
 
 
-def on_black(sample: Pair) -> View:
-    """What is in the mask, as masked data sets have it."""
+def alone(sample: Pair, grey: float) -> View:
+    """What is in the mask, on one grey, as masked data sets have it."""
     image, normals, mask = paper(sample)
-    return image * mask[..., None], normals, mask
+    return before(image, mask, grey), normals, mask
 
 
-def on_white(sample: Pair) -> View:
-    image, normals, mask = paper(sample)
-    return np.where(mask[..., None], image, np.float32(1)), normals, mask
+def before(image: Array, front: Bools, grey: float) -> Array:
+    """What is in front [S, S] of a picture [S, S, 3], before one grey."""
+    return np.where(front[..., None], image, np.float32(grey))
 
 
 FRAMES: dict[str, Callable[[Pair], View]] = {
     "paper": paper, "tight": tight, "tight grey linear": tight_linear, "black border": bordered,
-    "shift 12 %": shifted, "turn 20": turned, "alone on black": on_black, "alone on white": on_white,
+    "shift 12 %": shifted, "turn 20": turned, "alone on black": partial(alone, grey=0.0),
+    "alone on white": partial(alone, grey=1.0),
 }  # fmt: skip
 
 

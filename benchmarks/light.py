@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.framings import paper
+from benchmarks.framings import before, paper
 from fnormal.arrays import F32, Array, Bools
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.geometry.normals import angular_error_deg, unit
@@ -38,17 +38,13 @@ def changed(image: Array, hull: Bools, head: Bools) -> dict[str, Array]:
         "candle light": image * [1, 0.6, 0.3],
         "blue light": image * [0.4, 0.6, 1],
         "red light": image * [1, 0.25, 0.2],
-        "before white": _before(image, head, 1),
-        "before white, 0.3 of the light": _before(image * 0.3, head, 1),
-        "before white, 0.1 of the light": _before(image * 0.1, head, 1),
-        "the hull alone, on white": _before(image, hull, 1),
-        "the hull alone, on black": _before(image, hull, 0),
+        "before white": before(image, head, 1),
+        "before white, 0.3 of the light": before(image * 0.3, head, 1),
+        "before white, 0.1 of the light": before(image * 0.1, head, 1),
+        "the hull alone, on white": before(image, hull, 1),
+        "the hull alone, on black": before(image, hull, 0),
         "twice the light, burnt out": image * 2,
     }
-
-
-def _before(image: Array, front: Bools, grey: float) -> Array:
-    return np.where(front[..., None], image, grey)
 
 
 def main() -> None:

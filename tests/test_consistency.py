@@ -57,8 +57,8 @@ def test_normals_are_carried_into_any_frame(seed: int) -> None:
 
 def test_a_face_cut_out_is_compared_with_the_whole_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fnormal.training.cover._CUT_OUT_SHARE", 1.0)
-    picture = as_picture(ball())
     monkeypatch.setattr("fnormal.training.consistency.as_shown", lambda image: image)
+    picture = as_picture(ball())
     picture = replace(picture, image=np.where(picture.mask[..., None], picture.image, np.uint8([255, 0, 0])))
     red = {False: 0, True: 0}
     for seed in range(20):

@@ -16,7 +16,7 @@ from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import Pair
 from fnormal.errors import FNormalError
 from fnormal.faces.masks import hull_mask
-from fnormal.geometry.images import resize_image
+from fnormal.geometry.images import resize_image, resize_points
 from fnormal.geometry.mesh import turn_mesh
 from fnormal.geometry.meshfile import MESH_SUFFIXES, read_mesh
 from fnormal.geometry.normal_maps import MAP_SUFFIXES, frame_stated, read_normals
@@ -75,8 +75,8 @@ def _face(sample: Pair, info: WeightsInfo) -> Bools | None:
     """Where the face is in what a network sees, if its points are known. [S, S]"""
     if sample.known_landmarks is None:
         return None
-    hull = hull_mask(sample.known_landmarks, *sample.mask.shape)
-    return resize_image(hull.astype(np.uint8), info.size_px) > 0
+    points = resize_points(sample.known_landmarks, info.size_px / sample.mask.shape[0])
+    return hull_mask(points, info.size_px, info.size_px)
 
 
 def file_predictions(

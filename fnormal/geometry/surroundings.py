@@ -40,8 +40,10 @@ def surrounded(view: F32, face: Bools | None = None) -> F32:
     whole = _without_hollows(~empty if face is None else ~empty | face)
     if face is not None and face.any():
         changed *= np.interp(whole.sum() / face.sum(), _HEAD, (1, 0))
+    if changed == 0:
+        return view
     empty = _but_inside(empty, whole)
-    if changed == 0 or not empty.any() or empty.all():
+    if empty.all() or not empty.any():
         return view
     going_on = cv2.addWeighted(view, 1 - changed, _gone_on(view, empty), changed, 0)
     return np.asarray(cv2.copyTo(going_on, empty.view(np.uint8), view.copy()), np.float32)

@@ -37,7 +37,7 @@ class WeightsInfo:
         licence: Licence of the weights.
         figures: Errors it was measured at, and how it was trained.
         sure: Whether the length of its raw normals tells the error that they expect.
-        levels: Whether it is shown levelled pictures, see :mod:`fnormal.geometry.levels`.
+        levels: Whether it is shown levelled pictures, see :mod:`fnormal.geometry.showing`.
     """
 
     arch: str
