@@ -51,6 +51,21 @@ def test_anchors_are_those_of_the_networks() -> None:
     )
 
 
+@pytest.mark.parametrize("share", [0.12, 0.08, 0.04, 0.0])
+@pytest.mark.parametrize("gamma", [1.0, 2.2])
+def test_faces_that_fill_a_grey_picture_are_found(photo: np.ndarray, share: float, gamma: float) -> None:
+    """Cut at the points' very box and inside of it, in sRGB and linear pixels; one was not found from near."""
+    usual = find_all_faces(photo)[0]
+    left, top, right, bottom = usual.box
+    less = share * (right - left)
+    x, y = round(left + less), round(top + less)
+    grey = photo[y : round(bottom - less), x : round(right - less)].mean(axis=-1, keepdims=True)
+    tight = np.rint(255 * (np.repeat(grey, 3, axis=-1) / 255) ** gamma).astype(np.uint8)
+    face = find_all_faces(tight)[0]
+    assert off(face.landmarks + np.float32([x, y]), usual.landmarks) < 0.1
+    assert face.score > 0.65, "and believed at once"
+
+
 @pytest.mark.parametrize("angle_deg", [30, 45, 60, 90, 135, 180, -90, -120])
 def test_faces_are_found_at_every_turn(photo: np.ndarray, angle_deg: float) -> None:
     straight = find_all_faces(photo)[0]

@@ -140,6 +140,33 @@ def test_a_tight_picture_is_answered_more_as_the_papers_crop_is(
     assert off_deg(photographed.normals) == pytest.approx(off_deg(whole.normals), rel=0.1)
 
 
+@pytest.mark.parametrize("turn_deg", [0, 40, 70])
+def test_a_tight_picture_is_answered_by_the_mean_of_two_frames(
+    predictor: fnormal.Predictor, astronaut: Path, monkeypatch: pytest.MonkeyPatch, turn_deg: int
+) -> None:
+    """As it is, and with a border around or upright; at a turn that the network hardly knows only the latter."""
+    matrix = cv2.getRotationMatrix2D((224, 130), turn_deg, 1.0)
+    photo = cv2.warpAffine(read_image(astronaut), matrix, (512, 512))
+    face = predictor.detect(photo)[0]
+    left, top, right, bottom = (round(float(v)) for v in face.box)
+    side = min(right - left, bottom - top)
+    tight = np.ascontiguousarray(photo[top : top + side, left : left + side])
+    monkeypatch.setattr(predictor, "detect", lambda *_, **__: [face.moved(-left, -top)])
+    frame = predictor.whole_frame(tight)
+    assert frame.inner is not None
+    assert (frame.inner.turn_deg == 0) == (turn_deg == 0)
+    means = predictor.run(predictor.seen(tight, frame))
+    outer, inner = (
+        predictor.finish(replace(part, inner=None), [mean], tight.shape[:2])
+        for part, mean in zip(frame.parts, means, strict=True)
+    )
+    both = unit(outer.normals + inner.normals) if turn_deg <= 50 else inner.normals
+    deep = ndimage.distance_transform_edt(np.pad(inner.mask, 1))[1:-1, 1:-1] > 0.07 * side
+    answer = predictor.predict_whole(tight)
+    assert deep.mean() > 0.3
+    assert angular_error_deg(answer.normals, both)[deep].max() < 0.2
+
+
 @pytest.mark.parametrize(("light", "most_deg"), [(0.5, 0.4), (0.1, 1.0)])
 def test_a_dark_photo_is_answered_as_a_light_one(
     predictor: fnormal.Predictor, astronaut: Path, light: float, most_deg: float

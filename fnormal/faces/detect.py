@@ -44,6 +44,12 @@ class FaceBox:
         low, high = points.min(axis=0), points.max(axis=0)
         return FaceBox((float(low[0]), float(low[1]), float(high[0]), float(high[1])), points, score)
 
+    def moved(self, x_px: int, y_px: int) -> FaceBox:
+        """The face so far to the right and down."""
+        left, top, right, bottom = self.box
+        box = (left + x_px, top + y_px, right + x_px, bottom + y_px)
+        return FaceBox(box, self.landmarks + np.array([x_px, y_px], np.float32), self.score)
+
 
 def eyes_of(landmarks: Array) -> Array:
     """Middles of the subject's right eye and left eye, of 68 points in any dimension [68, D]. [2, D]"""

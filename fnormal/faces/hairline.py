@@ -6,7 +6,8 @@ import numpy as np
 
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
-from fnormal.faces.masks import Outline, face_mask, seen_mask, with_forehead
+from fnormal.faces.masks import Outline, face_mask, moved_outline, seen_mask, with_forehead
+from fnormal.geometry.plain_border import without_bars
 
 _SIDE_PX = 144  # at which colours are told apart: hair is no finer than that in a mask
 _AROUND = 1.5  # side of what is looked at / larger side of the face with its forehead
@@ -25,8 +26,12 @@ def to_the_hairline(picture: Array) -> Outline:
     """The outline of a face of a picture [H, W, 3]: the hull, and of the forehead over it what is skin.
 
     Colours of the cheeks and the nose are skin's, those far around the head are not; a cut through the
-    fewest alike neighbours parts what lies between (GrabCut: Rother, Kolmogorov, Blake 2004).
+    fewest alike neighbours parts what lies between (GrabCut: Rother, Kolmogorov, Blake 2004). Plain bars
+    around the picture are left out.
     """
+    content = without_bars(picture)
+    if content.shape != picture.shape[:2]:
+        return moved_outline(to_the_hairline(content.of(picture)), -content.left, -content.top)
 
     def outline(
         landmarks: F32, height_px: int, width_px: int, *, corner_px: tuple[int, int] = (0, 0)

@@ -24,7 +24,7 @@ from fnormal.faces.crop import square_matrix
 from fnormal.faces.detect import FaceBox, detect_faces, has_landmark_model, order_faces, roll_deg
 from fnormal.faces.facemesh import landmarks_68
 from fnormal.faces.headpose import yaw_of, yaw_of_six
-from fnormal.faces.looks import in_parts, in_turns
+from fnormal.faces.looks import from_afar, in_parts, in_turns
 from fnormal.faces.profile import (
     FAR_TURNED_DEG,
     PROFILE_SURE,
@@ -79,7 +79,7 @@ def find_all_faces(
     faces = _by_dlib(picture, landmark_model, []) if landmark_model else _sure_faces(picture, whole)
     if faces and not every and (landmark_model or _none_wider(whole, faces)):
         return order_faces(faces)
-    whole = without_doubles([*whole, *blazeface.detect(picture, FULL_RANGE)])
+    whole = without_doubles([*whole, *from_afar(picture), *blazeface.detect(picture, FULL_RANGE)])
     faces += _meshed_all(picture, whole, faces)
     if dlib_is_there and not landmark_model and costly and (every or not faces):
         faces += _by_dlib(picture, None, faces)

@@ -30,6 +30,18 @@ class Outline(Protocol):
         """See :func:`hull_mask`."""
 
 
+def moved_outline(outline: Outline, x_px: int, y_px: int) -> Outline:
+    """The outline of faces of a part of a picture that begins at a column and a row, by that of the whole."""
+    if outline is seen_mask:
+        return outline  # it knows no picture
+
+    def part(landmarks: F32, height_px: int, width_px: int, *, corner_px: tuple[int, int] = (0, 0)) -> Bools:
+        points = landmarks + np.array([x_px, y_px], np.float32)
+        return outline(points, height_px, width_px, corner_px=(corner_px[0] + x_px, corner_px[1] + y_px))
+
+    return part
+
+
 def given_mask(whole: Bools) -> Outline:
     """The outline of a face that is masked in the whole picture [H, W], whatever its points say."""
 

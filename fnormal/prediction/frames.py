@@ -12,6 +12,7 @@ from fnormal.faces.crop import Crop, into_view, out_of_view, square_matrix, upri
 from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.masks import Outline, seen_mask
 from fnormal.geometry.normals import turned_in_plane
+from fnormal.geometry.plain_border import Part
 from fnormal.geometry.showing import shown
 from fnormal.prediction.inputs import in_unit_range
 
@@ -28,7 +29,9 @@ class Frame:
         corner_px: Left column and top row of ``mask``, of a turned face.
         turn_deg: How far the face was turned upright, counter-clockwise.
         inner: A frame of the same face, in which the network is at its best, where this one is wider.
+        averaged: Whether the answers in both count the same, instead of the inner one being laid over.
         lit: A face inside, by whose light the view is levelled, where ``face`` is None.
+        within: What of the picture is seen, None for all: beyond it its edge is repeated.
     """
 
     crop: Crop
@@ -38,7 +41,9 @@ class Frame:
     corner_px: tuple[int, int] = (0, 0)
     turn_deg: float = 0.0
     inner: Frame | None = None
+    averaged: bool = False
     lit: FaceBox | None = None
+    within: Part | None = None
 
     @property
     def parts(self) -> list[Frame]:
@@ -49,6 +54,21 @@ class Frame:
     def mask_corner_px(self) -> tuple[int, int]:
         """Left column and top row of ``mask`` in the picture."""
         return self.corner_px if self.to_picture is not None else (self.crop.x_px, self.crop.y_px)
+
+    def placed(self, part: Part) -> Frame:
+        """This frame of a part of a picture, of which alone it sees something, in the picture's pixels."""
+        x, y = part.corner_px
+        crop, to_picture = _moved(self.crop, self.to_picture, x, y)
+        return replace(
+            self,
+            crop=crop,
+            face=None if self.face is None else self.face.moved(x, y),
+            to_picture=to_picture,
+            corner_px=(self.corner_px[0] + x, self.corner_px[1] + y),
+            inner=None if self.inner is None else self.inner.placed(part),
+            lit=None if self.lit is None else self.lit.moved(x, y),
+            within=part,
+        )
 
     def face_in_view(self) -> Bools | None:
         """Where the face is in what the network sees, None where nobody has looked for it. [S, S]"""
@@ -145,10 +165,22 @@ def seen(picture: Array, frame: Frame, *, levels: bool) -> list[F32]:
 
 def _view(picture: Array, frame: Frame) -> F32:
     """What the network sees of a picture [H, W, 3]: float32 in [0, 1]. [S, S, 3]"""
-    if frame.to_picture is not None:
-        return in_unit_range(upright_view(picture, frame.to_picture, frame.crop.size_px))
+    crop, to_picture = frame.crop, frame.to_picture
+    if frame.within is not None:
+        x, y = frame.within.corner_px
+        picture = frame.within.of(picture)
+        crop, to_picture = _moved(crop, to_picture, -x, -y)
+    if to_picture is not None:
+        return in_unit_range(upright_view(picture, to_picture, crop.size_px))
     # the part alone is made floats, not the picture
-    return replace(frame.crop, x_px=0, y_px=0).cut(in_unit_range(frame.crop.part(picture)))
+    return replace(crop, x_px=0, y_px=0).cut(in_unit_range(crop.part(picture)))
+
+
+def _moved(crop: Crop, to_picture: F64 | None, x_px: int, y_px: int) -> tuple[Crop, F64 | None]:
+    """A crop, and the matrix of an upright one, so far to the right and down."""
+    if to_picture is not None:
+        to_picture = to_picture + np.array([[0, 0, x_px], [0, 0, y_px]])
+    return replace(crop, x_px=crop.x_px + x_px, y_px=crop.y_px + y_px), to_picture
 
 
 def carried_back(mean: F32, to_picture: F64, shape: tuple[int, ...], corner_px: tuple[int, int]) -> F32:

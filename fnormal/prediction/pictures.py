@@ -136,7 +136,7 @@ class PictureStages:
             work.n_faces, faces = len(faces), faces[: self._most_faces]
             work.warnings = [said for face in faces if (said := doubt(work.job.source, face))]
             outline = outline_of(options.mask, work.job.source, picture)
-            work.frames = [self._predictor.framed(work.shape, face, options.scale, outline) for face in faces]
+            work.frames = self._predictor.frames(picture, faces, options.scale, outline)
             clock.lap("detect")
         else:
             work.frames = [self._predictor.whole_frame(picture)]

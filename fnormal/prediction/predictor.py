@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,37 +11,25 @@ import numpy as np
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.config import CROP_SCALE
 from fnormal.errors import FNormalError
-from fnormal.faces.crop import Crop, crop_around, holding
-from fnormal.faces.detect import FaceBox, roll_deg
+from fnormal.faces.crop import Crop
+from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.ladder import find_all_faces
-from fnormal.faces.masks import Outline, given_mask, seen_mask, with_forehead
+from fnormal.faces.masks import Outline, moved_outline, seen_mask
 from fnormal.geometry.normals import length_of, unit
+from fnormal.geometry.plain_border import without_bars
 from fnormal.network.serving import Served, open_runner
 from fnormal.prediction.face_normals import FaceNormals, confidence_of
-from fnormal.prediction.frames import Frame, carried_back, framed_square, seen, square_of
+from fnormal.prediction.frames import Frame, carried_back, seen
+from fnormal.prediction.framing import face_frame, whole_frame
 from fnormal.prediction.inputs import as_bytes, check_range, inside
-from fnormal.prediction.whole import (
-    chosen,
-    is_sure,
-    is_tight,
-    may_be_inside,
-    merged,
-    needs_own_frame,
-    own_square,
-    whole_frame,
-)
+from fnormal.prediction.merging import chosen, is_sure, may_be_inside, merged
 
 if TYPE_CHECKING:  # torch takes a second to import
     from fnormal.network.model import CrossModalNet
 
 BATCH = 8  # crops that go through the network together
-_UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns
-
-
-def _is_turned(face: FaceBox) -> bool:
-    return abs(roll_deg(face.landmarks)) > _UPRIGHT_DEG
 
 
 class Predictor:
@@ -142,7 +129,7 @@ class Predictor:
         check_range(picture)
         if faces is None:
             faces = self.detect(as_bytes(picture), every=True)
-        frames = self._frames(picture, faces, scale, forehead)
+        frames = self.frames(picture, faces, scale, _outline(picture, forehead))
         means = iter(self.run([view for frame in frames for view in self.seen(picture, frame)]))
         return [self.finish(frame, means, picture.shape[:2]) for frame in frames]
 
@@ -170,7 +157,9 @@ class Predictor:
         for number, picture in enumerate(pictures):
             check_range(picture)
             faces = self.detect(as_bytes(picture), every=every)
-            for frame in self._frames(picture, faces if every else faces[:1], scale, forehead):
+            for frame in self.frames(
+                picture, faces if every else faces[:1], scale, _outline(picture, forehead)
+            ):
                 jobs.append((number, frame))
                 views += self.seen(picture, frame)
         results: list[list[FaceNormals]] = [[] for _ in pictures]
@@ -178,10 +167,6 @@ class Predictor:
         for number, frame in jobs:
             results[number].append(self.finish(frame, means, pictures[number].shape[:2]))
         return results
-
-    def _frames(self, picture: Array, faces: Sequence[FaceBox], scale: float, forehead: bool) -> list[Frame]:
-        outline = to_the_hairline(picture) if forehead else seen_mask
-        return [self.framed(picture.shape[:2], face, scale, outline) for face in faces]
 
     def predict_whole(self, picture: Array) -> FaceNormals:
         """Normals of every pixel of a face crop; a small or turned face in it is framed as trained."""
@@ -197,44 +182,35 @@ class Predictor:
         return self.finish(frame, self.run(self.seen(picture, frame)), picture.shape[:2])
 
     def whole_frame(self, picture: U8) -> Frame:
-        """The frame of all of a picture [H, W, 3], with that of a face inside which needs one of its own."""
-        shape = (picture.shape[0], picture.shape[1])
-        frame = whole_frame(shape, self.size_px)
-        for face in filter(may_be_inside, self.detect(picture)[:1]):
-            own = _is_turned(face) or needs_own_frame(face, max(shape)) or is_tight(face, max(shape))
-            inner = self._bare_frame(shape, face) if own else None
-            return replace(frame, inner=inner, lit=face if is_sure(face) else None)
-        return frame
+        """The frame of all of a picture [H, W, 3], with that of a face inside which needs one of its own.
 
-    def _bare_frame(self, shape: tuple[int, int], face: FaceBox) -> Frame:
-        """What the network will see of a face in the paper's crop, all of it inside the mask."""
-        everywhere = given_mask(np.ones(shape, bool))
-        if _is_turned(face):
-            return framed_square(face, square_of(face.landmarks), shape, self.size_px, everywhere)
-        crop = crop_around(face.landmarks, *shape, size_px=self.size_px)
-        if is_tight(face, crop.side_px):  # the picture is
-            return framed_square(face, own_square(face, shape), shape, self.size_px, everywhere)
-        return Frame(crop, np.ones((crop.side_px, crop.side_px), bool), face)
-
-    def framed(self, shape: Sequence[int], face: FaceBox, scale: float, outline: Outline) -> Frame:
-        """What the network will see of a face: the paper's crop, or an upright view of a turned face.
-
-        In a wider or tighter one it is asked about the paper's crop too, so that its answer is the same.
+        Plain bars at its sides are left out.
         """
-        height, width = shape
-        if not _is_turned(face):
-            crop = crop_around(face.landmarks, height, width, scale=scale, size_px=self.size_px)
-            if outline is not seen_mask:  # the forehead must not end at the straight edge of the crop
-                crop = holding(crop, with_forehead(face.landmarks), height, width)
-            corner, side = (crop.x_px, crop.y_px), float(crop.side_px)
-            frame = Frame(crop, outline(face.landmarks, crop.side_px, crop.side_px, corner_px=corner), face)
-        else:
-            square = square_of(face.landmarks, scale)
-            frame = framed_square(face, square, (height, width), self.size_px, outline)
-            side = square.side
-        if needs_own_frame(face, side) or is_tight(face, side):
-            return replace(frame, inner=self._bare_frame((height, width), face))
-        return frame
+        part = without_bars(picture)
+        inside = np.ascontiguousarray(part.of(picture))
+        face = next(filter(may_be_inside, self.detect(inside)[:1]), None)
+        frame = whole_frame(part.shape, self.size_px, face, sure=face is not None and is_sure(face))
+        return frame if part.shape == picture.shape[:2] else frame.placed(part)
+
+    def frames(
+        self,
+        picture: Array,
+        faces: Sequence[FaceBox],
+        scale: float = CROP_SCALE,
+        outline: Outline = seen_mask,
+    ) -> list[Frame]:
+        """What the network will see of faces of a picture [H, W, 3], see :func:`face_frame`.
+
+        Plain bars at its sides are left out.
+        """
+        part = without_bars(picture) if faces else None
+        if part is None or part.shape == picture.shape[:2]:
+            shape = (picture.shape[0], picture.shape[1])
+            return [face_frame(shape, face, scale, outline, self.size_px) for face in faces]
+        x, y = part.corner_px
+        there = moved_outline(outline, x, y)
+        inside = [face.moved(-x, -y) for face in faces]
+        return [face_frame(part.shape, f, scale, there, self.size_px).placed(part) for f in inside]
 
     def seen(self, picture: Array, frame: Frame) -> list[F32]:
         """What this network sees of a picture [H, W, 3] in a frame, one view a part of it. [S, S, 3]"""
@@ -263,7 +239,9 @@ class Predictor:
         parts = [self._finished(part, mean, shape) for part, mean in zip(frame.parts, means, strict=False)]
         if len(parts) == 1:
             return parts[0]
-        return chosen(*parts) if frame.face is None else merged(*parts)
+        outer, inner = parts
+        share = 0.5 if frame.averaged else 1.0
+        return chosen(outer, inner, share) if frame.face is None else merged(outer, inner, share)
 
     def _finished(self, frame: Frame, mean: F32, shape: Sequence[int]) -> FaceNormals:
         crop, mask = frame.crop, frame.mask
@@ -282,3 +260,7 @@ class Predictor:
         return FaceNormals(
             normals, mask, confidence, crop, frame.face, corner_px, (height, width), frame.turn_deg
         )
+
+
+def _outline(picture: Array, forehead: bool) -> Outline:
+    return to_the_hairline(picture) if forehead else seen_mask
