@@ -54,7 +54,7 @@ def test_anchors_are_those_of_the_networks() -> None:
 @pytest.mark.parametrize("share", [0.12, 0.08, 0.04, 0.0])
 @pytest.mark.parametrize("gamma", [1.0, 2.2])
 def test_faces_that_fill_a_grey_picture_are_found(photo: np.ndarray, share: float, gamma: float) -> None:
-    """Cut at the points' very box and inside of it, in sRGB and linear pixels; one was not found from near."""
+    """Cut at the points' very box and inside of it, in sRGB and linear pixels; from near one is not found."""
     usual = find_all_faces(photo)[0]
     left, top, right, bottom = usual.box
     less = share * (right - left)

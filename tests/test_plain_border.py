@@ -63,7 +63,7 @@ def test_bars_are_found_in_a_jpeg(
 
 @pytest.mark.parametrize("width_px", [20, 48])
 def test_bars_go_on_around_what_is_as_dark_as_they_are(photo: np.ndarray, width_px: int) -> None:
-    """A face before black, in a black frame: where the background ends, the frame has a width all the same."""
+    """A face before black, in a black frame: that goes on where the background lies."""
     rows, columns = np.mgrid[:240, :240]
     dark = np.where((columns > 30 + rows // 3)[..., None], photo, np.uint8(0))
     around, part = framed(dark, (width_px,) * 4, (0, 0, 0))

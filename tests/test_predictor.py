@@ -144,7 +144,7 @@ def test_a_tight_picture_is_answered_more_as_the_papers_crop_is(
 def test_a_tight_picture_is_answered_by_the_mean_of_two_frames(
     predictor: fnormal.Predictor, astronaut: Path, monkeypatch: pytest.MonkeyPatch, turn_deg: int
 ) -> None:
-    """As it is, and with a border around or upright; at a turn that the network hardly knows only the latter."""
+    """As it is, and with a border or upright; at turns that the network hardly knows the latter alone."""
     matrix = cv2.getRotationMatrix2D((224, 130), turn_deg, 1.0)
     photo = cv2.warpAffine(read_image(astronaut), matrix, (512, 512))
     face = predictor.detect(photo)[0]
