@@ -9,6 +9,7 @@ import pytest
 from fnormal.faces.detect import FaceBox
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.prediction import video
+from fnormal.prediction.face_normals import FaceNormals
 from fnormal.prediction.predictor import Predictor
 from fnormal.prediction.tracking import FaceTracker
 from fnormal.prediction.video import VideoPredictor
@@ -89,6 +90,37 @@ def test_a_calm_face_is_looked_at_in_every_fourth_frame(portrait: np.ndarray, in
         assert both.sum() > 0.97 * frame.normals.mask.sum()
         off_deg = angular_error_deg(frame.normals.normals, moved)[both].mean()
         assert off_deg < 0.9, "1.5 by the end where they do not turn"
+
+
+def test_a_letterboxed_video_is_answered_as_without_bars(
+    portrait: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A face that reaches beyond them; where a frame is dark, its bars seem wider than they are."""
+    bare = np.ascontiguousarray(placed(portrait, 240, 200)[120:290])
+    face = Predictor().detect(bare)[0]
+    around = np.pad(bare, ((60, 60), (0, 0), (0, 0)))
+    dark = around.copy()
+    dark[:100] = 0
+
+    def answers(pictures: list[np.ndarray], down_px: int) -> list[FaceNormals | None]:
+        tracker = StillTracker()
+        tracker.face = face.moved(0, down_px)
+        monkeypatch.setattr(video, "FaceTracker", lambda: tracker)
+        return [f.normals for f in VideoPredictor(Predictor(), scale=1.2).follow(pictures)]
+
+    shown = answers([dark, around, around, dark], 60)
+    for one, other in zip(shown[1:3], answers([bare] * 3, 0)[1:], strict=True):
+        assert one is not None
+        assert other is not None
+        np.testing.assert_array_equal(one.mask[60:-60], other.mask)
+        assert one.mask.sum() == other.mask.sum()
+        assert angular_error_deg(one.normals[60:-60], other.normals)[other.mask].mean() < 0.05
+    first, usual, _, last = shown
+    assert first is not None
+    assert usual is not None
+    assert last is not None
+    np.testing.assert_array_equal(last.mask, usual.mask, "once the others were seen")
+    assert first.mask.sum() < usual.mask.sum()
 
 
 def test_a_face_that_changes_is_looked_at(portrait: np.ndarray, in_turn: Predictor) -> None:

@@ -40,6 +40,11 @@ class Part(NamedTuple):
         """Left column and top row."""
         return self.left, self.top
 
+    def joined(self, other: Part) -> Part:
+        """The smallest part that holds both."""
+        top, left = min(self.top, other.top), min(self.left, other.left)
+        return Part(top, max(self.bottom, other.bottom), left, max(self.right, other.right))
+
     def of(self, picture: Array) -> Array:
         """The part of a picture [H, W, ...], a view and no copy. [h, w, ...]"""
         return picture[self.top : self.bottom, self.left : self.right]

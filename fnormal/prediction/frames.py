@@ -94,6 +94,10 @@ class Square:
         """Pixels of the network's input to the picture's. [2, 3]"""
         return square_matrix(self.middle, self.side, self.turn_deg, size_px)
 
+    def moved(self, x_px: int, y_px: int) -> Square:
+        """The square so far to the right and down."""
+        return Square(self.middle + np.array([x_px, y_px]), self.side, self.turn_deg)
+
     def part_of(self, shape: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
         """Left column and top row, rows and columns of the part of a picture that holds the square."""
         height, width = shape

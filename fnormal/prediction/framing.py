@@ -10,7 +10,8 @@ import numpy as np
 from fnormal.config import CROP_SCALE
 from fnormal.faces.crop import Crop, crop_around, holding, square_matrix, whole_picture
 from fnormal.faces.detect import FaceBox, roll_deg
-from fnormal.faces.masks import Outline, given_mask, seen_mask, with_forehead
+from fnormal.faces.masks import Outline, given_mask, moved_outline, seen_mask, with_forehead
+from fnormal.geometry.plain_border import Part
 from fnormal.prediction.frames import Frame, Square, framed_square, square_of
 
 _UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns,
@@ -20,21 +21,39 @@ _TIGHT = 1.1  # and below which the square is widened
 _MOST_BORDER = 1.15  # side of a square / shorter side of the picture, at most
 
 
-def face_frame(
-    shape: tuple[int, int], face: FaceBox, scale: float, outline: Outline, size_px: int
-) -> Frame:  # fmt: skip
+def face_frame(part: Part, face: FaceBox, scale: float, outline: Outline, size_px: int) -> Frame:
     """What the network will see of a face: the paper's crop, or an upright view of a turned face.
 
     In a wider or tighter one it is asked about the paper's crop too, so that its answer is the same. In a
     picture without room for that it is asked about what there is, and with a border around.
 
     Args:
-        shape: Rows and columns of the picture.
-        face: The face.
+        part: What is seen of the picture, as if it were all there is.
+        face: The face, in the picture.
         scale: Side of the crop / larger side of the landmarks' box.
-        outline: Where a face is.
+        outline: Where a face of the picture is.
         size_px: Side of the network's input.
     """
+    face, outline = _inside(part, face, outline)
+    return _face_frame(part.shape, face, scale, outline, size_px).placed(part)
+
+
+def square_frame(part: Part, face: FaceBox, square: Square, outline: Outline, size_px: int) -> Frame:
+    """The frame of a square around a face; the other arguments are :func:`face_frame`'s."""
+    x, y = part.corner_px
+    face, outline = _inside(part, face, outline)
+    return framed_square(face, square.moved(-x, -y), part.shape, size_px, outline).placed(part)
+
+
+def _inside(part: Part, face: FaceBox, outline: Outline) -> tuple[FaceBox, Outline]:
+    """A face and the outline of faces of a picture, in the pixels of a part of it."""
+    x, y = part.corner_px
+    return face.moved(-x, -y), moved_outline(outline, x, y)
+
+
+def _face_frame(
+    shape: tuple[int, int], face: FaceBox, scale: float, outline: Outline, size_px: int
+) -> Frame:  # fmt: skip
     if _is_turned(face):
         return _turned_frame(shape, face, scale, outline, size_px)
     crop = crop_around(face.landmarks, *shape, scale=scale, size_px=size_px)
@@ -53,21 +72,25 @@ def _turned_frame(
     shape: tuple[int, int], face: FaceBox, scale: float, outline: Outline, size_px: int
 ) -> Frame:  # fmt: skip
     frame = framed_square(face, square_of(face.landmarks, scale), shape, size_px, outline)
-    if _is_said_as_it_is(face) and _fills(face, shape, size_px):
+    if _is_known_at_its_turn(face) and _fills(face, shape, size_px):
         crop = crop_around(face.landmarks, *shape, size_px=size_px)
         return replace(frame, inner=_everywhere(crop, face), averaged=True)
     return frame if _TIGHT <= scale <= _SMALL else replace(frame, inner=_bare_frame(shape, face, size_px))
 
 
-def whole_frame(shape: tuple[int, int], size_px: int, face: FaceBox | None, *, sure: bool = True) -> Frame:
-    """The frame of every pixel of a picture, with that of a face inside which needs one of its own.
+def whole_frame(part: Part, face: FaceBox | None, size_px: int, *, sure: bool) -> Frame:
+    """The frame of every pixel of a part of a picture, with that of a face inside which needs one of its own.
 
     Args:
-        shape: Rows and columns of the picture.
+        part: What is seen of the picture, as if it were all there is.
+        face: A face of the part, in its pixels, if there is one.
         size_px: Side of the network's input.
-        face: A face inside, if there is one.
-        sure: Whether it is believed at once, and the picture levelled by its light.
+        sure: Whether the face is believed at once, and the picture levelled by its light.
     """
+    return _whole_frame(part.shape, face, size_px, sure=sure).placed(part)
+
+
+def _whole_frame(shape: tuple[int, int], face: FaceBox | None, size_px: int, *, sure: bool) -> Frame:
     frame = _picture_frame(shape, size_px)
     if face is None:
         return frame
@@ -75,7 +98,7 @@ def whole_frame(shape: tuple[int, int], size_px: int, face: FaceBox | None, *, s
     own = _is_turned(face) or _is_small(face, max(shape)) or tight
     return replace(
         frame, inner=_bare_frame(shape, face, size_px) if own else None,
-        averaged=tight and _is_said_as_it_is(face), lit=face if sure else None,
+        averaged=tight and _is_known_at_its_turn(face), lit=face if sure else None,
     )  # fmt: skip
 
 
@@ -117,7 +140,7 @@ def _is_turned(face: FaceBox) -> bool:
     return abs(roll_deg(face.landmarks)) > _UPRIGHT_DEG
 
 
-def _is_said_as_it_is(face: FaceBox) -> bool:
+def _is_known_at_its_turn(face: FaceBox) -> bool:
     """Whether the network knows a face at its turn well enough for its answer to count.
 
     In tight crops of rendered heads that are turned by 30 to 50 degrees the mean of that answer and of the

@@ -16,7 +16,7 @@ from fnormal.faces.detect import FaceBox
 from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.ladder import find_all_faces
-from fnormal.faces.masks import Outline, moved_outline, seen_mask
+from fnormal.faces.masks import Outline, seen_mask
 from fnormal.geometry.normals import length_of, unit
 from fnormal.geometry.plain_border import without_bars
 from fnormal.network.serving import Served, open_runner
@@ -187,10 +187,8 @@ class Predictor:
         Plain bars at its sides are left out.
         """
         part = without_bars(picture)
-        inside = np.ascontiguousarray(part.of(picture))
-        face = next(filter(may_be_inside, self.detect(inside)[:1]), None)
-        frame = whole_frame(part.shape, self.size_px, face, sure=face is not None and is_sure(face))
-        return frame if part.shape == picture.shape[:2] else frame.placed(part)
+        face = next(filter(may_be_inside, self.detect(np.ascontiguousarray(part.of(picture)))[:1]), None)
+        return whole_frame(part, face, self.size_px, sure=face is not None and is_sure(face))
 
     def frames(
         self,
@@ -203,14 +201,10 @@ class Predictor:
 
         Plain bars at its sides are left out.
         """
-        part = without_bars(picture) if faces else None
-        if part is None or part.shape == picture.shape[:2]:
-            shape = (picture.shape[0], picture.shape[1])
-            return [face_frame(shape, face, scale, outline, self.size_px) for face in faces]
-        x, y = part.corner_px
-        there = moved_outline(outline, x, y)
-        inside = [face.moved(-x, -y) for face in faces]
-        return [face_frame(part.shape, f, scale, there, self.size_px).placed(part) for f in inside]
+        if not faces:
+            return []
+        part = without_bars(picture)
+        return [face_frame(part, face, scale, outline, self.size_px) for face in faces]
 
     def seen(self, picture: Array, frame: Frame) -> list[F32]:
         """What this network sees of a picture [H, W, 3] in a frame, one view a part of it. [S, S, 3]"""

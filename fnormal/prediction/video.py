@@ -11,8 +11,10 @@ from fnormal.faces.detect import FaceBox
 from fnormal.faces.masks import Outline
 from fnormal.geometry.mirror import mirror_image, mirror_normals
 from fnormal.geometry.normals import angular_error_deg, turned_in_plane, unit
+from fnormal.geometry.plain_border import Part, without_bars
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.frames import Frame, Square, framed_square, square_of
+from fnormal.prediction.frames import Frame, Square, square_of
+from fnormal.prediction.framing import square_frame
 from fnormal.prediction.motion import Motion, grey_view, motion_of, turn_and_rest
 from fnormal.prediction.outlines import BUILT_IN
 from fnormal.prediction.predictor import Predictor
@@ -75,6 +77,7 @@ class VideoFrame:
         normals: Its normals; None without a face, or where they were not asked for.
         encoded: Its bytes, for a stream.
         flicker_deg: Mean angle to the normals of the frame before, moved along with the picture, if any.
+        content: What plain bars leave of the picture.
         seconds: What each stage took.
     """
 
@@ -98,6 +101,7 @@ class VideoFrame:
     normals: FaceNormals | None = None
     encoded: bytes = b""
     flicker_deg: float | None = None
+    content: Part | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -134,6 +138,9 @@ class VideoPredictor:
         self._waited = 0  # frames since
         self._mirrored = False  # whether the network saw the last view in the mirror
         self._before: _Before | None = None
+        self._content: tuple[tuple[int, int], Part] | None = (
+            None  # the frames' shape, and that of all till now
+        )
 
     def follow(
         self,
@@ -167,9 +174,18 @@ class VideoPredictor:
         assert picture is not None, "nobody has taken it yet"
         frame.shape = (picture.shape[0], picture.shape[1])
         frame.picture = picture if self._keeps_pictures else None
+        frame.content = self._without_bars(picture, frame.shape)
         if not (self._predictor.fast and self._moved(frame, picture)):
             self._followed(frame, picture)
         frame.seconds["detect"] = time.monotonic() - started
+
+    def _without_bars(self, picture: U8, shape: tuple[int, int]) -> Part:
+        """What bars leave of all frames till now: in a dark one they seem wider than they are."""
+        part = without_bars(picture)
+        if self._content is not None and self._content[0] == shape:
+            part = part.joined(self._content[1])
+        self._content = (shape, part)
+        return part
 
     def _moved(self, frame: VideoFrame, picture: U8) -> bool:
         """Whether the face moved so little that it, and its normals, can be moved along with the picture."""
@@ -207,8 +223,9 @@ class VideoPredictor:
 
     def _place(self, frame: VideoFrame, picture: U8, square: Square) -> None:
         if frame.face is not None and (frame.wanted or frame.helps):
-            outline = self._outline_of(picture)
-            frame.frame = framed_square(frame.face, square, frame.shape, self._predictor.size_px, outline)
+            assert frame.content is not None, "it was looked at"
+            outline, size_px = self._outline_of(picture), self._predictor.size_px
+            frame.frame = square_frame(frame.content, frame.face, square, outline, size_px)
 
     def _ask(self, frame: VideoFrame) -> None:
         if frame.image is None:
