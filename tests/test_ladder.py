@@ -14,7 +14,7 @@ from fnormal.faces import blazeface, detect, ladder
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
 from fnormal.faces.detect import FaceBox, detect_faces, find_landmark_model, roll_deg
 from fnormal.faces.headpose import mean_points, yaw_of, yaw_of_six
-from fnormal.faces.ladder import _in_blazefaces_terms, find_all_faces
+from fnormal.faces.ladder import _in_blazefaces_terms, _surer, find_all_faces
 from fnormal.faces.profile import profile_points
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import read_image
@@ -64,6 +64,33 @@ def test_faces_that_fill_a_grey_picture_are_found(photo: np.ndarray, share: floa
     face = find_all_faces(tight)[0]
     assert off(face.landmarks + np.float32([x, y]), usual.landmarks) < 0.1
     assert face.score > 0.65, "and believed at once"
+
+
+@pytest.mark.parametrize("light", [0.03, 0.02])
+@pytest.mark.parametrize("before_window", [False, True])
+def test_faces_in_the_dark_are_found_as_in_the_light(
+    photo: np.ndarray, light: float, before_window: bool
+) -> None:
+    """At night, where the whole picture is dark, and before a bright window."""
+    usual = find_all_faces(photo)[0]
+    head = np.zeros(photo.shape[:2], np.float32)
+    cv2.ellipse(head, (225, 130), (90, 120), 0, 0, 360, 1, -1)
+    inside = cv2.GaussianBlur(head, (0, 0), 8)[..., None] if before_window else np.ones((512, 512, 1))
+    dark = (inside * light * photo + (1 - inside) * (0.5 * photo + 120)).astype(np.uint8)
+    face = find_all_faces(dark)[0]
+    assert off(face.landmarks, usual.landmarks) < 0.05
+    assert face.score > 0.8
+
+
+def test_of_two_looks_at_a_face_the_surer_one_is_taken(photo: np.ndarray) -> None:
+    one = find_all_faces(photo)[0]
+    doubted, beside = replace(one, score=0.3), replace(one.moved(200, 0), score=0.5)
+    for faces, others, kept in (
+        ([doubted, beside], [one], [one, beside]),
+        ([one], [beside, doubted], [one, beside]),
+        ([], [doubted], [doubted]),
+    ):
+        assert [face.score for face in _surer(faces, others)] == [face.score for face in kept]
 
 
 @pytest.mark.parametrize("angle_deg", [30, 45, 60, 90, 135, 180, -90, -120])

@@ -7,10 +7,11 @@ faces, the full-range one smaller faces too.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,7 +24,17 @@ from fnormal.files.packages import package_path
 
 LEAST_SCORE = 0.5  # of a face that nothing else speaks for
 _OVERLAP = 0.3  # intersection over union beyond which two boxes are one face
+SAME_FACE = 0.4  # overlap from which what is found in two looks is one face
+_FLAT = 0.35  # distance of the eyes / distance to the mouth, of a profile
 _LOGIT = 50.0
+
+
+class Boxed(Protocol):
+    """What has a box."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,15 @@ class Candidate:
     def mouth(self) -> F32:
         """Middle of the mouth. [2]"""
         return np.asarray(self.points[3])
+
+    @property
+    def level_deg(self) -> float:
+        """How far it is turned in the picture's plane, clockwise on the screen."""
+        across = self.eyes[1] - self.eyes[0]
+        down = self.mouth - self.eyes.mean(axis=0)
+        if np.linalg.norm(across) < _FLAT * np.linalg.norm(down):  # a profile, whose eyes lie on one spot
+            return float(np.degrees(np.arctan2(-down[0], down[1])))
+        return float(np.degrees(np.arctan2(across[1], across[0])))
 
     @property
     def width_px(self) -> float:
@@ -166,3 +186,8 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
         return 0.0
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
     return float(width * height / max(min(areas), 1e-9))
+
+
+def is_new(box: tuple[float, ...], known: Iterable[Boxed]) -> bool:
+    """Whether a box is that of none that is known."""
+    return all(overlap(box, other.box) < SAME_FACE for other in known)

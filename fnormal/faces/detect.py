@@ -51,6 +51,13 @@ class FaceBox:
         return FaceBox(box, self.landmarks + np.array([x_px, y_px], np.float32), self.score)
 
 
+def is_inside(points: F32, picture: U8) -> bool:
+    """Whether most points [68, 2] lie in the picture, and not all in one pixel."""
+    height, width = picture.shape[:2]
+    inside = ((points > -1) & (points < (width, height))).all(axis=1).mean()
+    return bool(inside >= 0.5 and np.ptp(points, axis=0).min() >= 1)
+
+
 def eyes_of(landmarks: Array) -> Array:
     """Middles of the subject's right eye and left eye, of 68 points in any dimension [68, D]. [2, D]"""
     return np.stack([landmarks[eye].mean(axis=0) for eye in _EYES])

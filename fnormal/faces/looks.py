@@ -8,6 +8,8 @@ from fnormal.arrays import U8
 from fnormal.faces import blazeface
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, without_doubles
 
+_SHADOW_GAMMA, _LIGHT_PCT, _LEAST_LIGHT = 0.45, 99, 4.0  # so many of the pixels are darker than white then
+_COUNTED_PX = 1 << 16
 _MARGIN = 0.25  # of the longer side
 _TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
 _CUT_FACE = 0.8  # of a part's side; larger ones are cut by it, and found in larger parts
@@ -27,6 +29,19 @@ def from_afar(picture: U8) -> list[Candidate]:
     wider = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
     back = np.array([[1, 0, -margin], [0, 1, -margin]], np.float64)
     return [candidate.moved(back) for candidate in blazeface.detect(wider, SHORT_RANGE)]
+
+
+def shadows_lifted(picture: U8) -> U8:
+    """A picture of which what is dark is light: faces at night, and before windows. [H, W, 3] both
+
+    With a twentieth of its light BlazeFace misses seven of ten rendered heads in a picture, and one in this.
+    """
+    import cv2
+
+    step = max(1, int(np.sqrt(picture.shape[0] * picture.shape[1] / _COUNTED_PX)))
+    lightest = np.percentile(picture[::step, ::step].max(axis=-1), _LIGHT_PCT)
+    light = np.minimum(1, np.arange(256) / max(lightest, _LEAST_LIGHT)) ** _SHADOW_GAMMA
+    return np.asarray(cv2.LUT(picture, np.rint(255 * light).astype(np.uint8)), np.uint8)
 
 
 def in_turns(picture: U8) -> list[Candidate]:
