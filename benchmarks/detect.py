@@ -1,4 +1,4 @@
-"""Which faces are found: by yaw, roll, size and cover on rendered heads, on portraits; and false faces.
+"""Which faces are found: by yaw, roll, size, cover and light on rendered heads, on portraits; and false faces.
 
     python -m benchmarks.detect --heads ict_facekit.npz [--family ict-facekit] [--skins skins.npz]
     python -m benchmarks.detect --portraits FOLDER [--every 4]
@@ -23,6 +23,7 @@ import numpy as np
 from fnormal.arrays import F32, U8
 from fnormal.faces.detect import FaceBox, detect_faces
 from fnormal.faces.ladder import find_all_faces
+from fnormal.geometry.images import srgb_to_linear
 from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.readers import SCANS, open_reader
 from fnormal.render.camera import frame_face
@@ -58,6 +59,13 @@ def heads(source: Path, family: str, skins: Path | None, count: int) -> Iterator
             for what, hide in COVERS.items():
                 picture, points = draw(renderer, scan.landmarks, rng, 0, 0, 220)
                 yield what, hide(picture, np.ones(picture.shape[:2], bool), points, rng)[0], points
+            picture, points = draw(renderer, scan.landmarks, rng, 0, 0, 220)
+            for light in (0.2, 0.1, 0.05):
+                yield f"light {light:g}", (picture * light).astype(np.uint8), points
+            low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int)
+            filled = np.ascontiguousarray(picture[low[1] : high[1], low[0] : high[0]])
+            yield "fills the picture", filled, points - low
+            yield "grey, linear", linear_grey(filled), points - low
 
 
 def draw(
@@ -78,6 +86,12 @@ def draw(
     part = np.s_[y : y + size * 2, x : x + size * 2]
     canvas[part] = drawn.over(np.ascontiguousarray(canvas[part]))
     return canvas, (camera.project(points)[:, :2] + (x, y)).astype(np.float32)
+
+
+def linear_grey(picture: U8) -> U8:
+    """A picture as sensors see it. [H, W, 3] both"""
+    grey = np.repeat(srgb_to_linear(picture.astype(np.float32) / 255).mean(-1, keepdims=True), 3, -1)
+    return np.rint(255 * grey).astype(np.uint8)
 
 
 def is_there(found: list[FaceBox], points: F32) -> bool:

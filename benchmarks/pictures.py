@@ -3,7 +3,7 @@
     python -m benchmarks.pictures --data val_hard.h5 [--data lps.h5] [--weights W] [--every 2]
 
 For each set a row of mean degrees in the mask: the network in the stored crop; `predict` of that crop, and of
-it at 77 px (a face of 64); the network in a tight crop from brows to chin, grey and linear; `predict
+it at 77 px (a face of 64) and in a twentieth of its light; the network in a tight crop from brows to chin, grey and linear; `predict
 --no-crop` of the stored crop, of the tight one, of it in sRGB, and of that in a black frame of 48 px for 202;
 in brackets how many were answered. Below it the views that are furthest behind the network.
 """
@@ -27,6 +27,7 @@ from fnormal.network.checkpoint import default_weights
 from fnormal.prediction.predictor import Predictor
 
 SMALL_PX = 77
+DARK = 0.05
 
 
 def as_picture(image: F32) -> U8:
@@ -60,7 +61,8 @@ def asked(predictor: Predictor, network: Network, sample: Pair) -> dict[str, flo
     """Errors by what was asked."""
     stored, near, linear = paper(sample), tight(sample), tight_linear(sample)
     errors = {"told the crop": float(network(stored)[0].mean())}
-    for name, view in (("predict", stored), (f"at {SMALL_PX} px", smaller(stored))):
+    dark = (stored[0] * DARK, *stored[1:])
+    for name, view in (("predict", stored), (f"at {SMALL_PX} px", smaller(stored)), ("dark", dark)):
         faces = predictor.predict(as_picture(view[0]))
         if faces:
             errors[name] = error_deg(faces[0].normals, view)
