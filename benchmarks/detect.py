@@ -1,4 +1,4 @@
-"""Which faces are found: by yaw, roll, size, cover and light on rendered heads, on portraits; and false faces.
+"""Which faces are found: by pose, size, cover and light on rendered heads, on portraits; and false faces.
 
     python -m benchmarks.detect --heads ict_facekit.npz [--family ict-facekit] [--skins skins.npz]
     python -m benchmarks.detect --portraits FOLDER [--every 4]
@@ -90,8 +90,8 @@ def draw(
 
 def linear_grey(picture: U8) -> U8:
     """A picture as sensors see it. [H, W, 3] both"""
-    grey = np.repeat(srgb_to_linear(picture.astype(np.float32) / 255).mean(-1, keepdims=True), 3, -1)
-    return np.rint(255 * grey).astype(np.uint8)
+    grey = srgb_to_linear(picture.astype(np.float32) / np.float32(255)).mean(axis=-1, keepdims=True)
+    return np.repeat(np.rint(255 * grey).astype(np.uint8), 3, axis=-1)
 
 
 def is_there(found: list[FaceBox], points: F32) -> bool:

@@ -2,10 +2,10 @@
 
     python -m benchmarks.pictures --data val_hard.h5 [--data lps.h5] [--weights W] [--every 2]
 
-For each set a row of mean degrees in the mask: the network in the stored crop; `predict` of that crop, and of
-it at 77 px (a face of 64) and in a twentieth of its light; the network in a tight crop from brows to chin, grey and linear; `predict
---no-crop` of the stored crop, of the tight one, of it in sRGB, and of that in a black frame of 48 px for 202;
-in brackets how many were answered. Below it the views that are furthest behind the network.
+For each set a row of mean degrees in the mask: the network in the stored crop; `predict` of that crop, of it
+at 77 px (a face of 64), and in a twentieth of its light; the network in a tight crop from brows to chin, grey
+and linear; `predict --no-crop` of the stored crop, of the tight one, of it in sRGB, and of that in a black
+frame of 48 px for 202; in brackets how many were answered. Below it the views furthest behind the network.
 """
 
 from __future__ import annotations
