@@ -90,6 +90,14 @@ def test_a_plain_picture_stays_whole(shape: tuple[int, int]) -> None:
     assert without_bars(np.full((*shape, 3), 7, np.uint8)) == (0, shape[0], 0, shape[1])
 
 
+def test_plain_pictures_with_bars_are_plain_pictures() -> None:
+    colors = np.array([[255, 255, 255], [200, 0, 0], [0, 0, 120]], np.uint8)
+    flag = np.repeat(colors, 40, axis=0)[:, None].repeat(200, axis=1)
+    assert without_bars(flag) == (40, 80, 0, 200)
+    assert without_bars(np.ascontiguousarray(flag.swapaxes(0, 1))) == (0, 200, 40, 80)
+    assert without_bars(framed(flag[40:80], (9, 9, 9, 9), (0, 0, 0))[0]) == (9, 49, 9, 209)
+
+
 @pytest.mark.parametrize("crop", [False, True])
 def test_a_picture_with_bars_is_answered_as_without(photo: np.ndarray, crop: bool) -> None:
     """Bit for bit, in the whole picture's pixels, and the bars themselves are no face."""

@@ -14,7 +14,7 @@ _MARGIN = 0.25  # of the longer side
 _TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
 _CUT_FACE = 0.8  # of a part's side; larger ones are cut by it, and found in larger parts
 _LEAST_FACE_PX = 16.0
-_TURNED_PICTURE_PX = 640  # a picture is shrunk to this before it is turned: what is searched there is large
+_LARGE_FACES_PX = 640  # a picture is shrunk to this where what is searched is large
 
 
 def from_afar(picture: U8) -> list[Candidate]:
@@ -25,9 +25,10 @@ def from_afar(picture: U8) -> list[Candidate]:
     """
     import cv2
 
-    margin = round(_MARGIN * max(picture.shape[:2]))
-    wider = cv2.copyMakeBorder(picture, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
-    back = np.array([[1, 0, -margin], [0, 1, -margin]], np.float64)
+    small, scale = _shrunk(picture)
+    margin = round(_MARGIN * max(small.shape[:2]))
+    wider = cv2.copyMakeBorder(small, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    back = np.array([[1, 0, -margin], [0, 1, -margin]]) / scale
     return [candidate.moved(back) for candidate in blazeface.detect(wider, SHORT_RANGE)]
 
 
@@ -48,13 +49,9 @@ def in_turns(picture: U8) -> list[Candidate]:
     """Faces that are turned by more than BlazeFace knows: the picture, shrunk, in seven turns."""
     import cv2
 
-    height, width = picture.shape[:2]
-    scale = min(1.0, _TURNED_PICTURE_PX / max(height, width))
-    if min(height, width) * scale < _LEAST_FACE_PX:
+    small, scale = _shrunk(picture)
+    if min(small.shape[:2]) < _LEAST_FACE_PX:
         return []
-    small = picture
-    if scale < 1:
-        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     rows, columns = small.shape[:2]
     side = int(np.ceil(np.hypot(rows, columns)))
     found = []
@@ -91,6 +88,17 @@ def in_parts(
                 if _LEAST_FACE_PX <= moved.width_px < _CUT_FACE * side:
                     found.append(moved)
     return without_doubles(found)
+
+
+def _shrunk(picture: U8) -> tuple[U8, float]:
+    """A picture that is enough for faces that are large in it, and its share of the picture's size."""
+    import cv2
+
+    scale = min(1.0, _LARGE_FACES_PX / max(picture.shape[:2]))
+    if scale == 1:
+        return picture, scale
+    side = tuple(max(1, round(length * scale)) for length in picture.shape[1::-1])
+    return np.asarray(cv2.resize(picture, side, interpolation=cv2.INTER_AREA), np.uint8), scale
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:

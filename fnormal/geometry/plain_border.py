@@ -13,11 +13,8 @@ _SAME = 3 / 255  # of the range: colours that differ by less are one
 _OTHER = 24 / 255  # by more than this: surely two, whatever JPEG made of them
 _BLURRED_PX = 16  # how far JPEG carries what lies behind a bar into it: the side of its blocks of colour
 _MIXED_PX = 1  # how many rows between a bar and what lies behind it may have some of both
-_LEAST_SHARE = 0.5  # of the row behind a bar that has another colour, and
-_STRAIGHT, _LATER_PX = (
-    0.8,
-    8,
-)  # how much of what has one so many rows later: bars end in a line, not at an outline
+_LEAST_SHARE = 0.5  # of the row behind a bar that has another colour, and so much
+_STRAIGHT, _LATER_PX = 0.8, 8  # of what has one so many rows later: bars end in a line, not at an outline
 _LEAST_PX = 32  # of what is left
 _AT_ONCE_PX = 1 << 18  # that are compared
 
@@ -75,7 +72,8 @@ def _plain_edges(picture: Array) -> list[int]:
     """How far each edge is of one colour: the upper, the lower, and between those the left and the right."""
     top, bottom = (_plain_rows(side) for side in _from_sides(picture)[:2])
     level = picture[top : picture.shape[0] - bottom]
-    return [top, bottom, *(_plain_rows(side) for side in _from_sides(level)[2:] if level.size)]
+    left, right = (_plain_rows(side) for side in _from_sides(level)[2:]) if level.size else (0, 0)
+    return [top, bottom, left, right] if left + right < picture.shape[1] else [top, bottom, 0, 0]
 
 
 def _bars(picture: Array, plain: Sequence[int]) -> list[int]:
@@ -103,7 +101,9 @@ def _from_sides(picture: Array) -> tuple[Array, Array, Array, Array]:
 def _plain_rows(picture: Array) -> int:
     """How many of the first rows have the colour of the corner."""
     count, step = 0, 1
-    while count < len(picture):  # a photo's first row is not plain, so that no other is looked at
+    while picture.size and count < len(
+        picture
+    ):  # a photo's first row is not plain, so that no other is looked at
         rows = picture[count : count + step]
         plain = _near(rows, picture[0, 0]).all(axis=1)
         if not plain.all():
