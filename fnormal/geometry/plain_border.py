@@ -101,9 +101,7 @@ def _from_sides(picture: Array) -> tuple[Array, Array, Array, Array]:
 def _plain_rows(picture: Array) -> int:
     """How many of the first rows have the colour of the corner."""
     count, step = 0, 1
-    while picture.size and count < len(
-        picture
-    ):  # a photo's first row is not plain, so that no other is looked at
+    while count < len(picture):  # a photo's first row is not plain, so that no other is looked at
         rows = picture[count : count + step]
         plain = _near(rows, picture[0, 0]).all(axis=1)
         if not plain.all():
