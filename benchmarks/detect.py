@@ -20,11 +20,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.framings import linear_grey
 from fnormal.arrays import F32, U8
 from fnormal.faces.detect import FaceBox, detect_faces
 from fnormal.faces.ladder import find_all_faces
-from fnormal.geometry.images import srgb_to_linear
 from fnormal.geometry.picturefile import find_images, read_image
+from fnormal.prediction.inputs import as_bytes, in_unit_range
 from fnormal.readers import SCANS, open_reader
 from fnormal.render.camera import frame_face
 from fnormal.render.lighting import rich_lighting
@@ -65,7 +66,7 @@ def heads(source: Path, family: str, skins: Path | None, count: int) -> Iterator
             low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int)
             filled = np.ascontiguousarray(picture[low[1] : high[1], low[0] : high[0]])
             yield "fills the picture", filled, points - low
-            yield "grey, linear", linear_grey(filled), points - low
+            yield "grey, linear", as_bytes(linear_grey(in_unit_range(filled))), points - low
 
 
 def draw(
@@ -86,12 +87,6 @@ def draw(
     part = np.s_[y : y + size * 2, x : x + size * 2]
     canvas[part] = drawn.over(np.ascontiguousarray(canvas[part]))
     return canvas, (camera.project(points)[:, :2] + (x, y)).astype(np.float32)
-
-
-def linear_grey(picture: U8) -> U8:
-    """A picture as sensors see it. [H, W, 3] both"""
-    grey = srgb_to_linear(picture.astype(np.float32) / np.float32(255)).mean(axis=-1, keepdims=True)
-    return np.repeat(np.rint(255 * grey).astype(np.uint8), 3, axis=-1)
 
 
 def is_there(found: list[FaceBox], points: F32) -> bool:

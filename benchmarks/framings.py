@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 import torch
 
-from fnormal.arrays import Array, Bools
+from fnormal.arrays import F32, Array, Bools
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sample import Pair
 from fnormal.faces.detect import eyes_of
@@ -58,12 +58,21 @@ def tight(sample: Pair) -> View:
 
 def tight_linear(sample: Pair) -> View:
     image, normals, mask = tight(sample)
-    return np.repeat(srgb_to_linear(image).mean(-1, keepdims=True), 3, -1), normals, mask
+    return linear_grey(image), normals, mask
+
+
+def linear_grey(image: F32) -> F32:
+    """A picture [H, W, 3] as sensors see it."""
+    return np.repeat(srgb_to_linear(image).mean(-1, keepdims=True), 3, -1)
 
 
 def bordered(sample: Pair) -> View:
-    image, normals, mask = paper(sample)
-    pad = mask.shape[0] * 48 // 256
+    return in_black(paper(sample), sample.mask.shape[0] * 48 // 256)
+
+
+def in_black(view: View, pad: int) -> View:
+    """A view in a black frame of so many pixels."""
+    image, normals, mask = view
     grow = ((pad, pad), (pad, pad))
     return np.pad(image, (*grow, (0, 0))), np.pad(normals, (*grow, (0, 0))), np.pad(mask, grow)
 

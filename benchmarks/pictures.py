@@ -18,21 +18,17 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.framings import Network, View, paper, tight, tight_linear
-from fnormal.arrays import F32, U8
+from benchmarks.framings import Network, View, in_black, paper, tight, tight_linear
+from fnormal.arrays import F32
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sample import Pair
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import default_weights
+from fnormal.prediction.inputs import as_bytes
 from fnormal.prediction.predictor import Predictor
 
 SMALL_PX = 77
 DARK = 0.05
-
-
-def as_picture(image: F32) -> U8:
-    """What a file of it holds. [H, W, 3]"""
-    return np.ascontiguousarray(np.clip(np.rint(image * 255), 0, 255).astype(np.uint8))
 
 
 def error_deg(normals: F32, view: View) -> float:
@@ -50,26 +46,20 @@ def smaller(view: View) -> View:
     return image, normals, mask > 0.5
 
 
-def framed_tight(sample: Pair) -> View:
-    """A tight crop in a black frame."""
-    image, normals, mask = tight(sample)
-    pad = [(round(len(image) * 48 / 202),) * 2] * 2
-    return np.pad(image, [*pad, (0, 0)]), np.pad(normals, [*pad, (0, 0)]), np.pad(mask, pad)
-
-
 def asked(predictor: Predictor, network: Network, sample: Pair) -> dict[str, float]:
     """Errors by what was asked."""
     stored, near, linear = paper(sample), tight(sample), tight_linear(sample)
     errors = {"told the crop": float(network(stored)[0].mean())}
     dark = (stored[0] * DARK, *stored[1:])
     for name, view in (("predict", stored), (f"at {SMALL_PX} px", smaller(stored)), ("dark", dark)):
-        faces = predictor.predict(as_picture(view[0]))
+        faces = predictor.predict(as_bytes(view[0]))
         if faces:
             errors[name] = error_deg(faces[0].normals, view)
     errors["told the tight crop"] = float(network(linear)[0].mean())
-    whole = {"no-crop": stored, "tight, linear": linear, "tight": near, "tight, framed": framed_tight(sample)}
+    framed = in_black(near, round(len(near[0]) * 48 / 202))
+    whole = {"no-crop": stored, "tight, linear": linear, "tight": near, "tight, framed": framed}
     for name, view in whole.items():
-        answer = predictor.predict_whole(as_picture(view[0]))
+        answer = predictor.predict_whole(as_bytes(view[0]))
         errors[name] = error_deg(answer.normals, view)
     return errors
 

@@ -11,11 +11,11 @@ import pytest
 
 from fnormal.config import DOUBTFUL_SCORE
 from fnormal.faces import blazeface, detect, ladder
-from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, overlap, without_doubles
+from fnormal.faces.blazeface import FULL_RANGE, SAME_FACE, SHORT_RANGE, Candidate, overlap, without_doubles
 from fnormal.faces.detect import FaceBox, detect_faces, find_landmark_model, roll_deg
 from fnormal.faces.facemesh import landmarks_68
 from fnormal.faces.headpose import mean_points, yaw_of, yaw_of_six
-from fnormal.faces.ladder import _in_blazefaces_terms, _surer, find_all_faces
+from fnormal.faces.ladder import _in_blazefaces_terms, find_all_faces
 from fnormal.faces.profile import profile_points
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import read_image
@@ -101,7 +101,9 @@ def test_of_two_looks_at_a_face_the_surer_one_is_taken(photo: np.ndarray) -> Non
         ([one], [beside, doubted], [one, beside]),
         ([], [doubted], [doubted]),
     ):
-        assert [face.score for face in _surer(faces, others)] == [face.score for face in kept]
+        assert [face.score for face in without_doubles([*faces, *others], SAME_FACE)] == [
+            face.score for face in kept
+        ]
 
 
 @pytest.mark.parametrize("angle_deg", [30, 45, 60, 90, 135, 180, -90, -120])

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -29,12 +29,19 @@ _FLAT = 0.35  # distance of the eyes / distance to the mouth, of a profile
 _LOGIT = 50.0
 
 
-class Boxed(Protocol):
-    """What has a box."""
+class Found(Protocol):
+    """What is found somewhere."""
 
     @property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom."""
+
+    @property
+    def score(self) -> float:
+        """0..1."""
+
+
+_Found = TypeVar("_Found", bound=Found)
 
 
 @dataclass(frozen=True)
@@ -169,12 +176,12 @@ def detect(picture: U8, kind: Kind, least_score: float = LEAST_SCORE) -> list[Ca
     return without_doubles(found)
 
 
-def without_doubles(candidates: list[Candidate]) -> list[Candidate]:
-    """The surest candidate of each face, surest first."""
-    kept: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda c: -c.score):
-        if all(overlap(candidate.box, other.box) < _OVERLAP for other in kept):
-            kept.append(candidate)
+def without_doubles(found: Iterable[_Found], most: float = _OVERLAP) -> list[_Found]:
+    """The surest that is found of each face, surest first; boxes that overlap by ``most`` are one face."""
+    kept: list[_Found] = []
+    for one in sorted(found, key=lambda f: -f.score):
+        if is_new(one.box, kept, most):
+            kept.append(one)
     return kept
 
 
@@ -188,6 +195,6 @@ def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     return float(width * height / max(min(areas), 1e-9))
 
 
-def is_new(box: tuple[float, ...], known: Iterable[Boxed]) -> bool:
+def is_new(box: tuple[float, ...], known: Iterable[Found], most: float = SAME_FACE) -> bool:
     """Whether a box is that of none that is known."""
-    return all(overlap(box, other.box) < SAME_FACE for other in known)
+    return all(overlap(box, other.box) < most for other in known)

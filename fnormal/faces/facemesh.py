@@ -16,13 +16,14 @@ from fnormal.faces.crop import out_of_view
 from fnormal.faces.detect import FaceBox, eyes_of
 from fnormal.faces.tflite import INSTALL, open_tflite
 from fnormal.files.packages import package_path
+from fnormal.geometry.images import lightest
 from fnormal.geometry.mesh import Mesh, make_mesh
 
 N_VERTICES = 468
 _INPUT_PX = 192
 _BOX_SCALE = 1.5  # side of the network's input / larger side of the points' box, as it was trained
-_LEAST_LIGHT, _LIGHT_PCT = 128.0, 99  # of a view's pixels so many are darker than this, at the least
-_COUNTED_STEP = 4
+_LEAST_LIGHT = 128.0  # what the lightest pixels of a view are raised to
+_COUNTED_PX = 48 * 48
 _EYES_468 = (33, 263)  # outer corners
 _LIPS_468 = (13, 14)
 _NARROW = 0.35  # of the points' box: eyes that are nearer to each other do not show how a head is turned
@@ -206,8 +207,7 @@ def _strength(crop: U8) -> float:
 
     With a fiftieth of the light it is right about two of three rendered heads, and about nine of ten so.
     """
-    lightest = np.percentile(crop[::_COUNTED_STEP, ::_COUNTED_STEP].max(axis=-1), _LIGHT_PCT)
-    return max(1.0, _LEAST_LIGHT / max(float(lightest), 1.0))
+    return max(1.0, _LEAST_LIGHT / max(lightest(crop, _COUNTED_PX), 1.0))
 
 
 def _run(network: Any, picture: U8, points: F32, right: F32, left: F32) -> tuple[F32, float]:

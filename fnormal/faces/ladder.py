@@ -89,7 +89,8 @@ def find_all_faces(
     sure = [face for face in faces if landmark_model or face.score >= _SHADOW_SCORE]
     if every or not sure:
         light = shadows_lifted(picture)
-        faces = _surer(faces, _meshed_all(light, _from_near_and_afar(light), sure))
+        lit = _meshed_all(light, _from_near_and_afar(light), sure)
+        faces = without_doubles([*faces, *lit], SAME_FACE)
     if dlib_is_there and not landmark_model and costly and (every or not faces):
         faces += _by_dlib(picture, None, faces)
     for look in _COSTLY_LOOKS if costly else ():
@@ -139,14 +140,6 @@ def _from_near_and_afar(picture: U8, near: list[Candidate] | None = None) -> lis
     """What BlazeFace's networks find in a picture, one of which may have looked at it."""
     near = blazeface.detect(picture, SHORT_RANGE) if near is None else near
     return without_doubles([*near, *from_afar(picture), *blazeface.detect(picture, FULL_RANGE)])
-
-
-def _surer(faces: list[FaceBox], others: list[FaceBox]) -> list[FaceBox]:
-    """All faces; of two that are one the one with the higher score."""
-    kept: list[FaceBox] = []
-    for face in sorted([*faces, *others], key=lambda f: -f.score):
-        kept += [face] if is_new(face.box, kept) else []
-    return kept
 
 
 def _meshed_all(picture: U8, candidates: list[Candidate], known: list[FaceBox]) -> list[FaceBox]:

@@ -7,8 +7,9 @@ import numpy as np
 from fnormal.arrays import U8
 from fnormal.faces import blazeface
 from fnormal.faces.blazeface import FULL_RANGE, SHORT_RANGE, Candidate, without_doubles
+from fnormal.geometry.images import lightest, resize_to_fit
 
-_SHADOW_GAMMA, _LIGHT_PCT, _LEAST_LIGHT = 0.45, 99, 4.0  # so many of the pixels are darker than white then
+_SHADOW_GAMMA, _LEAST_LIGHT = 0.45, 4.0
 _COUNTED_PX = 1 << 16
 _MARGIN = 0.25  # of the longer side
 _TURNS_DEG = (90, -90, 180, 45, -45, 135, -135)
@@ -25,7 +26,10 @@ def from_afar(picture: U8) -> list[Candidate]:
     """
     import cv2
 
-    small, scale = _shrunk(picture)
+    shrunk = _shrunk(picture)
+    if shrunk is None:
+        return []
+    small, scale = shrunk
     margin = round(_MARGIN * max(small.shape[:2]))
     wider = cv2.copyMakeBorder(small, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
     back = np.array([[1, 0, -margin], [0, 1, -margin]]) / scale
@@ -39,9 +43,8 @@ def shadows_lifted(picture: U8) -> U8:
     """
     import cv2
 
-    step = max(1, int(np.sqrt(picture.shape[0] * picture.shape[1] / _COUNTED_PX)))
-    lightest = np.percentile(picture[::step, ::step].max(axis=-1), _LIGHT_PCT)
-    light = np.minimum(1, np.arange(256) / max(lightest, _LEAST_LIGHT)) ** _SHADOW_GAMMA
+    white = max(lightest(picture, _COUNTED_PX), _LEAST_LIGHT)
+    light = np.minimum(1, np.arange(256) / white) ** _SHADOW_GAMMA
     return np.asarray(cv2.LUT(picture, np.rint(255 * light).astype(np.uint8)), np.uint8)
 
 
@@ -49,9 +52,10 @@ def in_turns(picture: U8) -> list[Candidate]:
     """Faces that are turned by more than BlazeFace knows: the picture, shrunk, in seven turns."""
     import cv2
 
-    small, scale = _shrunk(picture)
-    if min(small.shape[:2]) < _LEAST_FACE_PX:
+    shrunk = _shrunk(picture)
+    if shrunk is None:
         return []
+    small, scale = shrunk
     rows, columns = small.shape[:2]
     side = int(np.ceil(np.hypot(rows, columns)))
     found = []
@@ -90,15 +94,12 @@ def in_parts(
     return without_doubles(found)
 
 
-def _shrunk(picture: U8) -> tuple[U8, float]:
-    """A picture that is enough for faces that are large in it, and its share of the picture's size."""
-    import cv2
-
+def _shrunk(picture: U8) -> tuple[U8, float] | None:
+    """A picture that is enough for faces that are large in it, and its scale; None where none fits."""
     scale = min(1.0, _LARGE_FACES_PX / max(picture.shape[:2]))
-    if scale == 1:
-        return picture, scale
-    side = tuple(max(1, round(length * scale)) for length in picture.shape[1::-1])
-    return np.asarray(cv2.resize(picture, side, interpolation=cv2.INTER_AREA), np.uint8), scale
+    if min(picture.shape[:2]) * scale < _LEAST_FACE_PX:
+        return None
+    return resize_to_fit(picture, _LARGE_FACES_PX), scale
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:

@@ -1,10 +1,12 @@
-"""Pictures as arrays: sizes and colour curves."""
+"""Pictures as arrays: sizes, levels and colour curves."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from fnormal.arrays import F32, Array
+from fnormal.arrays import F32, U8, Array
+
+_LIGHT_PCT = 99
 
 
 def resize_image(image: Array, size_px: int, *, cubic: bool = False) -> Array:
@@ -38,6 +40,19 @@ def resize_to_fit(picture: Array, most_px: int) -> Array:
 def resize_points(points: Array, factor: float) -> F32:
     """Pixels [..., 2] of a picture, moved with it when its side grows by ``factor``; centres are integers."""
     return np.asarray((np.asarray(points) + 0.5) * factor - 0.5, np.float32)
+
+
+def lightest(picture: U8, counted_px: int) -> float:
+    """The level that one pixel in a hundred of a picture [H, W, 3] exceeds, of about so many counted."""
+    step = max(1, int(np.sqrt(picture.shape[0] * picture.shape[1] / counted_px)))
+    return float(np.percentile(picture[::step, ::step].max(axis=-1), _LIGHT_PCT))
+
+
+def near_color(picture: Array, color: Array, most: float) -> U8:
+    """255 where a picture [H, W, 3] has about a colour [3], each channel within ``most`` of it. [H, W]"""
+    import cv2
+
+    return np.asarray(cv2.inRange(picture, color - most, color + most), np.uint8)
 
 
 def srgb_to_linear(srgb: F32) -> F32:

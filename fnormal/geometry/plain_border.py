@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fnormal.arrays import F32, U8, Array, Bools
+from fnormal.arrays import F32, Array, Bools
+from fnormal.geometry.images import near_color
 
 _SAME = 3 / 255  # of the range: colours that differ by less are one
 _OTHER = 24 / 255  # by more than this: surely two, whatever JPEG made of them
@@ -100,10 +101,11 @@ def _from_sides(picture: Array) -> tuple[Array, Array, Array, Array]:
 
 def _plain_rows(picture: Array) -> int:
     """How many of the first rows have the colour of the corner."""
+    color, same = picture[0, 0], _SAME * _unit(picture)
     count, step = 0, 1
     while count < len(picture):  # a photo's first row is not plain, so that no other is looked at
-        rows = picture[count : count + step]
-        plain = _near(rows, picture[0, 0]).all(axis=1)
+        rows = np.ascontiguousarray(picture[count : count + step])
+        plain = near_color(rows, color, same).all(axis=1)
         if not plain.all():
             return count + int(plain.argmin())
         count, step = count + len(rows), max(1, _AT_ONCE_PX // rows.shape[1])
@@ -133,15 +135,6 @@ def _end(picture: Array, plain: int) -> int:
 def _is_straight(here: Bools, later: Bools) -> bool:
     """Whether what begins in a row is most of what there is later. [W] both"""
     return bool(here.mean() > max(_LEAST_SHARE, _STRAIGHT * later.mean()))
-
-
-def _near(colors: Array, color: Array) -> U8:
-    """255 where colors [H, W, 3] are a color [3]. [H, W]"""
-    import cv2
-
-    same = _SAME * _unit(colors)
-    middle = color.astype(np.float64)
-    return np.asarray(cv2.inRange(np.ascontiguousarray(colors), middle - same, middle + same), np.uint8)
 
 
 def _apart(colors: Array, other: Array) -> F32:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fnormal.arrays import F32, U8, Bools
+from fnormal.geometry.images import near_color
 
 _SAME = 0.04  # colours that differ by less are one, in a view whose colours differ by 1
 _EDGE, _EDGE_SAME = 3 / 256, 0.15  # so near to it, of the side, by less than this: JPEG's work
@@ -53,9 +54,9 @@ def _empty(view: F32, color: F32, contrast: float) -> Bools:
     """Where a view has a colour, from its border to all else. [S, S]"""
     import cv2
 
-    flat = cv2.morphologyEx(_near(view, color, _SAME * contrast), cv2.MORPH_CLOSE, _square(_SPECK_PX))
+    flat = cv2.morphologyEx(near_color(view, color, _SAME * contrast), cv2.MORPH_CLOSE, _square(_SPECK_PX))
     beside = cv2.dilate(_from_border(flat), _square(1 + 2 * round(_EDGE * len(view))))
-    return _from_border(flat | (beside & _near(view, color, _EDGE_SAME * contrast))) > 0
+    return _from_border(flat | (beside & near_color(view, color, _EDGE_SAME * contrast))) > 0
 
 
 def _without_hollows(inside: Bools) -> U8:
@@ -73,13 +74,6 @@ def _but_inside(empty: Bools, whole: U8) -> Bools:
 
     deep = cv2.erode(whole, _square(1 + 2 * round(_RIM * len(whole)))) > 0
     return np.asarray(cv2.dilate((empty & ~deep).view(np.uint8), _square(3)) > 0)
-
-
-def _near(view: F32, color: F32, most: float) -> U8:
-    """255 where a view has about a colour. [S, S]"""
-    import cv2
-
-    return np.asarray(cv2.inRange(view, color - most, color + most), np.uint8)
 
 
 def _from_border(flat: U8) -> U8:

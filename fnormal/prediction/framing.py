@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,7 @@ from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.masks import Outline, given_mask, moved_outline, seen_mask, with_forehead
 from fnormal.geometry.plain_border import Part
 from fnormal.prediction.frames import Frame, Square, framed_square, square_of
+from fnormal.prediction.merging import is_sure
 
 _UPRIGHT_DEG = 30.0  # up to this turn in the picture's plane the network was trained on common turns,
 _AS_IT_IS_DEG = 50.0  # and up to this one it is asked about tight pictures as they are, too
@@ -63,34 +63,31 @@ def _face_frame(
     frame = Frame(crop, outline(face.landmarks, side, side, corner_px=corner), face)
     if not _is_small(face, side) and not _is_tight(face, side):
         return frame
-    return replace(
-        frame, inner=_bare_frame(shape, face, size_px), averaged=_fills(face, shape, size_px)
-    )  # fmt: skip
+    return replace(frame, inner=_bare_frame(shape, face, size_px), averaged=_fills(face, shape))
 
 
 def _turned_frame(
     shape: tuple[int, int], face: FaceBox, scale: float, outline: Outline, size_px: int
 ) -> Frame:  # fmt: skip
     frame = framed_square(face, square_of(face.landmarks, scale), shape, size_px, outline)
-    if _is_known_at_its_turn(face) and _fills(face, shape, size_px):
+    if _is_known_at_its_turn(face) and _fills(face, shape):
         crop = crop_around(face.landmarks, *shape, size_px=size_px)
         return replace(frame, inner=_everywhere(crop, face), averaged=True)
     return frame if _TIGHT <= scale <= _SMALL else replace(frame, inner=_bare_frame(shape, face, size_px))
 
 
-def whole_frame(part: Part, face: FaceBox | None, size_px: int, *, sure: bool) -> Frame:
+def whole_frame(part: Part, face: FaceBox | None, size_px: int) -> Frame:
     """The frame of every pixel of a part of a picture, with that of a face inside which needs one of its own.
 
     Args:
         part: What is seen of the picture, as if it were all there is.
         face: A face of the part, in its pixels, if there is one.
         size_px: Side of the network's input.
-        sure: Whether the face is believed at once, and the picture levelled by its light.
     """
-    return _whole_frame(part.shape, face, size_px, sure=sure).placed(part)
+    return _whole_frame(part.shape, face, size_px).placed(part)
 
 
-def _whole_frame(shape: tuple[int, int], face: FaceBox | None, size_px: int, *, sure: bool) -> Frame:
+def _whole_frame(shape: tuple[int, int], face: FaceBox | None, size_px: int) -> Frame:
     frame = _picture_frame(shape, size_px)
     if face is None:
         return frame
@@ -98,13 +95,13 @@ def _whole_frame(shape: tuple[int, int], face: FaceBox | None, size_px: int, *, 
     own = _is_turned(face) or _is_small(face, max(shape)) or tight
     return replace(
         frame, inner=_bare_frame(shape, face, size_px) if own else None,
-        averaged=tight and _is_known_at_its_turn(face), lit=face if sure else None,
+        averaged=tight and _is_known_at_its_turn(face), lit=face if is_sure(face) else None,
     )  # fmt: skip
 
 
-def _picture_frame(shape: Sequence[int], size_px: int) -> Frame:
+def _picture_frame(shape: tuple[int, int], size_px: int) -> Frame:
     """The frame of every pixel of a picture [H, W]: the square around it, its border repeated."""
-    height, width = shape[0], shape[1]
+    height, width = shape
     mask = np.ones((height, width), bool)
     if height == width:
         return Frame(whole_picture(height, width, size_px), mask, None)
@@ -117,8 +114,8 @@ def _bare_frame(shape: tuple[int, int], face: FaceBox, size_px: int) -> Frame:
     """What the network will see of a face in the paper's crop, all of it inside the mask."""
     if _is_turned(face):
         square = square_of(face.landmarks)
-    elif _fills(face, shape, size_px):
-        square = own_square(face, shape)
+    elif _fills(face, shape):
+        square = _own_square(face, shape)
     else:
         return _everywhere(crop_around(face.landmarks, *shape, size_px=size_px), face)
     return framed_square(face, square, shape, size_px, given_mask(np.ones(shape, bool)))
@@ -129,7 +126,7 @@ def _everywhere(crop: Crop, face: FaceBox) -> Frame:
     return Frame(crop, np.ones((crop.side_px, crop.side_px), bool), face)
 
 
-def own_square(face: FaceBox, shape: tuple[int, int]) -> Square:
+def _own_square(face: FaceBox, shape: tuple[int, int]) -> Square:
     """The square of section 4.1 around a face, level with the picture, though it reach beyond its border."""
     low, high = face.landmarks.min(axis=0), face.landmarks.max(axis=0)
     side = min(CROP_SCALE * _box_px(face), _MOST_BORDER * min(shape))
@@ -169,9 +166,9 @@ def _is_tight(face: FaceBox, side_px: float) -> bool:
     return side_px < _TIGHT * _box_px(face)
 
 
-def _fills(face: FaceBox, shape: tuple[int, int], size_px: int) -> bool:
+def _fills(face: FaceBox, shape: tuple[int, int]) -> bool:
     """Whether a picture has no room for the paper's crop of a face."""
-    return _is_tight(face, crop_around(face.landmarks, *shape, size_px=size_px).side_px)
+    return _is_tight(face, crop_around(face.landmarks, *shape).side_px)
 
 
 def _box_px(face: FaceBox) -> float:

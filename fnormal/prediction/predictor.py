@@ -24,7 +24,7 @@ from fnormal.prediction.face_normals import FaceNormals, confidence_of
 from fnormal.prediction.frames import Frame, carried_back, seen
 from fnormal.prediction.framing import face_frame, whole_frame
 from fnormal.prediction.inputs import as_bytes, check_range, inside
-from fnormal.prediction.merging import chosen, is_sure, may_be_inside, merged
+from fnormal.prediction.merging import chosen, may_be_inside, merged
 
 if TYPE_CHECKING:  # torch takes a second to import
     from fnormal.network.model import CrossModalNet
@@ -188,7 +188,7 @@ class Predictor:
         """
         part = without_bars(picture)
         face = next(filter(may_be_inside, self.detect(np.ascontiguousarray(part.of(picture)))[:1]), None)
-        return whole_frame(part, face, self.size_px, sure=face is not None and is_sure(face))
+        return whole_frame(part, face, self.size_px)
 
     def frames(
         self,

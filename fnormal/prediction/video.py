@@ -77,7 +77,6 @@ class VideoFrame:
         normals: Its normals; None without a face, or where they were not asked for.
         encoded: Its bytes, for a stream.
         flicker_deg: Mean angle to the normals of the frame before, moved along with the picture, if any.
-        content: What plain bars leave of the picture.
         seconds: What each stage took.
     """
 
@@ -101,7 +100,6 @@ class VideoFrame:
     normals: FaceNormals | None = None
     encoded: bytes = b""
     flicker_deg: float | None = None
-    content: Part | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -138,9 +136,8 @@ class VideoPredictor:
         self._waited = 0  # frames since
         self._mirrored = False  # whether the network saw the last view in the mirror
         self._before: _Before | None = None
-        self._content: tuple[tuple[int, int], Part] | None = (
-            None  # the frames' shape, and that of all till now
-        )
+        # what bars leave of all frames till now, and the frames' shape: in dark ones they seem too wide
+        self._content, self._shape = Part(0, 0, 0, 0), (0, 0)
 
     def follow(
         self,
@@ -174,18 +171,12 @@ class VideoPredictor:
         assert picture is not None, "nobody has taken it yet"
         frame.shape = (picture.shape[0], picture.shape[1])
         frame.picture = picture if self._keeps_pictures else None
-        frame.content = self._without_bars(picture, frame.shape)
+        content = without_bars(picture)
+        self._content = content.joined(self._content) if frame.shape == self._shape else content
+        self._shape = frame.shape
         if not (self._predictor.fast and self._moved(frame, picture)):
             self._followed(frame, picture)
         frame.seconds["detect"] = time.monotonic() - started
-
-    def _without_bars(self, picture: U8, shape: tuple[int, int]) -> Part:
-        """What bars leave of all frames till now: in a dark one they seem wider than they are."""
-        part = without_bars(picture)
-        if self._content is not None and self._content[0] == shape:
-            part = part.joined(self._content[1])
-        self._content = (shape, part)
-        return part
 
     def _moved(self, frame: VideoFrame, picture: U8) -> bool:
         """Whether the face moved so little that it, and its normals, can be moved along with the picture."""
@@ -223,9 +214,8 @@ class VideoPredictor:
 
     def _place(self, frame: VideoFrame, picture: U8, square: Square) -> None:
         if frame.face is not None and (frame.wanted or frame.helps):
-            assert frame.content is not None, "it was looked at"
             outline, size_px = self._outline_of(picture), self._predictor.size_px
-            frame.frame = square_frame(frame.content, frame.face, square, outline, size_px)
+            frame.frame = square_frame(self._content, frame.face, square, outline, size_px)
 
     def _ask(self, frame: VideoFrame) -> None:
         if frame.image is None:
