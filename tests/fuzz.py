@@ -173,11 +173,11 @@ def verdict(seed: Seed, data: bytes, folder: Path) -> str:
     file.write_bytes(data)
     places = {"file": file, "out": out, "folder": file.parent}
     command = [part.format(**places) if "{" in part else part for part in seed.command]
-    code, seconds = _in_a_fork(lambda: _run(command), told)
+    code, seconds = _in_a_fork(lambda: run(command), told)
     if seconds > LIMIT_S:  # a hang hangs twice; a machine that is busy for a moment does not
         shutil.rmtree(out, ignore_errors=True)
         told.unlink()
-        code, seconds = _in_a_fork(lambda: _run(command), told)
+        code, seconds = _in_a_fork(lambda: run(command), told)
     text = told.read_text(errors="replace")
     if seconds > LIMIT_S:
         return f"hang of {seconds:.0f} s"
@@ -206,11 +206,12 @@ def _nonsense(out: Path) -> str:
     return ""
 
 
-def _run(command: list[str]) -> int:
-    from fnormal.cli.app import build_app
+def run(command: list[str]) -> int:
+    """Exit code of a command in this process."""
+    from fnormal.cli.app import app
 
     try:
-        build_app()(command)
+        app(command)
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
