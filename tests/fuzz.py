@@ -1,16 +1,20 @@
 """Broken files against every command: seeds of each kind, mutations, a verdict on what became of them.
 
-A command runs in a fork of a process that has imported everything, under limits of time and memory.
+A command runs in a fork of a process that has imported everything, under limits of time and memory. That
+process is one of its own (``python -m tests.fuzz FOLDER PHOTO COUNT SEED``): a fork of one that has
+worked with several threads, as that of the tests has, would wait for threads that it does not have.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -25,7 +29,9 @@ from PIL import Image
 
 from tests.conftest import write_set
 
+ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S, LIMIT_BYTES = 10, 6 << 30
+REFUSED = ("enhance", "import-weights")  # healthy, but a ball is no face, and four numbers no network
 _NUMBERS = (b"-1", b"0", b"nan", b"inf", b"1e999", b"99999999999999999999", b"-99999999", b"0.5", b"", b"x")
 
 
@@ -36,6 +42,53 @@ class Seed:
     name: str
     command: tuple[str, ...]
     beside: tuple[str, ...] = ()
+
+
+def fuzz(folder: Path, photo: Path, count: int, seed: int) -> list[str]:
+    """What went wrong with healthy seeds and ``count`` broken ones, with what it takes to see it again."""
+    command = [sys.executable, "-m", "tests.fuzz", *map(str, (folder, photo, count, seed))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    wrong: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return wrong
+
+
+def main(folder: Path, photo: Path, count: int, seed: int) -> None:
+    """Print what :func:`fuzz` gives."""
+    seeds = _ready_seeds(folder, photo)
+    wrong = []
+    for chosen in seeds:
+        data = (folder / "seeds" / chosen.name).read_bytes()
+        if chosen.command[0] not in REFUSED and (told := verdict(chosen, data, folder / "case")):
+            wrong.append(f"healthy {chosen.name} {chosen.command[0]}: {told}")
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        chosen = seeds[number % len(seeds)]
+        data = mutate((folder / "seeds" / chosen.name).read_bytes(), rng)
+        if told := verdict(chosen, data, folder / "case"):
+            (folder / f"case-{number}-{chosen.name}").write_bytes(data)
+            wrong.append(f"{number} {chosen.name} {chosen.command[0]}: {told}")
+    print(json.dumps(wrong))  # noqa: T201
+
+
+def _ready_seeds(folder: Path, photo: Path) -> list[Seed]:
+    """Seeds, and a process that has imported and loaded what else each of its forks would."""
+    import torch
+    import torch._dynamo  # what torch's optimizers import
+
+    import fnormal.commands.ablate
+    import fnormal.commands.enhance
+    import fnormal.commands.predict
+    import fnormal.commands.render_dataset  # noqa: F401
+    from fnormal.faces.ladder import find_all_faces
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    seeds = write_seeds(folder / "seeds", photo)
+    assert run(["inspect", str(folder / "seeds" / "pairs.h5")]) == 0
+    assert not find_all_faces(np.zeros((64, 64, 3), np.uint8))  # takes every detector
+    gc.freeze()  # a collection in a fork would write to, and so copy, what all of them share
+    return seeds
 
 
 def write_seeds(folder: Path, photo: Path) -> list[Seed]:
@@ -241,3 +294,7 @@ def _in_a_fork(work: Callable[[], int], told: Path) -> tuple[int, float]:
             os._exit(code)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), time.monotonic() - started
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
