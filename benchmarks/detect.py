@@ -24,8 +24,8 @@ from benchmarks.framings import linear_grey
 from fnormal.arrays import F32, U8
 from fnormal.faces.detect import FaceBox, detect_faces
 from fnormal.faces.ladder import find_all_faces
+from fnormal.geometry.images import as_bytes, in_unit_range
 from fnormal.geometry.picturefile import find_images, read_image
-from fnormal.prediction.inputs import as_bytes, in_unit_range
 from fnormal.readers import SCANS, open_reader
 from fnormal.render.camera import frame_face
 from fnormal.render.lighting import rich_lighting

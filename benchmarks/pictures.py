@@ -22,9 +22,9 @@ from benchmarks.framings import Network, View, in_black, paper, tight, tight_lin
 from fnormal.arrays import F32
 from fnormal.datasets.hdf5 import open_pairs
 from fnormal.datasets.sample import Pair
+from fnormal.geometry.images import as_bytes
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.network.checkpoint import default_weights
-from fnormal.prediction.inputs import as_bytes
 from fnormal.prediction.predictor import Predictor
 
 SMALL_PX = 77

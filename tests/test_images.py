@@ -8,7 +8,7 @@ from PIL import Image
 
 from fnormal.errors import FNormalError
 from fnormal.files.writing import atomic
-from fnormal.geometry.images import srgb_to_linear
+from fnormal.geometry.images import as_bytes, in_unit_range, srgb_to_linear
 from fnormal.geometry.normal_maps import NORMAL_FORMATS, read_normals, write_normals
 from fnormal.geometry.normals import angular_error_deg
 from fnormal.geometry.picturefile import find_images, read_image, write_image
@@ -93,3 +93,9 @@ def test_srgb_is_the_standards() -> None:
     assert srgb_to_linear(np.array([0, 0.04045, 0.5, 1], np.float32)) == pytest.approx(
         [0, 0.0031308, 0.21404, 1], abs=1e-5
     )
+
+
+def test_bytes_go_through_floats_unchanged() -> None:
+    every = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(as_bytes(in_unit_range(every)), every)
+    assert np.array_equal(as_bytes(np.float32([0, 0.5 / 255 + 1e-6, 1])), [0, 1, 255])

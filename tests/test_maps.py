@@ -11,15 +11,14 @@ import pytest
 import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from fnormal.cli.app import app
 from fnormal.errors import FNormalError
 from fnormal.evaluation.predictions import file_predictions
 from fnormal.geometry.checks import check_map
 from fnormal.geometry.normal_layouts import as_vectors
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import angular_error_deg, encode_rgb, signed_permutations, to_frame
+from tests.helpers import invoked
 from tests.test_framing import ball
 
 BALL = ball()
@@ -27,11 +26,8 @@ NORMALS = BALL.normals.astype(np.float32)
 
 
 def run(*arguments: object) -> tuple[int, list[str], str]:
-    done = CliRunner().invoke(app, [str(a) for a in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        assert isinstance(done.exception, FNormalError), done.exception
-        return 1, [], str(done.exception)
-    return done.exit_code, done.stdout.splitlines(), done.stderr
+    code, stdout, stderr = invoked(*arguments)
+    return code, stdout.splitlines(), stderr
 
 
 def half(normals: np.ndarray) -> np.ndarray:

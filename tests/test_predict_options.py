@@ -12,9 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from typer.testing import CliRunner
 
-from fnormal.cli.app import app
 from fnormal.errors import FNormalError
 from fnormal.faces.covered import covered_share
 from fnormal.faces.given import face_in_box, faces_of, parse_box, read_faces
@@ -23,18 +21,14 @@ from fnormal.faces.quality import quality_flags
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.picturefile import read_image
 from fnormal.training.cover import draw_glasses
+from tests.helpers import invoked
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments: object) -> tuple[int, list[dict[str, object]], str]:
-    done = CliRunner().invoke(app, [str(a) for a in arguments])
-    if done.exception and not isinstance(done.exception, SystemExit):
-        if not isinstance(done.exception, FNormalError):
-            raise done.exception
-        return 1, [], str(done.exception)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return done.exit_code, lines, done.stderr
+    code, stdout, stderr = invoked(*arguments)
+    return code, [json.loads(line) for line in stdout.splitlines() if line.startswith("{")], stderr
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import numpy as np
 from fnormal.arrays import F32, U8, Array, Bools
 from fnormal.faces.crop import ENOUGH_FINER, square_matrix, upright_view
 from fnormal.faces.masks import Outline, face_mask, moved_outline, seen_mask, with_forehead
+from fnormal.geometry.images import as_bytes
 from fnormal.geometry.plain_border import without_bars
 
 _SIDE_PX = 144  # at which colours are told apart: hair is no finer than that in a mask
@@ -44,7 +45,7 @@ def to_the_hairline(picture: Array) -> Outline:
         low, high = points.min(axis=0), points.max(axis=0)
         side = _AROUND * float((high - low).max())
         to_picture = square_matrix((low + high) / 2, side, 0.0, _SIDE_PX)
-        view = _as_bytes(upright_view(picture, to_picture, _SIDE_PX, most_finer=ENOUGH_FINER))
+        view = as_bytes(upright_view(picture, to_picture, _SIDE_PX, most_finer=ENOUGH_FINER))
         skin = _skin(view, _inside(landmarks, to_picture))
         to_part = to_picture.copy()
         to_part[:, 2] -= corner_px
@@ -57,12 +58,6 @@ def to_the_hairline(picture: Array) -> Outline:
 def _inside(points: F32, to_picture: Array) -> F32:
     """Points of the picture [N, 2] in the square's pixels. [N, 2]"""
     return np.asarray((points - to_picture[:, 2]) / to_picture[0, 0], np.float32)
-
-
-def _as_bytes(picture: Array) -> U8:
-    """Numbers of 0..255, or floats of 0..1, as bytes."""
-    scale = 255.0 if picture.dtype != np.uint8 else 1.0
-    return np.asarray(np.clip(picture * scale, 0, 255), np.uint8)
 
 
 def _colored_as(view: U8, known: Bools) -> Bools:

@@ -55,6 +55,20 @@ def near_color(picture: Array, color: Array, most: float) -> U8:
     return np.asarray(cv2.inRange(picture, color - most, color + most), np.uint8)
 
 
+def as_bytes(picture: Array) -> U8:
+    """Bytes as they are, or floats in [0, 1] as the nearest bytes."""
+    if picture.dtype == np.uint8:
+        return picture
+    return np.asarray(np.rint(picture * 255), np.uint8)
+
+
+def in_unit_range(picture: Array) -> F32:
+    """Bytes or floats as float32 in [0, 1]."""
+    if picture.dtype == np.uint8:
+        return picture.astype(np.float32) / np.float32(255)
+    return picture.astype(np.float32)
+
+
 def srgb_to_linear(srgb: F32) -> F32:
     """Convert sRGB values in 0..1 to linear light (IEC 61966-2-1)."""
     low, high = srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from fnormal.arrays import F32, U8, Array
+from fnormal.geometry.images import as_bytes
 from fnormal.geometry.normals import encode_rgb
 from fnormal.options.faces import PredictOptions
 from fnormal.prediction.face_normals import FaceNormals
-from fnormal.prediction.inputs import as_bytes
 
 _LIGHT = np.array([-0.5, 0.45, 0.74], np.float32)  # from the upper left of the viewer
 _PANEL_PX = 512

@@ -11,10 +11,10 @@ from fnormal.config import CROP_SCALE
 from fnormal.faces.crop import Crop, into_view, out_of_view, square_matrix, upright_view
 from fnormal.faces.detect import FaceBox, roll_deg
 from fnormal.faces.masks import Outline, seen_mask
+from fnormal.geometry.images import in_unit_range
 from fnormal.geometry.normals import turned_in_plane
 from fnormal.geometry.plain_border import Part
 from fnormal.geometry.showing import shown
-from fnormal.prediction.inputs import in_unit_range
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fnormal.arrays import F32, U8, Array
+from fnormal.arrays import U8, Array
 from fnormal.errors import FNormalError
 from fnormal.faces.detect import FaceBox
 
@@ -30,20 +30,6 @@ def check_range(image: Array) -> None:
             f"no pixel is below 0.45 (smallest {low:g}): was (x + 1) / 2 applied to a picture that"
             " was in [0, 1] already?"
         )
-
-
-def as_bytes(picture: Array) -> U8:
-    """What detectors take."""
-    if picture.dtype == np.uint8:
-        return picture
-    return np.asarray(np.rint(picture * 255), np.uint8)
-
-
-def in_unit_range(image: Array) -> F32:
-    """Bytes or floats as float32 in [0, 1]."""
-    if image.dtype == np.uint8:
-        return image.astype(np.float32) / np.float32(255)
-    return image.astype(np.float32)
 
 
 def inside(face: FaceBox, path: Path, picture: U8) -> FaceBox:

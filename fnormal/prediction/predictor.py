@@ -17,13 +17,14 @@ from fnormal.faces.given import face_in_box, faces_of
 from fnormal.faces.hairline import to_the_hairline
 from fnormal.faces.ladder import find_all_faces
 from fnormal.faces.masks import Outline, seen_mask
+from fnormal.geometry.images import as_bytes
 from fnormal.geometry.normals import length_of, unit
 from fnormal.geometry.plain_border import without_bars
 from fnormal.network.serving import Served, open_runner
 from fnormal.prediction.face_normals import FaceNormals, confidence_of
 from fnormal.prediction.frames import Frame, carried_back, seen
 from fnormal.prediction.framing import face_frame, whole_frame
-from fnormal.prediction.inputs import as_bytes, check_range, inside
+from fnormal.prediction.inputs import check_range, inside
 from fnormal.prediction.merging import chosen, may_be_inside, merged
 
 if TYPE_CHECKING:  # torch takes a second to import
