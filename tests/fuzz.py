@@ -28,6 +28,7 @@ import trimesh
 from PIL import Image
 
 from tests.conftest import write_set
+from tests.forks import import_all
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S, LIMIT_BYTES = 10, 6 << 30
@@ -74,14 +75,10 @@ def main(folder: Path, photo: Path, count: int, seed: int) -> None:
 def _ready_seeds(folder: Path, photo: Path) -> list[Seed]:
     """Seeds, and a process that has imported and loaded what else each of its forks would."""
     import torch
-    import torch._dynamo  # what torch's optimizers import
 
-    import fnormal.commands.ablate
-    import fnormal.commands.enhance
-    import fnormal.commands.predict
-    import fnormal.commands.render_dataset  # noqa: F401
     from fnormal.faces.ladder import find_all_faces
 
+    import_all()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     seeds = write_seeds(folder / "seeds", photo)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import forks
 from tests.conftest import write_set
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,10 +35,14 @@ def command(sets: tuple[Path, Path], out: Path, *more: object) -> list[str]:
     return [sys.executable, "-m", "fnormal", *map(str, parts)]
 
 
+def finish(sets: tuple[Path, Path], out: Path, *more: object) -> None:
+    forks.run(command(sets, out, *more)[3:]).check_returncode()
+
+
 @pytest.fixture(scope="module")
 def whole(sets: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "run"
-    subprocess.run(command(sets, out), check=True, cwd=ROOT, capture_output=True)
+    finish(sets, out)
     return out
 
 
@@ -69,7 +74,7 @@ def test_a_run_cut_at_step_25_ends_bitwise_like_a_whole_one(
     _, told = process.communicate()
     assert (process.returncode == -9) if how == signal.SIGKILL else (process.returncode == 130), told
     assert len(records(out)) < STEPS, "it was cut"
-    subprocess.run(command(sets, out, "--resume"), check=True, cwd=ROOT, capture_output=True)
+    finish(sets, out, "--resume")
     ends = [torch.load(folder / "last.ckpt", weights_only=True) for folder in (whole, out)]
     assert same_state(ends[0], ends[1])
     assert [json.loads(line) for line in records(out)] == [json.loads(line) for line in records(whole)]
@@ -100,7 +105,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
     assert "Traceback" not in done.stderr.decode()
     assert (out / "last.ckpt").read_bytes() == before
     assert not list(out.glob("*.partial")), "nothing half-written"
-    subprocess.run(command(sets, out, "--resume"), check=True, cwd=ROOT, capture_output=True)
+    finish(sets, out, "--resume")
     assert (out / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
 
 

@@ -20,6 +20,7 @@ from fnormal.cli.app import app
 from fnormal.geometry.normal_maps import frame_stated, read_normals
 from fnormal.geometry.videofile import count_frames, open_video
 from fnormal.network.checkpoint import default_weights
+from tests import forks
 from tests.helpers import placed
 
 av = pytest.importorskip("av")
@@ -73,7 +74,7 @@ def test_a_killed_video_ends_like_a_whole_one(clip: Path, tmp_path: Path) -> Non
     def command(out: Path) -> list[str]:
         return [sys.executable, "-m", "fnormal", "predict", str(clip), "-o", str(out), "-q", "--threads", "1"]
 
-    subprocess.run(command(tmp_path / "whole"), check=True, cwd=ROOT, capture_output=True)
+    forks.run(command(tmp_path / "whole")[3:]).check_returncode()
     process = subprocess.Popen(command(tmp_path / "cut"), cwd=ROOT, stdout=subprocess.DEVNULL)
     while len(list((tmp_path / "cut").rglob("*_mask.png"))) < 3:
         assert process.poll() is None
@@ -81,7 +82,7 @@ def test_a_killed_video_ends_like_a_whole_one(clip: Path, tmp_path: Path) -> Non
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "cut" / "clip.jsonl").exists()
-    subprocess.run(command(tmp_path / "cut"), check=True, cwd=ROOT, capture_output=True)
+    forks.run(command(tmp_path / "cut")[3:]).check_returncode()
     names = sorted(p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*.png"))
     assert names == sorted(p.relative_to(tmp_path / "cut") for p in (tmp_path / "cut").rglob("*.png"))
     for name in names:
