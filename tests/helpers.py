@@ -16,18 +16,15 @@ from fnormal.commands.render_dataset import RenderRecipe, settled
 from fnormal.datasets import sets
 from fnormal.datasets.hdf5 import Dataset
 from fnormal.datasets.sample import Sample
-from fnormal.errors import FNormalError
 from fnormal.options.data import PhotoOptions, RenderOptions, ScanOptions
 from fnormal.options.training import SetOptions
 from fnormal.progress import Progress
 from fnormal.readers import PHOTOS, SCANS, open_reader
 
 
-def invoked(*arguments: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command in this process. Bugs are raised, not counted as an exit."""
+def run(*arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command in this process; what it raises is raised here too."""
     done = CliRunner().invoke(app, [str(a) for a in arguments])
-    if isinstance(done.exception, FNormalError):
-        return 1, done.stdout, str(done.exception)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.stdout, done.stderr

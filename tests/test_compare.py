@@ -28,9 +28,8 @@ from fnormal.training.batches import parse_mix, plan_epoch
 from fnormal.training.loop import train
 from fnormal.training.tensorboard import TensorBoard
 from tests.conftest import write_set
-from tests.helpers import open_sets
+from tests.helpers import open_sets, run
 from tests.test_evaluate import write_maps
-from tests.test_readers import run
 
 TINY = TrainOptions(epochs=1, batch_size=2, arch="tiny", size_px=32)
 

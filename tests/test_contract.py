@@ -22,8 +22,8 @@ from fnormal.geometry.picturefile import find_images, read_image
 from fnormal.network.device import free_cores, set_up
 from fnormal.prediction.files import doubt
 from tests.conftest import write_set
+from tests.helpers import run
 from tests.test_evaluate import write_maps
-from tests.test_readers import run
 
 ROOT = Path(__file__).resolve().parents[1]
 

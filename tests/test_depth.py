@@ -21,7 +21,7 @@ from fnormal.geometry.intrinsics import Intrinsics, guessed_intrinsics
 from fnormal.geometry.meshfile import read_mesh
 from fnormal.geometry.normals import angular_error_deg, unit
 from fnormal.prediction.face_normals import FaceNormals
-from tests.test_readers import run
+from tests.helpers import run
 
 CAMERA = Intrinsics(320, 240, 300.0, 300.0, 159.5, 119.5)
 

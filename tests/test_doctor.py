@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.test_readers import run
+from tests.helpers import run
 
 
 def test_doctor_finds_what_the_tests_need() -> None:

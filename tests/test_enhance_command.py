@@ -23,7 +23,7 @@ from fnormal.geometry.picturefile import read_image
 from fnormal.geometry.videofile import lossless_video
 from fnormal.render.backends import open_renderer
 from tests.caps import bumpy_normals, cap, exact
-from tests.test_readers import run
+from tests.helpers import run
 
 
 def test_an_obj_keeps_the_given_topology(shared_data: Path, astronaut: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from fnormal.geometry.normals import (
 from fnormal.geometry.picturefile import read_image
 from fnormal.render.camera import rotation_about
 from tests.conftest import bump_normals
-from tests.test_readers import run
+from tests.helpers import run
 
 
 def write_maps(data: Dataset, folder: Path, frame: str, tilt_deg: float = 0.0) -> Path:

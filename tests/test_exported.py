@@ -26,7 +26,7 @@ from fnormal.network.exported import ImageToNormals, OnnxNetwork, export_onnx, e
 from fnormal.network.model import CrossModalNet
 from fnormal.network.serving import Served, default_twin
 from fnormal.prediction.predictor import Predictor
-from tests.test_readers import run
+from tests.helpers import run
 
 
 @pytest.fixture(scope="module")

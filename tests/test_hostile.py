@@ -25,7 +25,7 @@ from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.picturefile import read_image
 from fnormal.photos.photoface import read_lights
 from tests.conftest import SHARED, write_set
-from tests.test_readers import run
+from tests.helpers import run
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -19,8 +19,8 @@ from fnormal.geometry.normal_maps import read_normals
 from fnormal.network.checkpoint import WeightsInfo, load_weights, save_weights
 from fnormal.network.model import CrossModalNet
 from tests.conftest import write_set
+from tests.helpers import run
 from tests.test_hostile import refused
-from tests.test_readers import run
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from fnormal.geometry.checks import check_map
 from fnormal.geometry.normal_layouts import as_vectors
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.normals import angular_error_deg, encode_rgb, signed_permutations, to_frame
-from tests.helpers import invoked
+from tests import helpers
 from tests.test_framing import ball
 
 BALL = ball()
@@ -26,7 +26,10 @@ NORMALS = BALL.normals.astype(np.float32)
 
 
 def run(*arguments: object) -> tuple[int, list[str], str]:
-    code, stdout, stderr = invoked(*arguments)
+    try:
+        code, stdout, stderr = helpers.run(*arguments)
+    except FNormalError as error:
+        return 1, [], str(error)
     return code, stdout.splitlines(), stderr
 
 

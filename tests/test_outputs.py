@@ -15,8 +15,8 @@ from fnormal.errors import FNormalError
 from fnormal.files.naming import Guard, unused
 from fnormal.prediction.files import is_own_output
 from tests.conftest import write_set
+from tests.helpers import run
 from tests.test_contract import ROOT
-from tests.test_readers import run
 
 
 def test_names_say_what_is_written_or_are_refused(pairs: Path, tmp_path: Path) -> None:

@@ -22,8 +22,7 @@ from fnormal.render.backends import open_renderer
 from fnormal.render.camera import frame_face
 from fnormal.render.lighting import Lighting
 from tests import heads
-from tests.helpers import open_photos
-from tests.test_readers import run
+from tests.helpers import open_photos, run
 
 ZENITH, AZIMUTH = np.float32([40, 40, 40, 40]), np.float32([45, 135, 225, 315])
 SIDE = 256

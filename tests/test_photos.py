@@ -17,8 +17,7 @@ from fnormal.errors import FNormalError
 from fnormal.geometry.normals import angular_error_deg, to_frame, unit
 from fnormal.geometry.picturefile import read_image
 from fnormal.options.data import PhotoOptions
-from tests.helpers import open_photos
-from tests.test_readers import run
+from tests.helpers import open_photos, run
 
 
 def test_photos_alone_are_cropped_and_masked(astronaut: Path, tmp_path: Path) -> None:

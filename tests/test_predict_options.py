@@ -21,13 +21,16 @@ from fnormal.faces.quality import quality_flags
 from fnormal.geometry.normal_maps import read_normals
 from fnormal.geometry.picturefile import read_image
 from fnormal.training.cover import draw_glasses
-from tests.helpers import invoked
+from tests import helpers
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(*arguments: object) -> tuple[int, list[dict[str, object]], str]:
-    code, stdout, stderr = invoked(*arguments)
+    try:
+        code, stdout, stderr = helpers.run(*arguments)
+    except FNormalError as error:
+        return 1, [], str(error)
     return code, [json.loads(line) for line in stdout.splitlines() if line.startswith("{")], stderr
 
 

@@ -18,7 +18,7 @@ from fnormal.scans.bjut3d import read_bjut
 from fnormal.scans.folder import displaced, to_8_bit, to_normal_map
 from fnormal.scans.layout import Layout, read_layout
 from tests import heads
-from tests.helpers import invoked, open_scans
+from tests.helpers import open_scans, run
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_the_papers_sets_are_rendered_into_the_papers_views(mesh: Mesh, tmp_path
     else:
         heads.write_florence(source, mesh, 7)
     out = tmp_path / "set.h5"
-    code, stdout, stderr = invoked(
+    code, stdout, stderr = run(
         "render-dataset", source, "--dataset", dataset, "--out", out, "--size", 64, "--backend", "soft"
     )
     assert code == 0, stderr
@@ -69,7 +69,7 @@ def test_counts_are_the_papers(tmp_path: Path, dataset: str) -> None:
         other = tmp_path / "subject_01" / "Model" / "sidel" / "obj" / "1.obj"
         other.parent.mkdir(parents=True)
         other.touch()
-    code, stdout, _ = invoked(
+    code, stdout, _ = run(
         "render-dataset", tmp_path, "--dataset", dataset, "--out", tmp_path / "x.h5", "--dry-run", "--json"
     )
     assert code == 0
@@ -157,7 +157,7 @@ def test_broken_scans_get_a_line_each_and_the_rest_is_rendered(mesh: Mesh, tmp_p
     root.mkdir()
     words = break_scans(root, mesh)
     out = tmp_path / "d.h5"
-    code, stdout, stderr = invoked(
+    code, stdout, stderr = run(
         "render-dataset", root, "--dataset", "folder", "--out", out, "--views", 1, "--size", 64
     )
     assert code == 1

@@ -21,7 +21,7 @@ from fnormal.options.faces import PredictOptions
 from fnormal.prediction.pictures import Job, PictureStages
 from fnormal.prediction.predictor import Predictor
 from fnormal.work.overlap import overlapped
-from tests.test_readers import run
+from tests.helpers import run
 
 
 def test_stages_see_the_units_in_order_and_overlap() -> None:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from fnormal.errors import FNormalError
 from fnormal.files.locks import locked
+from tests.helpers import run
 from tests.test_hostile import refused
-from tests.test_readers import run
 
 ROOT = Path(__file__).resolve().parents[1]
 
