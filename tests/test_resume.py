@@ -30,13 +30,17 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return write_set(folder / "p.h5", 24, 32), write_set(folder / "n.h5", 16, 32, "normals", 1)
 
 
-def command(sets: tuple[Path, Path], out: Path, *more: object) -> list[str]:
+def arguments(sets: tuple[Path, Path], out: Path, *more: object) -> list[str]:
     parts = ("train", "--pairs", sets[0], "--normals", sets[1], "--out", out, *SETTINGS, *more)
-    return [sys.executable, "-m", "fnormal", *map(str, parts)]
+    return [*map(str, parts)]
+
+
+def command(sets: tuple[Path, Path], out: Path, *more: object) -> list[str]:
+    return [sys.executable, "-m", "fnormal", *arguments(sets, out, *more)]
 
 
 def finish(sets: tuple[Path, Path], out: Path, *more: object) -> None:
-    forks.run(command(sets, out, *more)[3:]).check_returncode()
+    forks.run(arguments(sets, out, *more)).check_returncode()
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +99,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(
     before = (out / "last.ckpt").read_bytes()
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
     limited += "from fnormal.cli.app import app; app()"
-    arguments = command(sets, out, "--resume")[3:]
-    done = subprocess.run([sys.executable, "-c", limited, *arguments], cwd=ROOT, capture_output=True)
+    resumed = arguments(sets, out, "--resume")
+    done = subprocess.run([sys.executable, "-c", limited, *resumed], cwd=ROOT, capture_output=True)
     told = [line for line in done.stderr.decode().splitlines() if line.startswith("fnormal: ")]
     assert done.returncode == 1, done.stderr
     assert len(told) == 1

@@ -71,18 +71,19 @@ def test_a_video_becomes_numbered_maps_and_lines(clip: Path, tmp_path: Path) -> 
 
 
 def test_a_killed_video_ends_like_a_whole_one(clip: Path, tmp_path: Path) -> None:
-    def command(out: Path) -> list[str]:
-        return [sys.executable, "-m", "fnormal", "predict", str(clip), "-o", str(out), "-q", "--threads", "1"]
+    def arguments(out: Path) -> list[str]:
+        return ["predict", str(clip), "-o", str(out), "-q", "--threads", "1"]
 
-    forks.run(command(tmp_path / "whole")[3:]).check_returncode()
-    process = subprocess.Popen(command(tmp_path / "cut"), cwd=ROOT, stdout=subprocess.DEVNULL)
+    forks.run(arguments(tmp_path / "whole")).check_returncode()
+    command = [sys.executable, "-m", "fnormal", *arguments(tmp_path / "cut")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     while len(list((tmp_path / "cut").rglob("*_mask.png"))) < 3:
         assert process.poll() is None
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "cut" / "clip.jsonl").exists()
-    forks.run(command(tmp_path / "cut")[3:]).check_returncode()
+    forks.run(arguments(tmp_path / "cut")).check_returncode()
     names = sorted(p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*.png"))
     assert names == sorted(p.relative_to(tmp_path / "cut") for p in (tmp_path / "cut").rglob("*.png"))
     for name in names:
